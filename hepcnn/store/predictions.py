@@ -1,0 +1,184 @@
+"""Predictions: the scores of one method for the examples of one split, in HDF5."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.errors import InputError
+from hepcnn.files import atomic_path
+from hepcnn.store.shard import KEY
+
+FORMAT = "hepcnn-predictions"
+VERSION = 1
+#: What is kept of each example beside its scores, for bins and weights in the tables.
+FEATURES = ("p", "eta", "n_tracks")
+#: How far the float32 scores of an example may be from a sum of 1.
+TOLERANCE = 1e-4
+
+_ATTRIBUTES = ("task", "method", "classes", "prior", "cutflow", "provenance")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Scores of one method for N examples and C classes, with what the tables need.
+
+    Attributes
+    ----------
+    task, method : str
+        Name of the task; name of the network or of the baseline.
+    classes : tuple of str
+        Names of the C classes.
+    prior : ndarray, (C,) float64
+        The class abundances under which the scores are posterior probabilities.
+    key : ndarray, (N,) of `hepcnn.store.shard.KEY`
+        Names of the examples.
+    scores : ndarray, (N, C) float32
+        Probabilities; each row sums to 1.
+    label : ndarray, (N,) int16
+        True class; −1 for a particle that is none of them.
+    features : dict of str to ndarray, (N,) float32
+        ``p`` (MeV), ``eta`` and ``n_tracks`` (tracks of the event).
+    cutflow : tuple of (str, int)
+        Counts from the events read down to ``("scored", N)``.
+    provenance : dict
+        See `hepcnn.provenance.record`.
+
+    Raises
+    ------
+    InputError
+        If shapes, types or values contradict one another; it names the part.
+    """
+
+    task: str
+    method: str
+    classes: tuple[str, ...]
+    prior: NDArray[np.float64]
+    key: NDArray[np.void]
+    scores: NDArray[np.float32]
+    label: NDArray[np.int16]
+    features: Mapping[str, NDArray[np.float32]]
+    cutflow: tuple[tuple[str, int], ...]
+    provenance: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        n, c = len(self.key), len(self.classes)
+        if not c or len(set(self.classes)) < c:
+            raise InputError(f"classes: {self.classes} must be distinct names, at least one")
+        if set(self.features) != set(FEATURES):
+            raise InputError(f"features: {sorted(self.features)} must be {', '.join(FEATURES)}")
+        _check_array("prior", self.prior, (c,), np.dtype(np.float64))
+        _check_array("key", self.key, (n,), KEY)
+        _check_array("scores", self.scores, (n, c), np.dtype(np.float32))
+        _check_array("label", self.label, (n,), np.dtype(np.int16))
+        for name in FEATURES:
+            _check_array(f"features/{name}", self.features[name], (n,), np.dtype(np.float32))
+        _check_probabilities("prior", self.prior[np.newaxis])
+        _check_probabilities("scores", self.scores)
+        if n and not (self.label.min() >= -1 and self.label.max() < c):
+            raise InputError(
+                f"label: from {self.label.min()} to {self.label.max()}; must be −1 to {c - 1}"
+            )
+        if not self.cutflow or self.cutflow[-1] != ("scored", n):
+            raise InputError(f"cutflow: must end with ('scored', {n}): {self.cutflow[-1:]}")
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+
+def _check_array(
+    name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> None:
+    if array.shape != shape or array.dtype != dtype:
+        raise InputError(f"{name}: is {array.dtype} {array.shape} and must be {dtype} {shape}")
+    if dtype.kind == "f" and (bad := int(np.count_nonzero(~np.isfinite(array)))):
+        raise InputError(f"{name}: {bad} of {array.size} values are not finite")
+
+
+def _check_probabilities(name: str, rows: NDArray[np.floating]) -> None:
+    off = (rows < 0).any(axis=1) | (np.abs(rows.sum(axis=1, dtype=np.float64) - 1) > TOLERANCE)
+    if off.any():
+        raise InputError(
+            f"{name}: {np.count_nonzero(off)} of {len(rows)} rows are not probabilities that sum "
+            f"to 1; the first is {rows[off][0].tolist()}"
+        )
+
+
+def write_predictions(path: str | Path, predictions: Predictions) -> None:
+    """Write predictions atomically; equal predictions give equal bytes.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    p = predictions
+    # The 1.10 file format: in older ones an attribute is at most 64 kB, and a provenance that
+    # lists a thousand shards is longer.
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        file.attrs["task"] = p.task
+        file.attrs["method"] = p.method
+        file.attrs["classes"] = json.dumps(p.classes)
+        file.attrs["prior"] = p.prior
+        file.attrs["cutflow"] = json.dumps(p.cutflow)
+        file.attrs["provenance"] = json.dumps(p.provenance, sort_keys=True)
+        features = {f"features/{name}": p.features[name] for name in FEATURES}
+        arrays = {"key": p.key, "scores": p.scores, "label": p.label} | features
+        for name, array in arrays.items():
+            # gzip, not a plugin's filter: every HDF5 reader opens it, and the file is small.
+            file.create_dataset(name, data=array, compression="gzip", shuffle=True, chunks=True)
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Read and check a file of `write_predictions`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is of another format or version, lacks a part, or its parts
+        contradict one another.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError as error:
+        raise InputError(f"no file '{path}'") from error
+    except OSError as error:
+        raise InputError(f"{path}: not a readable HDF5 file: {error}") from error
+    with file:
+        found = file.attrs.get("format"), file.attrs.get("version")
+        if found != (FORMAT, VERSION):
+            raise InputError(
+                f"{path}: format {found[0]}, version {found[1]}, where {FORMAT}, version {VERSION} "
+                "is needed; such files are made by `hepcnn predict`"
+            )
+        datasets = ("key", "scores", "label", *(f"features/{name}" for name in FEATURES))
+        missing = [a for a in _ATTRIBUTES if a not in file.attrs]
+        missing += [d for d in datasets if not isinstance(file.get(d), h5py.Dataset)]
+        if missing:
+            raise InputError(f"{path}: no {', '.join(missing)} in it")
+        try:
+            return Predictions(
+                task=str(file.attrs["task"]),
+                method=str(file.attrs["method"]),
+                classes=tuple(json.loads(file.attrs["classes"])),
+                prior=file.attrs["prior"],
+                key=file["key"][()],
+                scores=file["scores"][()],
+                label=file["label"][()],
+                features={name: file[f"features/{name}"][()] for name in FEATURES},
+                cutflow=tuple((step, count) for step, count in json.loads(file.attrs["cutflow"])),
+                provenance=json.loads(file.attrs["provenance"]),
+            )
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: damaged: {error}") from error
