@@ -122,6 +122,13 @@ class Sample(Settings):
             raise ValueError("give either 'simulate' or 'files'")
         return self
 
+    def layout(self) -> dict[str, Any]:
+        """How the files are read: what images depend on, wherever the files come from."""
+        return self.model_dump(
+            mode="json",
+            include={"detector", "geometry", "tree", "branches", "on_bad_file"},
+        )
+
 
 class PolarImages(Settings):
     """Track-centred images: hits in (r, φ) around each track's projection on the photon plane."""

@@ -1,0 +1,38 @@
+# make demo   set up everything, run the default workflow, end with results/report.html
+# make test   set up everything, run the checks and the tests
+PYTHON ?= python3
+VENV   ?= .venv
+CORES  ?= 2
+BIN     = $(VENV)/bin
+# Rules call `hepcnn`: the environment's own, whatever else is installed.
+RUN     = PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: demo test check bench validate clean
+
+demo: $(VENV)/.ready
+	$(RUN) snakemake --cores $(CORES) --quiet host --rerun-incomplete
+
+test: $(VENV)/.ready check
+	$(RUN) pytest
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.ready
+	$(RUN) python -m benchmarks
+
+validate: $(VENV)/.ready
+	$(RUN) pytest -m validate
+
+# Wheels only: nothing is compiled. The constraints pin one set of versions seen to work together.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -c constraints.txt setuptools
+	$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) results .snakemake

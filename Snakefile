@@ -1,0 +1,52 @@
+# From ROOT hits to performance tables. One rule a stage, one hepcnn command a rule.
+#
+#   snakemake --cores 2               everything, to RESULTS/report.html
+#   snakemake --cores 2 images        up to a stage: events, images, networks, tables
+#   snakemake --cores 2 --configfile FILE.yaml    FILE.yaml laid over config.yaml
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/events.smk"
+include: "workflow/rules/images.smk"
+include: "workflow/rules/learning.smk"
+include: "workflow/rules/performance.smk"
+
+
+localrules:
+    all,
+    events,
+    images,
+    networks,
+    tables,
+    settings,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{OUT}/report.html",
+
+
+rule events:
+    input:
+        [path for name, sample in SETTINGS.samples.items() if sample.simulate for path in simulated(name)],
+
+
+rule images:
+    input:
+        [path for name in SETTINGS.images for path in shards(name)],
+
+
+rule networks:
+    input:
+        [f"{OUT}/tasks/{task}/{network}/checkpoint.ckpt" for task, t in SETTINGS.tasks.items() for network in t.networks],
+
+
+rule tables:
+    input:
+        [path for task in SETTINGS.tasks for path in table_files(task)],

@@ -1,0 +1,89 @@
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from hepcnn.cli.main import main
+from hepcnn.config import Config, abundances, entry, load, validate
+from hepcnn.errors import InputError
+
+
+def broken(data, *words):
+    with pytest.raises(InputError) as caught:
+        validate(data, "my.yaml")
+    for word in ("my.yaml", *words):
+        assert word in str(caught.value)
+
+
+def test_everything_has_a_default():
+    config = validate({})
+    assert config == Config()
+    assert config.tasks["rich_pid"].images in config.images
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"sampels": {}}, ["sampels", "did you mean 'samples'"]),
+        ({"samples": {"a": {"simulate": {"event": 1}}}}, ["samples.a.simulate.event", "'events'"]),
+        ({"tasks": {"t": {"images": "rich_polar", "train": {"epoch": 1}}}}, ["train.epoch", "'epochs'"]),
+        ({"tasks": {"t": {"images": "rich_polr"}}}, ["rich_polr", "did you mean 'rich_polar'"]),
+        ({"images": {"i": {"sample": "rihc"}}}, ["rihc", "did you mean 'rich'"]),
+        ({"samples": {"a": {}}}, ["samples.a", "'simulate' or 'files'"]),
+        ({"split": {"train": 0.9}}, ["split", "1.2"]),
+        ({"tasks": {"t": {"images": "rich_polar", "tables": {"momentum_bins": [2, 1]}}}}, ["momentum_bins"]),
+        ({"images": {"i": {"sample": "rich", "shape": [0, 32]}}}, ["images.i.shape", "got 0"]),
+        ({"images": {"i": {"sample": "rich", "rich": ["rich1", "rich1"]}}}, ["twice"]),
+        ({"samples": {"a": {"simulate": {"mixture": {"kaon": 0}}}}}, ["mixture", "above 0"]),
+        ({"tasks": {"t": {"images": "rich_polar", "networks": {"majority": {}}}}}, ["majority", "baseline"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_key_or_value_is_named_with_what_would_be_right(data, words):
+    broken(data, *words)
+
+
+def test_the_default_file_is_valid_and_a_printed_configuration_reads_back(tmp_path):
+    printed = CliRunner().invoke(main, ["config", "--config", "config.yaml"])
+    assert printed.exit_code == 0, printed.output
+    (tmp_path / "c.yaml").write_text(printed.stdout)
+    assert load(tmp_path / "c.yaml") == load("config.yaml")
+
+
+def test_the_schema_describes_every_key():
+    printed = CliRunner().invoke(main, ["config", "--schema"])
+    schema = yaml.safe_load(printed.stdout)
+    models = [schema, *schema["$defs"].values()]
+    undescribed = [k for m in models for k, v in m["properties"].items() if "description" not in v]
+    assert not undescribed
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n"])
+def test_a_file_that_is_no_mapping_is_an_error(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"c\.yaml"):
+        load(path)
+
+
+def test_a_command_reports_bad_configuration_and_exits_1(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("sed: 1\n")
+    result = CliRunner().invoke(main, ["config", "--config", str(path)])
+    assert result.exit_code == 1
+    assert "did you mean 'seed'" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_mistyped_command_is_named_with_the_nearest():
+    result = CliRunner().invoke(main, ["simulat"])
+    assert result.exit_code == 2
+    assert "did you mean 'simulate'" in result.stderr
+
+
+def test_entry_names_the_nearest():
+    with pytest.raises(InputError, match="no task 'rich_pdi'.*'rich_pid'"):
+        entry(Config().tasks, "rich_pdi", "task")
+
+
+def test_abundances_are_normalised_in_the_order_of_the_species():
+    assert abundances({"pion": 3, "kaon": 1}) == [0, 0, 0.75, 0.25, 0, 0]
+    assert sum(abundances("flat")) == pytest.approx(1)
