@@ -1,0 +1,276 @@
+"""An image set: any number of shards read as one, lazily and in contiguous blocks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401 - registers the compression with HDF5
+import numpy as np
+import numpy.typing as npt
+
+from hepcnn.errors import InputError, nearest
+from hepcnn.store.shard import FORMAT, HEADER_KEYS, VERSION, Header, Images, Skipped, Sparse
+
+#: Files held open by one image set.
+MAX_OPEN = 128
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What is known of a shard without its images."""
+
+    path: Path
+    header: Header
+    provenance: dict[str, Any]
+    length: int
+    cutflow: tuple[tuple[str, int], ...]
+    skipped: tuple[Skipped, ...]
+
+
+class ImageSet:
+    """The examples of many shards, in the order given.
+
+    Files are opened when they are read from, in each process anew, so that an image set can be
+    pickled and used in worker processes.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        The shards.
+
+    Attributes
+    ----------
+    header : Header
+        What all images have in common.
+    offsets : int64 array (shards + 1,)
+        Index of the first example of each shard, and the number of all.
+
+    Raises
+    ------
+    InputError
+        If there is no shard, a file is missing, damaged, of another format or of a newer
+        version, a shard is given twice, or the headers differ.
+    """
+
+    def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
+        given = [paths] if isinstance(paths, str | Path) else list(paths)
+        if not given:
+            raise InputError("no image shard was given")
+        self._shards = [_inspect(Path(path)) for path in given]
+        _check_together(self._shards)
+        self.header = self._shards[0].header
+        lengths = [0] + [shard.length for shard in self._shards]
+        self.offsets: npt.NDArray[np.int64] = np.cumsum(lengths, dtype=np.int64)
+        self._open: dict[int, h5py.File] = {}
+        self._process = os.getpid()
+
+    def __len__(self) -> int:
+        return int(self.offsets[-1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}}
+
+    @property
+    def paths(self) -> list[Path]:
+        """The shards."""
+        return [shard.path for shard in self._shards]
+
+    @property
+    def ids(self) -> list[str]:
+        """Identities of the shards, from their provenance."""
+        return [shard.provenance["id"] for shard in self._shards]
+
+    @property
+    def provenance(self) -> list[dict[str, Any]]:
+        """The records of how the shards were made."""
+        return [shard.provenance for shard in self._shards]
+
+    @property
+    def cutflow(self) -> dict[str, int]:
+        """Counts by step, summed over the shards."""
+        total: dict[str, int] = {}
+        for shard in self._shards:
+            for step, count in shard.cutflow:
+                total[step] = total.get(step, 0) + count
+        return total
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """Files that were left out."""
+        return [row for shard in self._shards for row in shard.skipped]
+
+    @cached_property
+    def key(self) -> npt.NDArray[np.void]:
+        """Names of all examples: run, subrun, event, object."""
+        return self._whole("key")
+
+    @property
+    def labels(self) -> npt.NDArray[np.int16]:
+        """Index of each example's class in ``header.classes``, −1 for others."""
+        return self.truth("species")
+
+    def truth(self, name: str) -> np.ndarray:
+        """A column of truth, of all examples."""
+        return self._group_column("truth", name)
+
+    def features(self, name: str) -> npt.NDArray[np.float32]:
+        """A column of features, of all examples."""
+        return self._group_column("features", name)
+
+    def read(self, start: int, stop: int) -> Images:
+        """Read the examples ``start`` to ``stop``, a contiguous block.
+
+        Raises
+        ------
+        IndexError
+            If it is not ``0 <= start <= stop <= len(self)``.
+        """
+        if not 0 <= start <= stop <= len(self):
+            raise IndexError(f"[{start}, {stop}) is not within the {len(self)} examples")
+        # An empty block is read from some shard too: it has the right types.
+        first = min(int(np.searchsorted(self.offsets, start, "right")) - 1, len(self._shards) - 1)
+        parts: list[Images] = []
+        while first < len(self._shards) and (not parts or self.offsets[first] < stop):
+            low, high = self.offsets[first], self.offsets[first + 1]
+            parts.append(self._block(first, max(start, low) - low, min(stop, high) - low))
+            first += 1
+        return parts[0] if len(parts) == 1 else _concatenate(parts)
+
+    def _block(self, shard: int, start: int, stop: int) -> Images:
+        file = self._file(shard)
+        rows = slice(int(start), int(stop))
+        views = {}
+        for view in self.header.views:
+            group = file[f"views/{view}"]
+            offsets = group["offsets"][rows.start : rows.stop + 1]
+            pixels = slice(int(offsets[0]), int(offsets[-1]))
+            views[view] = Sparse(
+                offsets - offsets[0], group["pixel"][pixels], group["value"][pixels]
+            )
+        return Images(
+            key=file["key"][rows],
+            views=views,
+            truth={name: column[rows] for name, column in file["truth"].items()},
+            features={name: column[rows] for name, column in file["features"].items()},
+        )
+
+    def _whole(self, name: str) -> np.ndarray:
+        return np.concatenate([self._file(i)[name][:] for i in range(len(self._shards))])
+
+    def _group_column(self, group: str, name: str) -> np.ndarray:
+        names = list(self._file(0)[group])
+        if name not in names:
+            raise InputError(f"{self.paths[0]}: no {group} '{name}'; {nearest(name, names)}")
+        return self._whole(f"{group}/{name}")
+
+    def _file(self, shard: int) -> h5py.File:
+        if self._process != os.getpid():
+            # A fork shares the parent's file positions: leave its handles alone, open our own.
+            self._open, self._process = {}, os.getpid()
+        if shard not in self._open:
+            if len(self._open) >= MAX_OPEN:
+                self._open.pop(next(iter(self._open))).close()
+            self._open[shard] = _open(self._shards[shard].path)
+        return self._open[shard]
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if not h5py.is_hdf5(path):
+            raise InputError(f"{path}: not an HDF5 file, so not an image shard") from error
+        raise InputError(f"{path}: a damaged HDF5 file: {error}") from error
+
+
+def _inspect(path: Path) -> _Shard:
+    """Read a shard's description and check that it is one."""
+    with _open(path) as file:
+        found = file.attrs.get("format")
+        if found != FORMAT:
+            what = "names no format" if found is None else f"has the format '{found}'"
+            raise InputError(f"{path}: not an image shard: it {what}, not '{FORMAT}'")
+        version = int(file.attrs.get("version", 0))
+        if version != VERSION:
+            raise InputError(
+                f"{path}: format version {version}; this hepcnn reads version {VERSION}: "
+                + ("use a newer hepcnn" if version > VERSION else "convert the events again")
+            )
+        try:
+            shard = _Shard(
+                path=path,
+                header=Header.from_json({name: _attribute(file, name) for name in HEADER_KEYS}),
+                provenance=json.loads(file.attrs["provenance"]),
+                length=len(file["key"]),
+                cutflow=tuple((row["step"].decode(), int(row["count"])) for row in file["cutflow"]),
+                skipped=tuple(
+                    Skipped(row["file"].decode(), row["reason"].decode(), int(row["events"]))
+                    for row in file["skipped"]
+                ),
+            )
+            lengths = {f"views/{v}/offsets": shard.length + 1 for v in shard.header.views}
+            for group in ("truth", "features"):
+                lengths |= {f"{group}/{name}": shard.length for name in file[group]}
+            wrong = [name for name, length in lengths.items() if len(file[name]) != length]
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise InputError(f"{path}: a damaged image shard: {error}") from error
+        if wrong:
+            raise InputError(f"{path}: a damaged image shard: {wrong[0]} is not as long as key")
+        return shard
+
+
+def _attribute(file: h5py.File, name: str) -> Any:
+    text = file.attrs[name]
+    return text if name == "detector" else json.loads(text)
+
+
+def _check_together(shards: Sequence[_Shard]) -> None:
+    """Refuse shards that are not parts of one set."""
+    first = shards[0]
+    wanted = first.header.to_json()
+    by_id: dict[str, Path] = {}
+    for shard in shards:
+        identity = shard.provenance["id"]
+        if identity in by_id:
+            raise InputError(
+                f"{by_id[identity]} and {shard.path} hold the same images (id {identity}): "
+                "give each shard once"
+            )
+        by_id[identity] = shard.path
+        found = shard.header.to_json()
+        for name in HEADER_KEYS:
+            if found[name] != wanted[name]:
+                raise InputError(
+                    f"{first.path} and {shard.path} are not of one image set: '{name}' is "
+                    f"{json.dumps(wanted[name])} in the one and {json.dumps(found[name])} "
+                    "in the other"
+                )
+
+
+def _concatenate(parts: Sequence[Images]) -> Images:
+    first = parts[0]
+    views = {}
+    for view in first.views:
+        sparse = [part.views[view] for part in parts]
+        starts = np.cumsum([0] + [s.offsets[-1] for s in sparse])
+        shifted = [s.offsets[1:] + start for s, start in zip(sparse, starts, strict=False)]
+        views[view] = Sparse(
+            offsets=np.concatenate([np.zeros(1, np.int64), *shifted]),
+            pixel=np.concatenate([s.pixel for s in sparse]),
+            value=np.concatenate([s.value for s in sparse]),
+        )
+    return Images(
+        key=np.concatenate([part.key for part in parts]),
+        views=views,
+        truth={n: np.concatenate([p.truth[n] for p in parts]) for n in first.truth},
+        features={n: np.concatenate([p.features[n] for p in parts]) for n in first.features},
+    )
