@@ -23,7 +23,6 @@ localrules:
     images,
     networks,
     tables,
-    settings,
 
 
 rule all:

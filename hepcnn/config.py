@@ -7,6 +7,7 @@ same models.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -121,13 +122,6 @@ class Sample(Settings):
         if (self.simulate is None) == (not self.files):
             raise ValueError("give either 'simulate' or 'files'")
         return self
-
-    def layout(self) -> dict[str, Any]:
-        """How the files are read: what images depend on, wherever the files come from."""
-        return self.model_dump(
-            mode="json",
-            include={"detector", "geometry", "tree", "branches", "on_bad_file"},
-        )
 
 
 class PolarImages(Settings):
@@ -309,14 +303,15 @@ def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> lis
     return list(current.model_fields)
 
 
-def _explain(error: ValidationError, source: str) -> str:
-    lines = [f"{source}: the configuration is not valid"]
+def explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
+    """Say what is wrong with data for a model: one line for each wrong key."""
+    lines = [f"{what} is not valid"]
     for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"]) or "configuration"
+        place = ".".join(str(part) for part in item["loc"]) or "the whole"
         if item["type"] == "extra_forbidden":
             name = str(item["loc"][-1])
             lines.append(
-                f"  {place}: unknown key; {nearest(name, _field_names(Config, item['loc']))}"
+                f"  {place}: unknown key; {nearest(name, _field_names(model, item['loc']))}"
             )
         else:
             message = item["msg"].removeprefix("Value error, ")
@@ -345,13 +340,13 @@ def validate(data: Mapping[str, Any] | None, source: str = "config") -> Config:
     try:
         return Config.model_validate(dict(data or {}))
     except ValidationError as error:
-        raise InputError(_explain(error, source)) from error
+        raise InputError(explain(error, f"{source}: the configuration", Config)) from error
 
 
 def load(path: str | Path) -> Config:
-    """Read and check a YAML (or JSON) configuration file."""
+    """Read and check a YAML (or JSON) configuration file; ``-`` is the standard input."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = sys.stdin.read() if str(path) == "-" else Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot read the configuration '{path}': {error.strerror}") from error
     try:

@@ -20,23 +20,24 @@ def test_everything_has_a_default():
     assert config.tasks["rich_pid"].images in config.images
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ({"sampels": {}}, ["sampels", "did you mean 'samples'"]),
-        ({"samples": {"a": {"simulate": {"event": 1}}}}, ["samples.a.simulate.event", "'events'"]),
-        ({"tasks": {"t": {"images": "rich_polar", "train": {"epoch": 1}}}}, ["train.epoch", "'epochs'"]),
-        ({"tasks": {"t": {"images": "rich_polr"}}}, ["rich_polr", "did you mean 'rich_polar'"]),
-        ({"images": {"i": {"sample": "rihc"}}}, ["rihc", "did you mean 'rich'"]),
-        ({"samples": {"a": {}}}, ["samples.a", "'simulate' or 'files'"]),
-        ({"split": {"train": 0.9}}, ["split", "1.2"]),
-        ({"tasks": {"t": {"images": "rich_polar", "tables": {"momentum_bins": [2, 1]}}}}, ["momentum_bins"]),
-        ({"images": {"i": {"sample": "rich", "shape": [0, 32]}}}, ["images.i.shape", "got 0"]),
-        ({"images": {"i": {"sample": "rich", "rich": ["rich1", "rich1"]}}}, ["twice"]),
-        ({"samples": {"a": {"simulate": {"mixture": {"kaon": 0}}}}}, ["mixture", "above 0"]),
-        ({"tasks": {"t": {"images": "rich_polar", "networks": {"majority": {}}}}}, ["majority", "baseline"]),
-    ],
-)  # fmt: skip
+POLAR = {"images": "rich_polar"}
+WRONG = [
+    ({"sampels": {}}, ["sampels", "did you mean 'samples'"]),
+    ({"samples": {"a": {"simulate": {"event": 1}}}}, ["samples.a.simulate.event", "'events'"]),
+    ({"tasks": {"t": POLAR | {"train": {"epoch": 1}}}}, ["train.epoch", "'epochs'"]),
+    ({"tasks": {"t": {"images": "rich_polr"}}}, ["rich_polr", "did you mean 'rich_polar'"]),
+    ({"images": {"i": {"sample": "rihc"}}}, ["rihc", "did you mean 'rich'"]),
+    ({"samples": {"a": {}}}, ["samples.a", "'simulate' or 'files'"]),
+    ({"split": {"train": 0.9}}, ["split", "1.2"]),
+    ({"tasks": {"t": POLAR | {"tables": {"momentum_bins": [2, 1]}}}}, ["momentum_bins"]),
+    ({"images": {"i": {"sample": "rich", "shape": [0, 32]}}}, ["images.i.shape", "got 0"]),
+    ({"images": {"i": {"sample": "rich", "rich": ["rich1", "rich1"]}}}, ["twice"]),
+    ({"samples": {"a": {"simulate": {"mixture": {"kaon": 0}}}}}, ["mixture", "above 0"]),
+    ({"tasks": {"t": POLAR | {"networks": {"majority": {}}}}}, ["majority", "baseline"]),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), WRONG)
 def test_a_wrong_key_or_value_is_named_with_what_would_be_right(data, words):
     broken(data, *words)
 
@@ -80,7 +81,7 @@ def test_a_mistyped_command_is_named_with_the_nearest():
 
 
 def test_entry_names_the_nearest():
-    with pytest.raises(InputError, match="no task 'rich_pdi'.*'rich_pid'"):
+    with pytest.raises(InputError, match=r"no task 'rich_pdi'.*'rich_pid'"):
         entry(Config().tasks, "rich_pdi", "task")
 
 

@@ -33,7 +33,7 @@ def test_success_replaces_the_file_and_makes_its_folder(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write '.*file/a.csv'"):
+    with pytest.raises(InputError, match=r"cannot write '.*file/a\.csv'"):
         write_text(tmp_path / "file" / "a.csv", "x")
 
 

@@ -24,9 +24,10 @@ def config_option() -> Decorator:
     """`--config FILE`: gives the command a checked `config: Config`."""
     return click.option(
         "--config",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, allow_dash=True),
         callback=_load,
-        help="Configuration file; by default config.yaml here if there is one, else all defaults.",
+        help="Configuration file, - for standard input; by default config.yaml here if there is"
+        " one, else all defaults.",
     )
 
 

@@ -22,7 +22,6 @@ def _checked(build):
 
 SETTINGS = _checked(lambda: validate(config, "config.yaml"))
 OUT = SETTINGS.output.rstrip("/")
-CONFIG = f"{OUT}/config.yaml"
 for _task in SETTINGS.tasks.values():
     for _name, _network in _task.networks.items():
         _checked(lambda: require(_network.architecture or _name))
@@ -86,19 +85,25 @@ def table_files(task):
     return table_paths(f"{OUT}/tasks/{task}/tables", methods(task))
 
 
-def depends(model, **more):
-    """Exactly the settings that a rule depends on, as a parameter that Snakemake compares."""
-    return json.dumps({**model.model_dump(mode="json"), **more}, sort_keys=True)
+def part(**sections):
+    """Exactly the configuration that a rule depends on, as JSON for its command's standard input.
+
+    It is a parameter, which Snakemake compares: an edit reruns what it must and nothing more, and
+    a command cannot read a setting that its rule does not depend on.
+    """
+    empty = {"images": {}, "tasks": {}}
+    return json.dumps(empty | sections, sort_keys=True, default=lambda m: m.model_dump(mode="json"))
 
 
-rule settings:
-    # The resolved configuration, for every command. Rules take it as ancient: what they depend on
-    # of it is among their parameters, so that an edit reruns what it must and nothing more.
-    output:
-        CONFIG,
-    params:
-        text=SETTINGS.model_dump_json(indent=2),
-    log:
-        f"{OUT}/logs/settings.log",
-    shell:
-        "printf '%s\n' {params.text:q} > {output} 2> {log}"
+def task_part(task, *settings, **more):
+    """The part of a task: those of its settings, and the images and the sample it stands on."""
+    whole = SETTINGS.tasks[task]
+    images = SETTINGS.images[whole.images]
+    chosen = {"images": whole.images} | {name: getattr(whole, name) for name in settings} | more
+    return part(
+        samples={images.sample: SETTINGS.samples[images.sample]},
+        images={whole.images: images},
+        tasks={task: chosen},
+        split=SETTINGS.split,
+        seed=SETTINGS.seed,
+    )

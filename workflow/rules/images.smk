@@ -1,20 +1,24 @@
+def conversion_part(wildcards):
+    # A shard depends on its own files only: adding one to the sample converts that one.
+    images = SETTINGS.images[wildcards.imageset]
+    files = sources(wildcards.imageset, wildcards.shard)
+    own = SETTINGS.samples[images.sample].model_copy(update={"simulate": None, "files": files})
+    return part(samples={images.sample: own}, images={wildcards.imageset: images})
+
+
 rule convert:
     input:
-        files=lambda w: local(sources(w.imageset, w.shard)),
-        config=ancient(CONFIG),
+        lambda w: local(sources(w.imageset, w.shard)),
     output:
         f"{OUT}/images/{{imageset}}/{{shard}}.h5",
     params:
+        config=conversion_part,
         files=lambda w: sources(w.imageset, w.shard),
-        settings=lambda w: depends(
-            SETTINGS.images[w.imageset],
-            sample=SETTINGS.samples[SETTINGS.images[w.imageset].sample].layout(),
-        ),
         code=code_version("hepcnn.imaging.convert"),
     log:
         f"{OUT}/logs/convert/{{imageset}}-{{shard}}.log",
     benchmark:
         f"{OUT}/benchmarks/convert/{{imageset}}-{{shard}}.tsv"
     shell:
-        "hepcnn convert {params.files:q} --config {input.config} --images {wildcards.imageset}"
-        " -o {output} 2>&1 | tee {log}"
+        "hepcnn convert {params.files:q} --config - --images {wildcards.imageset}"
+        " -o {output} <<< {params.config:q} 2>&1 | tee {log}"

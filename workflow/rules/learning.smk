@@ -1,21 +1,20 @@
 rule train:
-    # Progress is kept beside the output, in a folder that Snakemake does not know: it deletes what
-    # it knows before a rule starts, and a killed training must find its progress again.
+    # A killed training finds its progress again: it lies beside the output, in a folder that
+    # Snakemake does not know, because it deletes what it knows before a rule starts.
     input:
-        images=task_shards,
-        config=ancient(CONFIG),
+        task_shards,
     output:
         checkpoint=f"{OUT}/tasks/{{task}}/{{network}}/checkpoint.ckpt",
         history=f"{OUT}/tasks/{{task}}/{{network}}/history.csv",
     params:
-        folder=subpath(output.checkpoint, parent=True),
-        settings=lambda w: depends(
-            SETTINGS.tasks[w.task].train,
-            network=SETTINGS.tasks[w.task].networks[w.network].model_dump(),
-            target=SETTINGS.tasks[w.task].target,
-            split=SETTINGS.split.model_dump(),
-            seed=SETTINGS.seed,
+        config=lambda w: task_part(
+            w.task,
+            "kind",
+            "target",
+            "train",
+            networks={w.network: SETTINGS.tasks[w.task].networks[w.network]},
         ),
+        folder=subpath(output.checkpoint, parent=True),
         code=code_version("hepcnn.learning.training"),
     log:
         f"{OUT}/logs/train/{{task}}-{{network}}.log",
@@ -23,8 +22,8 @@ rule train:
         f"{OUT}/benchmarks/train/{{task}}-{{network}}.tsv"
     threads: workflow.cores
     shell:
-        "hepcnn train {input.images} --config {input.config} --task {wildcards.task}"
-        " --network {wildcards.network} -o {params.folder} 2>&1 | tee {log}"
+        "hepcnn train {input} --config - --task {wildcards.task} --network {wildcards.network}"
+        " -o {params.folder} <<< {params.config:q} 2>&1 | tee {log}"
 
 
 rule predict:
@@ -46,17 +45,16 @@ rule predict:
 
 rule predict_baseline:
     input:
-        images=task_shards,
-        config=ancient(CONFIG),
+        task_shards,
     output:
         f"{OUT}/tasks/{{task}}/{{baseline}}/predictions.h5",
     params:
-        settings=depends(SETTINGS.split),
+        config=lambda w: task_part(w.task, "kind", "target", baselines=[w.baseline]),
         code=code_version("hepcnn.reconstruction.controls"),
     log:
         f"{OUT}/logs/predict/{{task}}-{{baseline}}.log",
     benchmark:
         f"{OUT}/benchmarks/predict/{{task}}-{{baseline}}.tsv"
     shell:
-        "hepcnn predict {input.images} --config {input.config} --task {wildcards.task}"
-        " --baseline {wildcards.baseline} -o {output} 2>&1 | tee {log}"
+        "hepcnn predict {input} --config - --task {wildcards.task} --baseline {wildcards.baseline}"
+        " -o {output} <<< {params.config:q} 2>&1 | tee {log}"
