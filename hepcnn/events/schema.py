@@ -6,7 +6,7 @@ LHCb frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,10 +33,12 @@ class Branch:
         Name in the tree, numpy type of a value, unit ("" for none) and meaning.
     level : {"event", "track", "hit"}
         What there is one value of: flat for events, jagged for tracks and hits.
+    column : str
+        Where the values stand in `RichEvents`: field of `key`, or key of `tracks` or `hits`.
+    axis : int, optional
+        Of a vector's component: its index in the column's last dimension.
     truth : bool
         Known of simulated events only.
-    rich : str, optional
-        The RICH that the branch belongs to.
     """
 
     name: str
@@ -44,8 +46,9 @@ class Branch:
     unit: str
     description: str
     level: Level
+    column: str
+    axis: int | None = None
     truth: bool = False
-    rich: str | None = None
 
     @property
     def title(self) -> str:
@@ -53,62 +56,55 @@ class Branch:
         return f"{self.description} [{self.unit}]" if self.unit else self.description
 
 
-def _vector(
-    name: str, unit: str, description: str, level: Level, rich: str | None = None
-) -> list[Branch]:
+def _vector(name: str, unit: str, description: str, level: Level, column: str) -> list[Branch]:
     """The three components of a vector, in float32."""
     return [
-        Branch(f"{name}_{axis}", "float32", unit, f"{description}, {axis}", level, rich=rich)
-        for axis in "xyz"
+        Branch(f"{name}_{x}", "float32", unit, f"{description}, {x}", level, column, axis)
+        for axis, x in enumerate("xyz")
     ]
+
+
+def _track_vector(rich: str, what: str, unit: str, description: str) -> list[Branch]:
+    name = f"{rich}_{what}"
+    return _vector(f"track_{name}", unit, f"{description}, {rich}", "track", name)
 
 
 #: Which event, which tracks, and what is known of them apart from the RICHes.
 COMMON = (
-    Branch("run", "int64", "", "run number", "event"),
-    Branch("subrun", "int64", "", "subrun number", "event"),
-    Branch("event", "int64", "", "event number", "event"),
-    Branch("track_p", "float32", "MeV", "momentum", "track"),
-    Branch("track_charge", "int8", "e", "charge", "track"),
-    Branch("track_pdg", "int32", "", "PDG code of the true particle", "track", truth=True),
-    *_vector("hit", "mm", "position on the photon plane, LHCb frame", "hit"),
-    Branch("hit_rich", "int8", "", "RICH of the hit: 1 or 2", "hit"),
-    Branch("hit_panel", "int8", "", "panel: 0 (RICH1 y>0, RICH2 x>0) or 1", "hit"),
-    Branch("hit_track", "int32", "", "index of the true track in its event, -1: none", "hit", truth=True),
-)  # fmt: skip
+    Branch("run", "int64", "", "run number", "event", "run"),
+    Branch("subrun", "int64", "", "subrun number", "event", "subrun"),
+    Branch("event", "int64", "", "event number", "event", "event"),
+    Branch("track_p", "float32", "MeV", "momentum", "track", "p"),
+    Branch("track_charge", "int8", "e", "charge", "track", "charge"),
+    Branch("track_pdg", "int32", "", "PDG code of the particle", "track", "pdg", truth=True),
+    *_vector("hit", "mm", "hit on the photon plane, LHCb frame", "hit", "position"),
+    Branch("hit_rich", "int8", "", "RICH: 1 or 2", "hit", "rich"),
+    Branch("hit_panel", "int8", "", "panel: 0 (RICH1 y>0, RICH2 x>0) or 1", "hit", "panel"),
+    Branch("hit_track", "int32", "", "index of its track, -1: none", "hit", "track", truth=True),
+)
 
 #: A track's straight segment in each RICH; all NaN: the track does not cross it.
 SEGMENT: Mapping[str, tuple[Branch, ...]] = {
     rich: (
-        *_vector(f"track_{rich}_entry", "mm", f"entry into the gas of {rich}", "track", rich),
-        *_vector(f"track_{rich}_direction", "", "unit vector along the track at entry", "track", rich),
-        *_vector(f"track_{rich}_exit", "mm", f"exit from the gas of {rich}", "track", rich),
+        *_track_vector(rich, "entry", "mm", "entry into the radiator"),
+        *_track_vector(rich, "direction", "", "unit vector along the track at the entry"),
+        *_track_vector(rich, "exit", "mm", "exit from the radiator"),
     )
     for rich in RICHES
-}  # fmt: skip
+}
 
 #: What a user's tuple may give instead of the segment.
 PROJECTION: Mapping[str, tuple[Branch, ...]] = {
-    rich: tuple(
-        _vector(f"track_{rich}_projection", "mm", f"projection on the photon plane of {rich}", "track", rich)
-    )
+    rich: tuple(_track_vector(rich, "projection", "mm", "projection on the photon plane"))
     for rich in RICHES
-}  # fmt: skip
+}
 
 #: What a native file holds, in order.
 NATIVE = (*COMMON, *SEGMENT["rich1"], *SEGMENT["rich2"])
-#: Every branch that the reader knows, by name; the keys that `branches:` may have.
+#: Every branch that the reader knows, by name: the keys that `branches:` may have.
 BRANCHES: Mapping[str, Branch] = {
     branch.name: branch for branch in (*NATIVE, *PROJECTION["rich1"], *PROJECTION["rich2"])
 }
-
-
-def vectors(names: Iterable[str]) -> dict[str, tuple[str, str, str]]:
-    """Names of vectors among branch names: ``{"hit": ("hit_x", "hit_y", "hit_z")}``."""
-    names = set(names)
-    stems = dict.fromkeys(name[:-2] for name in BRANCHES if name.endswith(("_x", "_y", "_z")))
-    triples = {stem: (f"{stem}_x", f"{stem}_y", f"{stem}_z") for stem in stems}
-    return {stem: triple for stem, triple in triples.items() if names.issuperset(triple)}
 
 
 @dataclass(frozen=True)
@@ -153,15 +149,15 @@ class RichEvents:
         return int(self.hit_offsets[-1])
 
     def validate(self) -> None:
-        """Check types and lengths, for whoever makes chunks.
+        """Check types and lengths, for whoever makes chunks; values are the reader's to check.
 
         Raises
         ------
         ValueError
             If an array does not fit the offsets or has another type than documented.
         """
-        if self.key.dtype != EVENT_KEY:
-            raise ValueError(f"key has type {self.key.dtype}")
+        if self.key.dtype != EVENT_KEY or self.key.ndim != 1:
+            raise ValueError(f"key: {self.key.dtype} {self.key.shape}")
         for level, offsets, columns in (
             ("track", self.track_offsets, self.tracks),
             ("hit", self.hit_offsets, self.hits),
@@ -170,30 +166,10 @@ class RichEvents:
                 raise ValueError(f"{level}_offsets: {offsets.dtype} {offsets.shape}")
             if offsets[0] != 0 or (np.diff(offsets) < 0).any():
                 raise ValueError(f"{level}_offsets do not start at 0 or decrease")
-            expected = _column_types(level)
+            layout = {b.column: b for b in BRANCHES.values() if b.level == level}
             for name, column in columns.items():
-                if name not in expected:
+                if name not in layout:
                     raise ValueError(f"{level} column '{name}' is unknown")
-                dtype, tail = expected[name]
-                if column.dtype != dtype or column.shape != (offsets[-1], *tail):
+                tail = () if layout[name].axis is None else (3,)
+                if column.dtype != layout[name].dtype or column.shape != (offsets[-1], *tail):
                     raise ValueError(f"{level} column '{name}': {column.dtype} {column.shape}")
-
-
-def _column_types(level: str) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
-    """Type and trailing shape of each column of `RichEvents` at a level."""
-    branches = {name: branch for name, branch in BRANCHES.items() if branch.level == level}
-    triples = vectors(branches)
-    components = {name for triple in triples.values() for name in triple}
-    columns: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
-        column_name(name): (np.dtype(branch.dtype), ())
-        for name, branch in branches.items()
-        if name not in components
-    }
-    return columns | {column_name(stem): (np.dtype("float32"), (3,)) for stem in triples}
-
-
-def column_name(name: str) -> str:
-    """Name in `RichEvents` of a branch or vector: ``track_p`` → ``p``, ``hit`` → ``position``."""
-    if name == "hit":
-        return "position"
-    return name.removeprefix("track_").removeprefix("hit_") if name != "hit_track" else "track"
