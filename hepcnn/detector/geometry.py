@@ -1,0 +1,240 @@
+"""RICH geometries, read from YAML: radiator, mirrors, photon plane, pixels, efficiencies.
+
+A geometry names the parts of one half of a RICH (panel 0); the other half (panel 1) is its mirror
+image in the coordinate `split_axis`. Numbers are in the LHCb frame, mm, with their sources in the
+YAML files beside this module.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+
+from hepcnn.config import Count, Fraction, Positive, Settings, explain
+from hepcnn.errors import InputError, nearest
+
+Vector = tuple[float, float, float]
+Rising = Annotated[list[Positive], Field(min_length=2)]
+
+_FOLDER = Path(__file__).parent
+
+
+class Gas(Settings):
+    """A gas radiator; the formula of its refractive index is in `radiator.refractive_index`."""
+
+    name: str
+    """What it is."""
+    density: Positive
+    """ρ (g/cm³)."""
+    molar_mass: Positive
+    """M (g/mol), an effective value in LHCb's parametrisation."""
+    strength: Positive
+    """Oscillator strength F1 of the single Sellmeier pole."""
+    energy: Positive
+    """Energy E1 of the pole (eV)."""
+
+
+class Radiator(Settings):
+    """The gas and where it begins; it ends at the spherical mirror."""
+
+    gas: Gas
+    """What the photons are made in."""
+    entry_z: float
+    """Front plane of the gas (mm)."""
+
+
+class SphericalMirror(Settings):
+    """Focusing mirror."""
+
+    centre: Vector
+    """Centre of curvature (mm)."""
+    radius: Positive
+    """Radius of curvature (mm)."""
+
+
+class FlatMirror(Settings):
+    """Plane mirror (the secondary of RICH2 is nearly plane)."""
+
+    point: Vector
+    """Any point of it (mm)."""
+    normal: Vector
+    """Its normal, of any length and sign."""
+
+
+class PhotonPlane(Settings):
+    """The plane of the photon detectors, with axes u and v = normal × u about its centre."""
+
+    centre: Vector
+    """Centre of the panel (mm)."""
+    normal: Vector
+    """Normal, of any length."""
+    u_axis: Vector
+    """Direction of u, at right angles to the normal."""
+    half_size: tuple[Positive, Positive]
+    """Half the sensitive panel's size along u and v (mm)."""
+
+    @model_validator(mode="after")
+    def _orthogonal(self) -> Self:
+        n, u = np.array(self.normal), np.array(self.u_axis)
+        if abs(n @ u) > 1e-4 * np.linalg.norm(n) * np.linalg.norm(u):
+            raise ValueError("u_axis is not at right angles to the normal")
+        return self
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """Unit vectors u, v and the normal as rows of a (3, 3) array."""
+        n, u = unit(self.normal), np.array(self.u_axis)
+        u = unit(u - (u @ n) * n)
+        return np.stack([u, np.cross(n, u), n])
+
+
+class Pixels(Settings):
+    """Square tubes of `count` × `count` square pixels, on a grid that fills the panel."""
+
+    size: Positive
+    """Side of a pixel (mm)."""
+    count: Count
+    """Pixels along a side of a tube."""
+    pitch: Positive
+    """Distance between tubes (mm); what the pixels leave free is not sensitive."""
+    half_size: tuple[Positive, Positive] | None = None
+    """Half the size of the middle part of the panel that has this type (mm); the whole panel if
+    it is not given. The first type in the list whose part holds a point counts there."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.count * self.size > self.pitch:
+            raise ValueError("the pixels are wider than the pitch of the tubes")
+        return self
+
+
+class Efficiency(Settings):
+    """What fraction of the photons is detected, against wavelength (linear between points).
+
+    Photons outside the range of wavelengths of the quantum efficiency are lost.
+    """
+
+    quantum_wavelength: Rising
+    """Wavelengths of `quantum` (nm), rising."""
+    quantum: list[Fraction]
+    """Quantum efficiency."""
+    reflectivity_wavelength: Rising
+    """Wavelengths of `reflectivity` (nm), rising."""
+    reflectivity: list[Fraction]
+    """Reflectivity of each of the two mirrors."""
+    window: Fraction
+    """Transmission of the gas enclosure's window."""
+    scale: Fraction
+    """Everything else but the insensitive gaps: collection efficiency, gas transparency, ageing."""
+
+    @model_validator(mode="after")
+    def _curves(self) -> Self:
+        for name in ("quantum", "reflectivity"):
+            wavelength = getattr(self, f"{name}_wavelength")
+            if len(wavelength) != len(getattr(self, name)):
+                raise ValueError(f"{name} and {name}_wavelength differ in length")
+            if not (np.diff(wavelength) > 0).all():
+                raise ValueError(f"{name}_wavelength does not rise")
+        return self
+
+
+class Acceptance(Settings):
+    """Directions from the interaction point that cross the RICH, as slopes."""
+
+    inner: Positive
+    """Edge of the beam pipe, all round."""
+    horizontal: Positive
+    """Largest |x/z|."""
+    vertical: Positive
+    """Largest |y/z|."""
+
+
+class RichGeometry(Settings):
+    """One RICH."""
+
+    split_axis: Literal["x", "y"]
+    """The coordinate whose sign tells the halves apart."""
+    radiator: Radiator
+    """The gas."""
+    spherical_mirror: SphericalMirror
+    """First mirror."""
+    flat_mirror: FlatMirror
+    """Second mirror."""
+    photon_plane: PhotonPlane
+    """Where the photons are detected."""
+    pixels: Annotated[list[Pixels], Field(min_length=1)]
+    """Types of pixel; the last fills the panel."""
+    efficiency: Efficiency
+    """Detection efficiency."""
+    acceptance: Acceptance
+    """Directions of tracks that cross it."""
+
+    @model_validator(mode="after")
+    def _filled(self) -> Self:
+        if self.pixels[-1].half_size is not None:
+            raise ValueError("pixels: the last type fills the panel and has no half_size")
+        return self
+
+    @property
+    def split(self) -> int:
+        """Index of the coordinate that tells the halves apart: 0 for x, 1 for y."""
+        return "xy".index(self.split_axis)
+
+
+class Detector(Settings):
+    """A geometry file."""
+
+    rich1: RichGeometry
+    """The upstream RICH."""
+    rich2: RichGeometry
+    """The downstream RICH."""
+
+
+def unit(vector: Vector | NDArray[np.float64]) -> NDArray[np.float64]:
+    """A vector divided by its length."""
+    v = np.asarray(vector, dtype=np.float64)
+    return v / np.linalg.norm(v)
+
+
+def geometry_names() -> list[str]:
+    """Names of the geometries that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def load_geometry(name: str | Path) -> dict[str, RichGeometry]:
+    """Read a geometry.
+
+    Parameters
+    ----------
+    name : str or Path
+        One of `geometry_names`, or the path of a YAML file in the same form.
+
+    Returns
+    -------
+    dict
+        By RICH: ``"rich1"``, ``"rich2"``.
+
+    Raises
+    ------
+    InputError
+        If there is no such geometry (with the nearest names) or a value is not valid.
+    """
+    path = Path(name)
+    if str(name) in geometry_names():
+        path = _FOLDER / f"{name}.yaml"
+    elif not path.is_file():
+        names = geometry_names()
+        raise InputError(f"no geometry '{name}', nor a file of that name; {nearest(str(name), names)}")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        detector = Detector.model_validate(data)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not a readable YAML file: {error}") from error
+    except ValidationError as error:
+        raise InputError(explain(error, f"{path}: the geometry", Detector)) from error
+    return {"rich1": detector.rich1, "rich2": detector.rich2}
