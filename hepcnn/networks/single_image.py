@@ -101,7 +101,7 @@ def mlp(
         Rate of dropout after each hidden layer.
     """
     channels, height, width = _one_image(shape, smallest=1)
-    if not isinstance(hidden, Sequence) or not all(type(n) is int and n > 0 for n in hidden):
+    if not isinstance(hidden, list | tuple) or not all(type(n) is int and n > 0 for n in hidden):
         raise InputError(f"option 'hidden': {hidden!r} must be a list of whole numbers above 0")
     _check_rate(dropout)
     layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}

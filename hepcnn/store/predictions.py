@@ -170,7 +170,7 @@ def read_predictions(path: str | Path) -> Predictions:
                 task=str(file.attrs["task"]),
                 method=str(file.attrs["method"]),
                 classes=tuple(json.loads(file.attrs["classes"])),
-                prior=file.attrs["prior"],
+                prior=np.asarray(file.attrs["prior"]),
                 key=file["key"][()],
                 scores=file["scores"][()],
                 label=file["label"][()],
@@ -180,5 +180,5 @@ def read_predictions(path: str | Path) -> Predictions:
             )
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise InputError(f"{path}: damaged: {error}") from error

@@ -105,7 +105,7 @@ def test_every_option_is_tested():
         ({"hidden": 512}, "'mlp': option 'hidden': 512 must be a list"),
         ({"hidden": [512, 0]}, "option 'hidden'"),
         ({"hidden": [12.5]}, "option 'hidden'"),
-        ({"hidden": "ab"}, "option 'hidden'"),
+        ({"hidden": ""}, "option 'hidden'"),
         ({"dropout": 1}, "option 'dropout': 1 must"),
         ({"dropout": "high"}, "option 'dropout': 'high' must"),
         ({"dropout": True}, "option 'dropout'"),

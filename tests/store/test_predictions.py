@@ -138,11 +138,12 @@ def test_a_missing_attribute_is_named(path):
 
 
 def test_damage_is_an_error_that_names_the_file(path):
-    write_predictions(path, make())
-    with h5py.File(path, "a") as file:
-        file.attrs["cutflow"] = "[["
-    with pytest.raises(InputError, match=r"predictions\.h5: damaged"):
-        read_predictions(path)
+    for attribute, value in {"cutflow": "[[", "classes": "3"}.items():
+        write_predictions(path, make())
+        with h5py.File(path, "a") as file:
+            file.attrs[attribute] = value
+        with pytest.raises(InputError, match=r"predictions\.h5: damaged"):
+            read_predictions(path)
     write_predictions(path, make())
     with h5py.File(path, "a") as file:
         file["scores"][3] = 0
