@@ -48,6 +48,8 @@ class RichSimulation(Settings):
     """Files that the sample is written to."""
     tracks: Positive = 100.0
     """Mean number of reconstructed long tracks an event."""
+    tracks_spread: NonNegative = 0.5
+    """RMS of the events' activity over its mean (several collisions an event); 0: all alike."""
     spectrum: Literal["lognormal", "flat"] = "lognormal"
     """Momentum spectrum: log-normal as LHCb's long tracks, or flat in momentum."""
     momentum_median: Positive = 7500.0

@@ -229,7 +229,9 @@ def load_geometry(name: str | Path) -> dict[str, RichGeometry]:
         path = _FOLDER / f"{name}.yaml"
     elif not path.is_file():
         names = geometry_names()
-        raise InputError(f"no geometry '{name}', nor a file of that name; {nearest(str(name), names)}")
+        raise InputError(
+            f"no geometry '{name}', nor a file of that name; {nearest(str(name), names)}"
+        )
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         detector = Detector.model_validate(data)

@@ -129,6 +129,4 @@ def detected_spectrum(geometry: RichGeometry) -> DetectedSpectrum:
         cumulative,
         refractive_index(geometry.radiator.gas, edges),
     )
-    return DetectedSpectrum(
-        index, density, quantiles, float(np.average(index, weights=density))
-    )
+    return DetectedSpectrum(index, density, quantiles, float(np.average(index, weights=density)))

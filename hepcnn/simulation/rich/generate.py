@@ -1,0 +1,297 @@
+"""Simulated RICH events: chunks in memory, and shards of a sample as ROOT files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.config import RichSimulation, Sample
+from hepcnn.detector.geometry import RichGeometry, load_geometry
+from hepcnn.detector.optics import from_plane
+from hepcnn.detector.radiator import beta, detected_spectrum
+from hepcnn.errors import InputError
+from hepcnn.events.schema import EVENT_KEY, RICHES, RichEvents
+from hepcnn.events.writing import write_events
+from hepcnn.progress import progress
+from hepcnn.provenance import record
+from hepcnn.simulation.rich.background import sample_dark_hits, sample_unreconstructed
+from hepcnn.simulation.rich.measure import measure_momentum, measure_segment
+from hepcnn.simulation.rich.photons import sample_photons
+from hepcnn.simulation.rich.pixels import digitise, number_of_pixels
+from hepcnn.simulation.rich.tracks import (
+    Particles,
+    Segment,
+    sample_charge,
+    sample_directions,
+    sample_momentum,
+    sample_origin,
+    sample_species,
+    segments,
+)
+
+#: Events made at a time: few enough for the photons to stay in a core's cache.
+CHUNK = 20
+#: Run number of all simulated events; the subrun is the shard.
+RUN = 1
+
+
+class Hits(NamedTuple):
+    """Hits in the pixels of one RICH: event, panel, truth and position (n, 3) in mm."""
+
+    event: NDArray[np.int64]
+    panel: NDArray[np.int8]
+    track: NDArray[np.int64]
+    position: NDArray[np.float64]
+
+
+def sample_multiplicity(
+    settings: RichSimulation, events: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of reconstructed and of unreconstructed particles of each event.
+
+    Poisson about the settings' means times a common gamma-distributed activity of the event with
+    mean 1 and RMS `tracks_spread`: several collisions, each with its own multiplicity.
+    """
+    activity = np.ones(events)
+    if settings.tracks_spread > 0:
+        shape = settings.tracks_spread**-2
+        activity = rng.gamma(shape, 1 / shape, events)
+    mean = settings.tracks * activity
+    return rng.poisson(mean), rng.poisson(settings.unreconstructed * mean)
+
+
+def sample_tracks(
+    settings: RichSimulation, event: NDArray[np.int64], rng: np.random.Generator
+) -> Particles:
+    """The particles that are reconstructed as tracks, from the interaction region."""
+    n = len(event)
+    p = sample_momentum(settings, n, rng)
+    return Particles(
+        event,
+        sample_species(settings, n, rng),
+        sample_charge(n, rng),
+        p,
+        sample_origin(n, rng),
+        sample_directions(p, rng),
+    )
+
+
+def join(first: Particles, second: Particles) -> Particles:
+    """One collection after the other."""
+    return Particles(
+        *(
+            np.concatenate([getattr(first, name), getattr(second, name)])
+            for name in Particles.__dataclass_fields__
+        )
+    )
+
+
+def detect(
+    settings: RichSimulation,
+    geometry: RichGeometry,
+    particles: Particles,
+    segment: Segment,
+    truth: NDArray[np.int64],
+    events: int,
+    rng: np.random.Generator,
+) -> Hits:
+    """The hits that particles and noise leave in one RICH, sorted by event and pixel.
+
+    A pixel is on or off: several photons in one are one hit, whose truth is the first photon's
+    in the order of `particles`. With pixels switched off, hits are at the photons' own points
+    and none are joined; insensitive gaps stay.
+
+    Parameters
+    ----------
+    settings, geometry
+        What is simulated, and of which RICH.
+    particles, segment
+        All that radiates, and its segments in this RICH.
+    truth : int64 array (n,)
+        For each particle, what to write as the truth of its hits.
+    events : int
+        Events in the chunk.
+    rng : Generator
+        Source of random numbers.
+    """
+    photons = sample_photons(
+        settings,
+        geometry,
+        detected_spectrum(geometry),
+        segment,
+        beta(particles.p, particles.mass),
+        rng,
+    )
+    dark_event, dark_panel, dark_u, dark_v = sample_dark_hits(
+        geometry, settings.dark_hits, events, rng
+    )
+    event = np.concatenate([particles.event[photons.track], dark_event])
+    panel = np.concatenate([photons.panel, dark_panel])
+    track = np.concatenate([truth[photons.track], np.full(len(dark_event), -1)])
+    u = np.concatenate([photons.u, dark_u])
+    v = np.concatenate([photons.v, dark_v])
+
+    pixel, plane = digitise(geometry, u, v)
+    (on,) = (pixel >= 0).nonzero()
+    number = (2 * event + panel) * number_of_pixels(geometry) + pixel
+    if settings.pixel:
+        on = on[np.unique(number[on], return_index=True)[1]]
+    else:
+        plane = np.stack([u, v], axis=1)
+        on = on[np.argsort(number[on], kind="stable")]
+    return Hits(event[on], panel[on], track[on], from_plane(geometry, plane[on], panel[on]))
+
+
+def _offsets(event: NDArray[np.int64], events: int) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.bincount(event, minlength=events).cumsum()]).astype(np.int64)
+
+
+def _join_riches(hits: Mapping[str, Hits], events: int) -> tuple[NDArray[np.int64], dict]:
+    """Hits of both RICHes as columns of `RichEvents`, by event and then by RICH."""
+    event = np.concatenate([h.event for h in hits.values()])
+    order = np.argsort(event, kind="stable")
+    number = [np.full(len(h.event), RICHES.index(name) + 1, np.int8) for name, h in hits.items()]
+    columns = {
+        "position": np.concatenate([h.position for h in hits.values()]).astype(np.float32),
+        "rich": np.concatenate(number),
+        "panel": np.concatenate([h.panel for h in hits.values()]),
+        "track": np.concatenate([h.track for h in hits.values()]).astype(np.int32),
+    }
+    return _offsets(event, events), {name: column[order] for name, column in columns.items()}
+
+
+def simulate_chunk(
+    settings: RichSimulation,
+    geometry: Mapping[str, RichGeometry],
+    rng: np.random.Generator,
+    events: int,
+    subrun: int = 0,
+    first: int = 0,
+) -> RichEvents:
+    """Simulate one chunk of events.
+
+    Parameters
+    ----------
+    settings : RichSimulation
+        What is simulated.
+    geometry : mapping
+        By RICH, of `load_geometry`.
+    rng : Generator
+        Source of all random numbers.
+    events : int
+        How many.
+    subrun, first : int
+        Subrun number, and number of the first event.
+    """
+    listed, unlisted = sample_multiplicity(settings, events, rng)
+    tracks = sample_tracks(settings, np.repeat(np.arange(events), listed), rng)
+    others = sample_unreconstructed(np.repeat(np.arange(events), unlisted), rng)
+    particles = join(tracks, others)
+    offsets = _offsets(tracks.event, events)
+    truth = np.full(len(particles), -1)
+    truth[: len(tracks)] = np.arange(len(tracks)) - offsets[tracks.event]
+
+    columns: dict[str, np.ndarray] = {
+        "p": measure_momentum(settings, tracks.p, rng).astype(np.float32),
+        "charge": tracks.charge,
+        "pdg": tracks.pdg,
+    }
+    hits = {}
+    for name, segment in segments(geometry, particles).items():
+        hits[name] = detect(settings, geometry[name], particles, segment, truth, events, rng)
+        true = Segment(*(ends[: len(tracks)] for ends in (segment.entry, segment.direction, segment.exit)))  # fmt: skip
+        measured = measure_segment(settings, geometry[name], true, tracks.p, rng)
+        for part in ("entry", "direction", "exit"):
+            columns[f"{name}_{part}"] = getattr(measured, part).astype(np.float32)
+    key = np.zeros(events, EVENT_KEY)
+    key["run"], key["subrun"], key["event"] = RUN, subrun, first + np.arange(events)
+    return RichEvents(key, offsets, columns, *_join_riches(hits, events))
+
+
+def simulate(
+    settings: RichSimulation,
+    geometry: Mapping[str, RichGeometry],
+    rng: np.random.Generator,
+    events: int,
+    subrun: int = 0,
+) -> Iterator[RichEvents]:
+    """Simulate events in chunks, so that memory does not grow with their number.
+
+    Parameters are those of `simulate_chunk`.
+    """
+    for first in range(0, events, CHUNK):
+        yield simulate_chunk(
+            settings, geometry, rng, min(CHUNK, events - first), subrun=subrun, first=first
+        )
+
+
+def shard_events(settings: RichSimulation, shard: int) -> int:
+    """Events in one shard: the sample's, divided as evenly as can be."""
+    whole, rest = divmod(settings.events, settings.shards)
+    return whole + (shard < rest)
+
+
+def shard_generator(seed: int, name: str, shard: int) -> np.random.Generator:
+    """The random numbers of one shard: independent of those of all other shards and samples."""
+    entropy = [seed, shard, *name.encode()]
+    return np.random.default_rng(np.random.SeedSequence(entropy))
+
+
+def write_sample_shard(
+    name: str,
+    sample: Sample,
+    seed: int,
+    shard: int,
+    output: str | Path,
+    events: int | None = None,
+) -> None:
+    """Simulate one shard of a sample into a ROOT file in the native layout.
+
+    Parameters
+    ----------
+    name : str
+        Name of the sample; it counts among the seeds.
+    sample : Sample
+        The sample.
+    seed : int
+        Seed of the configuration.
+    shard : int
+        Which shard, from 0; it is the subrun.
+    output : str or Path
+        The ROOT file.
+    events : int, optional
+        How many events; by default the shard's part of the sample's.
+
+    Raises
+    ------
+    InputError
+        If the sample is not simulated, or has no such shard.
+    """
+    settings = sample.simulate
+    if settings is None:
+        raise InputError(f"sample '{name}' has files and is not simulated")
+    if not 0 <= shard < settings.shards:
+        raise InputError(f"sample '{name}' has shards 0 to {settings.shards - 1}, no {shard}")
+    geometry = load_geometry(sample.geometry)
+    count = shard_events(settings, shard) if events is None else events
+    chunks = simulate(settings, geometry, shard_generator(seed, name, shard), count, subrun=shard)
+    made_of = {
+        "sample": name,
+        "shard": shard,
+        "events": count,
+        "simulate": settings.model_dump(mode="json"),
+        "geometry": {rich: part.model_dump(mode="json") for rich, part in geometry.items()},
+    }
+    provenance = record("simulate rich", made_of, code=__name__, seed=seed)
+    with progress(f"simulate {Path(output).name}", count) as advance:
+        write_events(output, _counted(chunks, advance), provenance)
+
+
+def _counted(chunks: Iterator[RichEvents], advance: object) -> Iterator[RichEvents]:
+    for chunk in chunks:
+        yield chunk
+        advance(len(chunk))  # type: ignore[operator]
