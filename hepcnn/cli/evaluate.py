@@ -1,0 +1,32 @@
+"""`hepcnn evaluate`: the tables of a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hepcnn.cli.options import config_option, output_option
+from hepcnn.config import Config
+
+
+@click.command()
+@click.argument(
+    "predictions", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.h5..."
+)
+@config_option()
+@click.option("--task", required=True, help="Name of the task in the configuration.")
+@output_option("Folder of the tables; each file is")
+def command(predictions: tuple[Path, ...], config: Config, task: str, output: Path) -> None:
+    """Make performance tables from the predictions of a task's networks and baselines.
+
+    Prints the PID printout of the task's first method. Writes efficiencies, purities, misIDs,
+    working points and comparisons as JSON, CSV, Markdown and LaTeX.
+
+    \b
+    hepcnn evaluate results/tasks/rich_pid/*/predictions.h5 --task rich_pid -o tables
+    """
+    from hepcnn.performance.evaluate import evaluate_files
+
+    result = evaluate_files(predictions, config, task, output)
+    click.echo(next(iter(result.printouts.values())), nl=False)

@@ -1,0 +1,170 @@
+"""Kaons against pions: NNDLLK, the ROC curve, and working points at cuts and at fixed misID.
+
+The variable is the network's Δ log likelihood, NNDLLK = ln(P_K / P_π) at equal abundances of the
+two (the prior of the training divided out), so that it does not depend on how classes were
+balanced. A track passes a cut t if NNDLLK > t. The name keeps it apart from DLLK of LHCb's
+likelihood.
+
+**Ties.** A method without an image gives many tracks the same score, and no cut can part them. A
+*working point* is a cut that an analysis can apply, and keeps the misID at or below what was
+asked: its achieved misID stands beside it, and where every cut that passes any track exceeds it,
+it is "not reachable" (NaN). A *comparison* at equal misID instead accepts tied tracks at random,
+which is a straight line on the ROC curve: a constant score then has an efficiency equal to the
+misID, the diagonal, which is what knowing nothing is worth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.detector.particles import SPECIES
+from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
+
+#: Decimals that a cut is rounded to before anything is evaluated with it.
+DECIMALS = 3
+_K, _PI = SPECIES.index("kaon"), SPECIES.index("pion")
+
+
+def nndllk(scores: NDArray[np.float32], prior: Floats) -> Floats:
+    """ln(P_K / P_π) at equal abundances.
+
+    Parameters
+    ----------
+    scores : ndarray, (N, 6) float32
+        Posterior probabilities.
+    prior : ndarray, (6,)
+        The abundances under which they are.
+
+    Returns
+    -------
+    ndarray, (N,) float64
+        +∞ where only P_π is 0, and −∞ where P_K is: such a track passes no kaon cut, also where
+        both are 0, that is, where the method is sure of a third species. Scores of float32 are
+        told apart to 1e-6, so that what ties still does after the prior is divided out.
+    """
+    if prior[_K] == 0 or prior[_PI] == 0:
+        # One of them was never learnt, so that its zeros say nothing.
+        return np.zeros(len(scores))
+    kaon = scores[:, _K].astype(np.float64) / prior[_K]
+    pion = scores[:, _PI].astype(np.float64) / prior[_PI]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(kaon) - np.log(pion)
+    return np.where(kaon > 0, np.round(ratio, 6) + 0.0, -np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Roc:
+    """The ROC curve: efficiency against misID, from (0, 0) to (1, 1), neither ever falling.
+
+    Attributes
+    ----------
+    misid, efficiency : ndarray, (M,) float64
+        Fractions of pions and of kaons with at least the score; NaN where there are none.
+    score : ndarray, (M,) float64
+        The distinct scores, falling, after +∞ for (0, 0).
+    """
+
+    misid: Floats
+    efficiency: Floats
+    score: Floats
+
+    def efficiency_at(self, misid: float) -> float:
+        """Kaon efficiency at a misID, with tied tracks accepted at random."""
+        # Of equal misIDs the last: a vertical step is worth its top.
+        after = int(np.searchsorted(self.misid, misid, side="right"))
+        if np.isnan(self.misid[-1]) or after == len(self.misid):
+            return float(self.efficiency[-1] + 0 * self.misid[-1])
+        x0, x1 = self.misid[after - 1 : after + 1]
+        y0, y1 = self.efficiency[after - 1 : after + 1]
+        return float(y0 + (y1 - y0) * (misid - x0) / (x1 - x0))
+
+
+class Ranking:
+    """Kaons and pions in the order of falling score, ties together.
+
+    Parameters
+    ----------
+    kaons, pions : ndarray, (N_K,) and (N_π,)
+        Scores of the true kaons and pions.
+    """
+
+    def __init__(self, kaons: Floats, pions: Floats) -> None:
+        falling, rank = np.unique(-np.concatenate([kaons, pions]), return_inverse=True)
+        self._score = np.concatenate([[np.inf], -falling])
+        self._kaon, self._pion = rank[: len(kaons)], rank[len(kaons) :]
+
+    def roc(self, kaon_weights: Floats | None = None, pion_weights: Floats | None = None) -> Roc:
+        """The curve, of weighted tracks if weights are given."""
+        return Roc(
+            self._fraction(self._pion, pion_weights),
+            self._fraction(self._kaon, kaon_weights),
+            self._score,
+        )
+
+    def _fraction(self, rank: NDArray[np.intp], weights: Floats | None) -> Floats:
+        passed = np.cumsum(np.bincount(rank, weights, minlength=len(self._score) - 1))
+        total = passed[-1] if len(passed) else 0
+        fraction = passed / total if total > 0 else np.full(len(passed), np.nan)
+        return np.concatenate([[0.0 if total > 0 else np.nan], fraction])
+
+
+@dataclass(frozen=True, eq=False)
+class WorkingPoint:
+    """A cut NNDLLK > `cut` with what it does; `note` says why there is none.
+
+    `efficiency` (K→K) and `misid` (π→K) are scalars.
+    """
+
+    cut: float
+    efficiency: Proportion
+    misid: Proportion
+    note: str = ""
+
+
+def at_cut(kaons: Floats, pions: Floats, cut: float) -> WorkingPoint:
+    """Evaluate a stated cut on the scores of true kaons and pions."""
+    return WorkingPoint(
+        cut,
+        clopper_pearson(np.count_nonzero(kaons > cut), len(kaons)),
+        clopper_pearson(np.count_nonzero(pions > cut), len(pions)),
+    )
+
+
+def at_misid(kaons: Floats, pions: Floats, misid: float) -> WorkingPoint:
+    """Find the loosest cut of `DECIMALS` decimals that at most a fraction of pions pass.
+
+    The cut is rounded, upwards, before it is evaluated: the numbers are those that a reader gets
+    who applies the cut as printed.
+
+    Parameters
+    ----------
+    kaons, pions : ndarray, (N_K,) and (N_π,)
+        Scores of the true kaons and pions.
+    misid : float
+        The misID asked for, 0 to 1.
+    """
+    if not len(kaons) or not len(pions):
+        return _none("no true pion" if len(kaons) else "no true kaon")
+    allowed = int(np.floor(misid * len(pions) + 1e-9))
+    # Strictly above the next pion's score, at most `allowed` pions are left.
+    limit = np.sort(pions)[::-1][allowed] if allowed < len(pions) else -np.inf
+    point = at_cut(kaons, pions, _round_up(limit))
+    if not point.efficiency.n_pass and not point.misid.n_pass:
+        tied = np.count_nonzero(pions == pions.max())
+        return _none(f"not reachable: {tied} of {len(pions)} pions share the highest score")
+    return point
+
+
+def _round_up(value: float) -> float:
+    if not np.isfinite(value):
+        return float(value)
+    steps, scale = np.ceil(value * 10**DECIMALS), 10**DECIMALS
+    # The product is rounded too, and must not let the cut fall below the value.
+    return float(steps / scale if steps / scale >= value else (steps + 1) / scale)
+
+
+def _none(note: str) -> WorkingPoint:
+    return WorkingPoint(float("nan"), clopper_pearson(0, 0), clopper_pearson(0, 0), note)

@@ -1,0 +1,144 @@
+"""Predictions in, tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepcnn.config import Config, Task, entry
+from hepcnn.files import write_text
+from hepcnn.performance import tables
+from hepcnn.performance.comparison import compare
+from hepcnn.performance.intervals import clopper_pearson
+from hepcnn.performance.printout import printout
+from hepcnn.performance.sample import Sample, select
+from hepcnn.performance.table import FORMATS, Table, write_table
+from hepcnn.provenance import record
+from hepcnn.store.predictions import Predictions, read_predictions
+
+#: Tables that stand for all methods together.
+TOGETHER = ("comparison", "species", "efficiency", "working_points", "abundances", "cutflow")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The tables of a task, and the PID printout of each method."""
+
+    tables: tuple[Table, ...]
+    printouts: Mapping[str, str]
+
+
+def table_paths(folder: str | Path, methods: Sequence[str]) -> list[str]:
+    """All files that `evaluate_files` writes for a task's networks and baselines, in order."""
+    names = [*TOGETHER, *(f"confusion_{m}" for m in methods)]
+    files = [f"{name}.{suffix}" for name in names for suffix in FORMATS]
+    files += [f"printout_{m}.{suffix}" for m in methods for suffix in ("txt", "md")]
+    return [f"{folder}/{file}" for file in files]
+
+
+def evaluate(
+    predictions: Sequence[Predictions], task: Task, name: str, generator: np.random.Generator
+) -> Evaluation:
+    """Make the tables of a task.
+
+    Parameters
+    ----------
+    predictions : sequence of Predictions
+        Of the task's networks and baselines, on the same tracks.
+    task : Task
+        Names the methods; its `tables` are the settings.
+    name : str
+        The task's name.
+    generator : numpy.random.Generator
+        For the bootstrap of `hepcnn.performance.comparison`.
+
+    Raises
+    ------
+    InputError
+        See `hepcnn.performance.sample.select`.
+    """
+    sample = select(predictions, task, name)
+    edges, misid = task.tables.momentum_bins, task.tables.misid
+    made = (
+        tables.comparison(sample, compare(sample, misid, generator)),
+        tables.species(sample),
+        tables.efficiency(sample, edges),
+        tables.working_points(sample, edges, misid),
+        tables.abundances(sample),
+        tables.cutflow(sample, edges),
+        *(tables.confusion(sample, method) for method in sample.methods),
+    )
+    return Evaluation(made, {m: _printout(sample, m) for m in sample.methods})
+
+
+def _printout(sample: Sample, method: str) -> str:
+    identified = sample.event[sample.called(method) >= 0]
+    return printout(
+        sample.confusion(method),
+        method=method,
+        momentum=sample.momentum_range,
+        multiplicity=(float(sample.n_tracks.min()), float(sample.n_tracks.max())),
+        events=clopper_pearson(len(np.unique(identified)), sample.n_events),
+    )
+
+
+def evaluate_files(
+    paths: Sequence[str | Path], config: Config, task: str, folder: str | Path
+) -> Evaluation:
+    """Read predictions, make the tables of a task and write them, each file atomically.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Files of `hepcnn predict`.
+    config : Config
+        Has the task and the seed.
+    task : str
+        Name of the task.
+    folder : path
+        Where `table_paths` go; nothing is written before all tables are made.
+
+    Raises
+    ------
+    InputError
+        If the configuration has no such task, a file is bad, the predictions do not belong
+        together, or the folder cannot be written to.
+    """
+    settings = entry(config.tasks, task, "task")
+    predictions = [read_predictions(path) for path in paths]
+    result = evaluate(predictions, settings, task, np.random.default_rng(config.seed))
+    provenance = _provenance(paths, predictions, settings, task, config.seed)
+    for table in result.tables:
+        write_table(Path(folder), table, provenance)
+    for method, text in result.printouts.items():
+        write_text(Path(folder) / f"printout_{method}.txt", text)
+        write_text(Path(folder) / f"printout_{method}.md", f"```text\n{text}```\n")
+    return result
+
+
+def _provenance(
+    paths: Sequence[str | Path],
+    predictions: Sequence[Predictions],
+    settings: Task,
+    task: str,
+    seed: int,
+) -> dict[str, Any]:
+    return record(
+        "evaluate",
+        {
+            "task": task,
+            "networks": list(settings.networks),
+            "baselines": list(settings.baselines),
+            **settings.tables.model_dump(mode="json"),
+        },
+        code=__name__,
+        inputs={
+            str(path): str(p.provenance.get("id", "unknown"))
+            for path, p in zip(paths, predictions, strict=True)
+        },
+        seed=seed,
+    )
