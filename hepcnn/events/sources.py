@@ -1,0 +1,204 @@
+"""ROOT files and the trees in them: found, opened, named; whatever is wrong is an `InputError`."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec.core
+import uproot
+
+from hepcnn.errors import InputError, nearest
+from hepcnn.events.schema import TREE
+
+#: Seconds that a remote server may take for one request. XRootD checks its deadlines every 15 s.
+REMOTE_TIMEOUT = 10
+#: The tree follows the last ":" that stands right after ".root"; other colons belong to the path.
+_FILE_AND_TREE = re.compile(r"(?P<path>.*\.root):(?P<tree>[^:]+)", re.DOTALL)
+_TREE_CLASSES = {"TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"}
+_WILDCARDS = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """A file and, if it was named with it, the tree: ``FILE.root`` or ``FILE.root:TREE``."""
+
+    path: str
+    tree: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> FileSpec:
+        """Split ``FILE.root:TREE``; the path may hold colons, as ``root://host:1094//f.root``."""
+        match = _FILE_AND_TREE.fullmatch(text)
+        if match is None or (not is_remote(text) and Path(text).exists()):
+            return cls(text)
+        return cls(match["path"], match["tree"])
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.tree}" if self.tree else self.path
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is an address such as ``root://host//file.root``."""
+    return "://" in path
+
+
+def expand_files(patterns: Iterable[str]) -> list[FileSpec]:
+    """Files meant by a list of paths, globs and ``root://`` addresses.
+
+    Parameters
+    ----------
+    patterns : iterable of str
+        Each a path, a glob or an address (whose only wildcard is ``*``), with ``:TREE`` or not.
+        A glob's matches are sorted; otherwise the order is kept.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches nothing, or two of them the same file.
+    """
+    specs: list[FileSpec] = []
+    for pattern in patterns:
+        named = FileSpec.parse(pattern)
+        paths = _remote_matches(named.path) if is_remote(pattern) else _matches(named.path)
+        if not paths:
+            raise InputError(f"no file matches '{named.path}'")
+        specs += [FileSpec(path, named.tree) for path in paths]
+    for spec, count in Counter(specs).items():
+        if count > 1:
+            raise InputError(f"'{spec}' is named {count} times: its events would count as often")
+    return specs
+
+
+def _matches(path: str) -> list[str]:
+    path = str(Path(path).expanduser())
+    # A file with wildcards in its very name is itself.
+    if Path(path).exists() or not _WILDCARDS.search(path):
+        return [path] if Path(path).exists() else []
+    return sorted(glob.glob(path, recursive=True))
+
+
+def _remote_matches(address: str) -> list[str]:
+    if "*" not in address:
+        return [address]
+    with decoding(f"cannot list '{address}'"):
+        files, path = fsspec.core.url_to_fs(address, timeout=REMOTE_TIMEOUT)
+        files.ls(path.split("*")[0].rpartition("/")[0])  # glob takes a dead server for an empty one
+        return sorted(files.unstrip_protocol(match) for match in files.glob(path))
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Turn whatever a broken file or server raises into an `InputError` that begins with `what`.
+
+    A decoder fed with wrong bytes can raise any exception there is.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        raise InputError(f"{what}: {reason or type(error).__name__}") from error
+
+
+@contextmanager
+def open_file(path: str) -> Iterator[uproot.ReadOnlyDirectory]:
+    """Open a ROOT file.
+
+    Raises
+    ------
+    InputError
+        If it is not there, no ROOT file, or shorter than its header says.
+    """
+    # Caches would grow with the file; a memory map would count as memory page by page.
+    options: dict[str, Any] = {"object_cache": None, "array_cache": None, "use_threads": False}
+    if is_remote(path):
+        options["timeout"] = REMOTE_TIMEOUT
+    else:
+        options["handler"] = uproot.MultithreadedFileSource
+        if not Path(path).is_file():
+            there = "is a folder, not a file" if Path(path).is_dir() else "is not there"
+            raise InputError(f"'{path}' {there}")
+    with decoding(f"cannot read '{path}' as a ROOT file"):
+        file = uproot.reading.ReadOnlyFile(path, **options)
+    with file:
+        size = file.source.num_bytes
+        if size < file.fEND:
+            raise InputError(f"'{path}' is truncated: {size} of {file.fEND} bytes are there")
+        with decoding(f"cannot read '{path}' as a ROOT file"):
+            directory = file.root_directory
+        yield directory
+
+
+def tree_names(directory: uproot.ReadOnlyDirectory) -> list[str]:
+    """Names of the TTrees and RNTuples in a file, in folders too, without cycle numbers."""
+    classes = directory.classnames(recursive=True, cycle=False)
+    return [name for name, kind in classes.items() if kind in _TREE_CLASSES]
+
+
+@contextmanager
+def open_tree(spec: FileSpec, tree: str = TREE) -> Iterator[Any]:
+    """Open the TTree or RNTuple of a file.
+
+    Parameters
+    ----------
+    spec : FileSpec
+        The file; its own tree goes before `tree`.
+    tree : str
+        Name of the tree, with its folder if it is in one.
+
+    Yields
+    ------
+    uproot.TTree or uproot.behaviors.RNTuple.RNTuple
+
+    Raises
+    ------
+    InputError
+        As `open_file`, or if there is no such tree: it lists those that there are.
+    """
+    name = spec.tree or tree
+    with open_file(spec.path) as directory:
+        names = tree_names(directory)
+        if name.split(";")[0] not in names:
+            others = f"; trees in it: {', '.join(names)}" if names else ""
+            raise InputError(f"{spec.path}: no tree '{name}'; {nearest(name, names)}{others}")
+        with decoding(f"{spec.path}: cannot read the tree '{name}'"):
+            opened = directory[name]
+        yield opened
+
+
+def branch_names(tree: Any) -> dict[str, str]:
+    """Names that a tree's branches go by.
+
+    Returns
+    -------
+    dict of str to str
+        Full name to itself (``"evt/Track_P"``), and the last part (``"Track_P"``) to the full
+        name where no other branch has it.
+    """
+    full = list(tree.keys(recursive=True))
+    parts = [name.rsplit("/", 1)[-1] for name in full]
+    short = {part: name for part, name in zip(parts, full, strict=True) if parts.count(part) == 1}
+    return short | {name: name for name in full}
+
+
+def n_entries(spec: FileSpec, tree: str = TREE) -> int:
+    """Number of entries of a tree, that is of events."""
+    with open_tree(spec, tree) as opened:
+        return int(opened.num_entries)
+
+
+def fingerprint(spec: FileSpec) -> str:
+    """Identity of a file for provenance: the UUID that ROOT gave it, and its size in bytes.
+
+    Only the header is read, so that it costs nothing over ``root://`` either.
+    """
+    with open_file(spec.path) as directory:
+        return f"{directory.file.uuid}:{directory.file.source.num_bytes}"
