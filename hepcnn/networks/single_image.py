@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from hepcnn.errors import InputError
+from hepcnn.networks.layers import Dropout, Flatten
 from hepcnn.networks.registry import Shape
 
 
@@ -51,11 +52,11 @@ def lecture_cnn(shape: Shape, classes: int) -> nn.Sequential:
         conv2=nn.Conv2d(32, 64, 3),
         relu2=nn.ReLU(),
         pool=nn.MaxPool2d(2),
-        dropout1=nn.Dropout(0.25),
-        flatten=nn.Flatten(),
+        dropout1=Dropout(0.25),
+        flatten=Flatten(),
         dense1=nn.Linear(64 * ((height - 4) // 2) * ((width - 4) // 2), 128),
         relu3=nn.ReLU(),
-        dropout2=nn.Dropout(0.5),
+        dropout2=Dropout(0.5),
         dense2=nn.Linear(128, classes),
     )
 
@@ -78,7 +79,7 @@ def lenet5(shape: Shape, classes: int) -> nn.Sequential:
         c3=nn.Conv2d(6, 16, 5),
         tanh3=nn.Tanh(),
         s4=nn.AvgPool2d(2),
-        flatten=nn.Flatten(),
+        flatten=Flatten(),
         c5=nn.Linear(16 * height * width, 120),
         tanh5=nn.Tanh(),
         f6=nn.Linear(120, 84),
@@ -109,7 +110,7 @@ def mlp(
     for i, outputs in enumerate(hidden, start=1):
         layers[f"dense{i}"] = nn.Linear(inputs, outputs)
         layers[f"relu{i}"] = nn.ReLU()
-        layers[f"dropout{i}"] = nn.Dropout(dropout)
+        layers[f"dropout{i}"] = Dropout(dropout)
         inputs = outputs
     layers["output"] = nn.Linear(inputs, classes)
     return _sequential(**layers)
@@ -133,14 +134,14 @@ def lecture_cifar10(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.
         conv1=nn.Conv2d(channels, 32, 3, padding="same"),
         relu1=nn.ReLU(),
         pool1=nn.MaxPool2d(2),
-        dropout1=nn.Dropout(dropout),
+        dropout1=Dropout(dropout),
         conv2=nn.Conv2d(32, 64, 3, padding="same"),
         relu2=nn.ReLU(),
         pool2=nn.MaxPool2d(2),
-        dropout2=nn.Dropout(dropout),
-        flatten=nn.Flatten(),
+        dropout2=Dropout(dropout),
+        flatten=Flatten(),
         dense1=nn.Linear(64 * (height // 4) * (width // 4), 256),
         relu3=nn.ReLU(),
-        dropout3=nn.Dropout(dropout),
+        dropout3=Dropout(dropout),
         dense2=nn.Linear(256, classes),
     )
