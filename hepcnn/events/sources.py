@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,13 +180,18 @@ def branch_names(tree: Any) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Full name to itself (``"evt/Track_P"``), and the last part (``"Track_P"``) to the full
-        name where no other branch has it.
+        To the full name (``"evt/Track_P"``) from itself, and from its last part (``"Track_P"``)
+        where no other branch has the same.
     """
     full = list(tree.keys(recursive=True))
-    parts = [name.rsplit("/", 1)[-1] for name in full]
-    short = {part: name for part, name in zip(parts, full, strict=True) if parts.count(part) == 1}
-    return short | {name: name for name in full}
+    return short_names(full) | {name: name for name in full}
+
+
+def short_names(full: Sequence[str]) -> dict[str, str]:
+    """The shortest names that branches go by, each with its full name."""
+    counts = Counter(name.rsplit("/", 1)[-1] for name in full)
+    last = ((name.rsplit("/", 1)[-1], name) for name in full)
+    return {part if counts[part] == 1 else name: name for part, name in last}
 
 
 def n_entries(spec: FileSpec, tree: str = TREE) -> int:
