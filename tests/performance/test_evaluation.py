@@ -1,0 +1,142 @@
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from hepcnn.config import Task, validate
+from hepcnn.performance.evaluate import TOGETHER, evaluate, evaluate_files, table_paths
+from hepcnn.performance.species import loss
+from hepcnn.store.predictions import write_predictions
+
+METHODS = ("lecture_cnn", "majority", "momentum_prior")
+
+
+def evaluated(predictions, **tables):
+    task = Task(images="rich_polar", tables=tables)
+    result = evaluate(predictions, task, "rich_pid", np.random.default_rng(1))
+    rows = {t.name: list(csv.DictReader(io.StringIO(t.csv()))) for t in result.tables}
+    return result, rows
+
+
+@pytest.fixture
+def predictions(make_predictions):
+    return [make_predictions(m, n=2000) for m in METHODS]
+
+
+def test_every_table_that_is_promised_is_written_and_nothing_else(tmp_path, predictions):
+    paths = [tmp_path / f"{p.method}.h5" for p in predictions]
+    for path, p in zip(paths, predictions, strict=True):
+        write_predictions(path, p)
+    folder = tmp_path / "tables"
+    evaluate_files(paths, validate({}), "rich_pid", folder)
+    promised = table_paths(folder, METHODS)
+    assert sorted(promised) == sorted(str(p) for p in folder.iterdir())
+    first = {p: p.read_bytes() for p in folder.iterdir()}
+    evaluate_files(list(reversed(paths)), validate({}), "rich_pid", folder)
+    for path, content in first.items():
+        if path.suffix != ".json":  # lists its inputs in the order given
+            assert path.read_bytes() == content
+    evaluate_files(paths, validate({}), "rich_pid", folder)
+    assert all(path.read_bytes() == content for path, content in first.items())
+
+
+def test_the_order_of_tracks_does_not_matter(predictions, make_predictions):
+    one = evaluated(predictions)[1]
+    for p in predictions:
+        for array in (p.key, p.scores, p.label, *p.features.values()):
+            array[:] = array[::-1].copy()
+    assert evaluated(predictions)[1] == one
+
+
+def test_bins_add_up_to_the_whole(predictions):
+    rows = evaluated(predictions)[1]["efficiency"]
+    kaons = [r for r in rows if r["method"] == "lecture_cnn" and r["species"] == "kaon"]
+    whole, *bins = kaons
+    assert whole["bin"] == "all"
+    assert len(bins) == 5
+    for part in ("efficiency_n_pass", "efficiency_n_total", "purity_n_total", "misid_n_total"):
+        assert sum(int(b[part]) for b in bins) == int(whole[part])
+
+
+def test_denominators_account_for_every_scored_track(predictions):
+    flow = {r["step"]: int(r["count"]) for r in evaluated(predictions)[1]["cutflow"]}
+    out = flow["p < 2000 MeV, left out"] + flow["p >= 100000 MeV, left out"]
+    assert out > 0
+    assert flow["scored"] == out + flow["in the tables"]
+    assert flow["of them of other species"] > 0
+    six = flow["of them of the six species"]
+    assert flow["in the tables"] == six + flow["of them of other species"]
+    species = evaluated(predictions)[1]["abundances"]
+    assert sum(int(r["particles"]) for r in species) == six
+
+
+def test_tracks_outside_all_bins_are_counted(predictions):
+    flow = evaluated(predictions, momentum_bins=[9300.0, 15600.0])[1]["cutflow"]
+    assert int(flow[-1]["count"]) > 0
+    assert flow[-1]["step"] == "of them in no momentum bin"
+
+
+def test_cutflows_that_differ_are_shown_by_method(predictions):
+    object.__setattr__(predictions[1], "cutflow", (("events read", 7), ("scored", 2000)))
+    flow = evaluated(predictions)[1]["cutflow"]
+    assert {r["method"] for r in flow if r["step"] == "events read"} == set(METHODS)
+
+
+def test_a_stated_mixture_weights_purity_and_leaves_efficiency_by_the_decision(predictions):
+    mixture = {"pion": 0.5, "kaon": 0.5}
+    _, rows = evaluated(predictions, mixture=mixture)
+    abundance = {r["species"]: float(r["mixture"]) for r in rows["abundances"]}
+    assert abundance["pion"] == pytest.approx(0.5)
+    assert abundance["proton"] == 0
+    kaon = next(r for r in rows["efficiency"] if r["species"] == "kaon")
+    assert float(kaon["purity_n_eff"]) < float(kaon["purity_n_total"])
+    # Nothing is ever called a species that the mixture does not have.
+    called = {r["called"] for r in rows["confusion_lecture_cnn"] if int(r["rate_n_pass"])}
+    assert called <= {"pion", "kaon"}
+
+
+def test_species_table_has_the_lectures_columns_in_both_mixtures(predictions):
+    rows = evaluated(predictions)[1]["species"]
+    assert {r["mixture"] for r in rows} == {"natural", "flat"}
+    assert {r["mixture"] for r in evaluated(predictions, mixture="flat")[1]["species"]} == {"flat"}
+    network = [r for r in rows if r["method"] == "lecture_cnn" and r["mixture"] == "natural"]
+    assert [r["species"] for r in network][-1] == "all"
+    assert int(network[-1]["particles"]) == sum(int(r["particles"]) for r in network[:-1])
+    mean = np.nansum([float(r["loss"]) * int(r["particles"]) for r in network[:-1]])
+    assert float(network[-1]["loss"]) == pytest.approx(mean / int(network[-1]["particles"]))
+
+
+def test_loss_of_known_probabilities():
+    probability = np.array([[0.5, 0.5, 0, 0, 0, 0], [0.25, 0.75, 0, 0, 0, 0]])
+    mean = loss(probability, np.array([0, 0], dtype=np.int16))
+    assert mean.value[0] == pytest.approx((np.log(2) + np.log(4)) / 2)
+    assert mean.error[0] == pytest.approx(np.log(2) / 2)
+    assert np.isnan(mean.value[1])
+    assert loss(probability, np.array([5, -1], dtype=np.int16)).value[5] == np.inf
+
+
+def test_working_points_of_a_control_without_an_image_say_why_there_are_none(predictions):
+    rows = evaluated(predictions)[1]["working_points"]
+    constant = [r for r in rows if r["method"] == "majority" and r["asked"].startswith("misID")]
+    assert constant
+    assert all(r["efficiency"] == "nan" and r["note"] for r in constant)
+    network = [r for r in rows if r["method"] == "lecture_cnn" and r["bin"] == "all"]
+    asked = [r["asked"] for r in network]
+    assert asked == [
+        *("NNDLLK > 0", "NNDLLK > 5"),
+        *("misID 1 %", "misID 3 %", "misID 5 %", "misID 10 %"),
+    ]
+    for row in network[2:]:
+        assert float(row["misid"]) <= float(row["asked"].split()[1]) / 100
+        assert row["cut"] == str(round(float(row["cut"]), 3))
+
+
+def test_one_track_makes_all_tables(make_predictions):
+    result, rows = evaluated([make_predictions(m, n=1, other=0) for m in METHODS])
+    assert set(TOGETHER) < set(rows)
+    assert set(result.printouts) == set(METHODS)
+    particles = [int(r["particles"]) for r in rows["abundances"]]
+    assert sum(particles) == 1
+    absent = next(r for r in rows["efficiency"] if r["species"] == "deuteron")
+    assert absent["efficiency"] == "nan"

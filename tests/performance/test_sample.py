@@ -1,0 +1,100 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hepcnn.config import Task
+from hepcnn.errors import InputError
+from hepcnn.performance.sample import select
+
+TASK = Task(images="rich_polar")
+METHODS = ("lecture_cnn", "majority", "momentum_prior")
+
+
+def taken(p, order):
+    """Predictions of some rows in some order."""
+    n = len(np.arange(len(p))[order])
+    return dataclasses.replace(
+        p,
+        key=p.key[order],
+        scores=p.scores[order],
+        label=p.label[order],
+        features={k: v[order] for k, v in p.features.items()},
+        cutflow=(("scored", n),),
+    )
+
+
+def test_methods_come_in_the_tasks_order_and_tracks_by_key(make_predictions):
+    given = [make_predictions(m) for m in reversed(METHODS)]
+    shuffled = np.random.default_rng(0).permutation(len(given[1]))
+    given[1] = taken(given[1], shuffled)
+    sample = select(given, TASK, "rich_pid")
+    assert sample.methods == METHODS
+    assert sample.networks == ("lecture_cnn",)
+    assert sample.controls == METHODS[1:]
+    straight = select([make_predictions(m) for m in METHODS], TASK, "rich_pid")
+    for method in METHODS:
+        np.testing.assert_array_equal(sample.scores[method], straight.scores[method])
+    np.testing.assert_array_equal(sample.label, straight.label)
+
+
+def test_momentum_range_is_half_open_and_what_is_out_is_counted(make_predictions):
+    p = make_predictions(n=8, other=0)
+    p.features["p"][:] = [1999, 2000, 9299.5, 9300, 50000, 99999, 100000, 200000]
+    sample = select([p], TASK, "rich_pid")
+    assert (sample.below, len(sample), sample.above) == (1, 5, 2)
+    assert sample.momentum_bin(TASK.tables.momentum_bins).tolist() == [0, 0, 1, 4, 4]
+    assert sample.momentum_bin([9300, 50000]).tolist() == [-1, -1, 0, -1, -1]
+
+
+def test_events_are_numbered_without_gaps(make_predictions):
+    p = make_predictions(n=200)
+    sample = select([p], TASK, "rich_pid")
+    assert sample.n_events == 5
+    assert set(sample.event) == set(range(5))
+
+
+def test_other_tracks_name_both_methods_and_the_counts(make_predictions):
+    a, b = make_predictions(n=100), make_predictions("majority", n=100)
+    with pytest.raises(InputError, match=r"'lecture_cnn' has 100, 3 of them not in 'majority'"):
+        select([a, taken(b, slice(3, None))], TASK, "rich_pid")
+
+
+def test_the_same_keys_with_other_labels_are_refused(make_predictions):
+    a, b = make_predictions(n=100), make_predictions("majority", n=100)
+    b.label[:2] = (b.label[:2] + 1) % 6
+    with pytest.raises(InputError, match="disagree on the label of 2 of 100"):
+        select([a, b], TASK, "rich_pid")
+
+
+def test_a_track_twice_is_refused(make_predictions):
+    p = make_predictions(n=10)
+    with pytest.raises(InputError, match="lecture_cnn: 1 tracks are in the predictions twice"):
+        select([taken(p, [*range(10), 4])], TASK, "rich_pid")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "other"}, "for task 'other', not 'rich_pid'"),
+        ({"method": "majorty"}, r"'majorty', which task .* did you mean 'majority'"),
+        ({"classes": ("pion", "kaon", "a", "b", "c", "d")}, "classes pion, kaon"),
+    ],
+)
+def test_predictions_of_something_else_are_refused(make_predictions, change, message):
+    with pytest.raises(InputError, match=message):
+        select([dataclasses.replace(make_predictions(n=5), **change)], TASK, "rich_pid")
+
+
+def test_a_method_twice_and_none_at_all_are_refused(make_predictions):
+    with pytest.raises(InputError, match="given twice"):
+        select([make_predictions(n=5), make_predictions(n=5)], TASK, "rich_pid")
+    with pytest.raises(InputError, match="no predictions"):
+        select([], TASK, "rich_pid")
+
+
+def test_no_track_in_range_is_an_error(make_predictions):
+    p = make_predictions(n=5)
+    p.features["p"][:] = 1000
+    with pytest.raises(InputError, match="no track of electron"):
+        select([p], TASK, "rich_pid")
