@@ -16,7 +16,7 @@ from hepcnn.config import Config
 )
 @config_option()
 @click.option("--task", required=True, help="Name of the task in the configuration.")
-@output_option("Folder of the tables; each file is")
+@output_option("Folder of the tables, each")
 def command(predictions: tuple[Path, ...], config: Config, task: str, output: Path) -> None:
     """Make performance tables from the predictions of a task's networks and baselines.
 

@@ -74,14 +74,16 @@ def mixture_for(setting: MixtureSetting, label: NDArray[np.int16]) -> Mixture:
     Raises
     ------
     InputError
-        If there is no track of the six species.
+        If there is no track of the six species, or of those of a stated mixture.
     """
     counts = np.bincount(label[label != OTHER], minlength=X)
     if not counts.any():
         raise InputError(f"no track of {', '.join(SPECIES)} is left to evaluate")
     if setting != "natural":
-        name = "flat" if setting == "flat" else "stated"
-        return Mixture(name, np.array(abundances(setting)))
+        mixture = Mixture("flat" if setting == "flat" else "stated", np.array(abundances(setting)))
+        if not mixture.abundances[counts > 0].any():
+            raise InputError("mixture: the sample has no track of any of its species")
+        return mixture
     return Mixture("natural", counts / counts.sum())
 
 

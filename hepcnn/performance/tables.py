@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 
 from hepcnn.detector.particles import SPECIES
 from hepcnn.performance.comparison import BOOTSTRAP, Comparison, Estimate
-from hepcnn.performance.confusion import (
-    MISID_FROM,
-    Mixture,
-    X,
-    mixture_for,
-    track_weights,
-)
+from hepcnn.performance.confusion import MISID_FROM, X, mixture_for, track_weights
 from hepcnn.performance.curves import WorkingPoint, at_cut, at_misid
 from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.sample import Sample
@@ -39,11 +33,11 @@ def _percent(name: str, title: str, kind: Kind) -> Column:
     return Column(name, f"{title} (%)", kind, digits=2, scale=100.0)
 
 
-def _population(sample: Sample, mixture: Mixture | None = None) -> str:
+def _population(sample: Sample) -> str:
     """What every caption says: momentum range and mixture."""
     low, high = sample.momentum_range
-    name = (mixture or sample.mixture).name
-    return f"{low / 1000:g} <= p < {high / 1000:g} GeV/c, {name} mixture of species"
+    span = f"{low / 1000:g} <= p < {high / 1000:g} GeV/c"
+    return f"{span}, {sample.mixture.name} mixture of species"
 
 
 def _bins(

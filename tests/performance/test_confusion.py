@@ -172,6 +172,11 @@ def test_no_track_of_the_six_species_is_an_error():
         mixture_for("natural", np.array([OTHER], dtype=np.int16))
 
 
+def test_a_mixture_of_absent_species_alone_is_an_error():
+    with pytest.raises(InputError, match="mixture: the sample has no track"):
+        mixture_for({"deuteron": 1.0}, np.array([2, 3], dtype=np.int16))
+
+
 def test_a_misspelt_species_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'kaon'"):
         index("koan")
