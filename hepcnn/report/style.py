@@ -1,0 +1,150 @@
+"""The look of all figures, and how they are written: PDF and PNG for talks, SVG for the page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import matplotlib as mpl
+import mplhep
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hepcnn.detector.particles import PARTICLES
+from hepcnn.files import atomic_path
+
+P = ParamSpec("P")
+
+#: Text, axes and frames. In an SVG it becomes the reader's own text colour, light or dark.
+INK = "#1b1f24"
+#: INK on a dark page.
+INK_ON_DARK = "#e4e7eb"
+#: Colours of the curves of one figure, in order: Okabe and Ito's set, safe for the colour-blind
+#: (https://jfly.uni-koeln.de/color/), without the black and the yellow that a page can swallow.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+#: Controls: what needs no image stands back.
+CONTROL = "#808891"
+#: Each species has its colour in all figures, and its symbol in mathtext.
+SPECIES_COLOUR = dict(
+    zip(
+        ("pion", "kaon", "proton", "deuteron", "electron", "muon"),
+        COLOURS,
+        strict=True,
+    )
+)
+_MATHTEXT = {"mu": r"$\mu$", "pi": r"$\pi$"}
+SYMBOL = {p.name: _MATHTEXT.get(p.symbol, rf"$\mathrm{{{p.symbol}}}$") for p in PARTICLES}
+
+_STYLE = {
+    # LHCb's style (mplhep.style.LHCb2): ticks on all sides, pointing in; labels at the ends.
+    **mplhep.style.LHCb2,
+    # Its sizes are for a 12-inch slide; these are for a figure 6 inches wide.
+    "figure.figsize": (6.0, 4.3),
+    "axes.labelsize": 13,
+    "axes.titlesize": 13,
+    "axes.linewidth": 0.9,
+    "font.size": 11.5,
+    "legend.fontsize": 11,
+    "legend.title_fontsize": 11,
+    "legend.handletextpad": 0.5,
+    "legend.borderaxespad": 0.6,
+    "legend.labelspacing": 0.3,
+    "lines.linewidth": 1.6,
+    "lines.markeredgewidth": 1.2,
+    "lines.markersize": 5,
+    "errorbar.capsize": 0,
+    "patch.linewidth": 1.0,
+    **{
+        f"{axis}tick.{key}": value
+        for axis in "xy"
+        for key, value in {
+            "major.size": 6,
+            "minor.size": 3,
+            "major.width": 0.9,
+            "minor.width": 0.7,
+            "major.pad": 5,
+            "minor.pad": 5,
+            "labelsize": 11.5,
+            "color": INK,
+        }.items()
+    },
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "axes.xmargin": 0.02,
+    "axes.ymargin": 0.05,
+    "axes.titlelocation": "left",
+    "axes.unicode_minus": True,
+    "axes.prop_cycle": mpl.cycler("color", COLOURS),
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+    "savefig.bbox": None,
+    "svg.fonttype": "path",  # the page must look the same whatever fonts the reader has
+    "svg.hashsalt": "hepcnn",  # the same figure, the same bytes
+    "pdf.fonttype": 42,
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw a figure in the project's style, leaving matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return inner
+
+
+def label_box(axes: Axes, lines: list[str], *, place: str = "upper right") -> None:
+    """Say in a corner what a figure shows: the sample, the range, the number of tracks.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    lines : list of str
+        The lines, the first on top.
+    place : str
+        The corner, for example ``"lower left"``.
+    """
+    vertical, horizontal = place.split()
+    x, y = 0.04, 0.05 if vertical == "lower" else 0.95
+    axes.text(
+        x if horizontal == "left" else 1 - x,
+        y,
+        "\n".join(lines),
+        transform=axes.transAxes,
+        ha="left" if horizontal == "left" else "right",
+        va="bottom" if vertical == "lower" else "top",
+        linespacing=1.35,
+        fontsize=11,
+    )
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write `folder`/`name`.pdf and .png, byte for byte the same each time."""
+    with mpl.rc_context(_STYLE):
+        with atomic_path(folder / f"{name}.pdf") as path:
+            figure.savefig(path, metadata={"CreationDate": None})
+        with atomic_path(folder / f"{name}.png") as path:
+            figure.savefig(path, dpi=200)
+
+
+def svg(figure: Figure) -> str:
+    """Draw a figure as SVG on no background, its text in the reader's colours."""
+    text = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+    start, end = text.getvalue().split("<defs>", 1)
+    scheme = (
+        f"<style>:root{{--ink:{INK}}}@media screen and (prefers-color-scheme:dark)"
+        f"{{:root{{--ink:{INK_ON_DARK}}}}}</style>"
+    )
+    # The page stands alone: no document type or metadata that names another place.
+    head = start[start.index("<svg") :].split("<metadata>")[0]
+    return head + scheme + "<defs>" + end.replace(INK, "var(--ink)")
