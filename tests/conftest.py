@@ -1,15 +1,16 @@
-"""Fixtures that several parts share: predictions of made-up methods on made-up tracks."""
+"""Fixtures that several parts share: made-up predictions and made-up images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hepcnn.detector.particles import SPECIES
 from hepcnn.store.predictions import Predictions
-from hepcnn.store.shard import KEY
+from hepcnn.store.shard import FEATURES, KEY, Axis, Header, Images, ShardWriter, Sparse
 
 _ABUNDANCE = np.array([0.025, 0.008, 0.776, 0.12, 0.07, 0.001])
 
@@ -60,5 +61,57 @@ def make_predictions() -> Callable[..., Predictions]:
             cutflow=(("events read", n), ("scored", n)),
             provenance={"id": f"{method}{seed}"},
         )
+
+    return maker
+
+
+@pytest.fixture
+def make_shards() -> Callable[..., list[Path]]:
+    """Image shards of a toy: a ring of random pixels in the row of the class, and one of noise.
+
+    Tracks come four an event; every 20th is none of the classes.
+    """
+
+    def maker(
+        folder: Path,
+        events: int = 100,
+        shards: int = 2,
+        classes: tuple[str, ...] = ("pion", "kaon", "proton"),
+        abundance: tuple[float, ...] | None = None,
+        views: tuple[str, ...] = ("rich1",),
+        channels: tuple[str, ...] = ("hits",),
+        shape: tuple[int, int] = (8, 8),
+        seed: int = 1,
+    ) -> list[Path]:
+        rng = np.random.default_rng(seed)
+        axes = {
+            v: (Axis("r", "mm", 0, 130, shape[0]), Axis("phi", "rad", -3, 3, shape[1]))
+            for v in views
+        }
+        header = Header("rich", views, shape, channels, axes, classes, {"maker": "polar"})
+        paths = []
+        for shard in range(shards):
+            n = 4 * (events // shards)
+            key = np.zeros(n, KEY)
+            key["run"], key["subrun"] = 1, shard
+            key["event"], key["object"] = np.divmod(np.arange(n), 4)
+            label = rng.choice(len(classes), n, p=abundance).astype(np.int16)
+            sparse = {}
+            for view in views:
+                dense = rng.random((n, *shape)) < 0.02
+                dense[np.arange(n), 1 + label] |= rng.random((n, shape[1])) < 0.7
+                where, pixel = np.nonzero(dense.reshape(n, -1))
+                offsets = np.concatenate([[0], np.cumsum(np.bincount(where, minlength=n))])
+                value = rng.integers(1, 4, (len(pixel), len(channels))).astype(np.uint16)
+                sparse[view] = Sparse(offsets, pixel.astype(np.uint16), value)
+            label[::20] = -1
+            pdg = np.where(label < 0, 3112, 211).astype(np.int32)
+            momentum = rng.uniform(2000, 100000, n).astype(np.float32)
+            features = dict.fromkeys(FEATURES, np.full(n, 4, np.float32)) | {"p": momentum}
+            paths.append(folder / f"{shard:04d}.h5")
+            with ShardWriter(paths[-1], header) as writer:
+                writer.append(Images(key, sparse, {"species": label, "pdg": pdg}, features))
+                writer.describe({"id": f"toy{seed}-{shard}"}, {"events read": n // 4, "kept": n})
+        return paths
 
     return maker

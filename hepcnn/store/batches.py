@@ -1,0 +1,293 @@
+"""Batches of dense images from sparse shards.
+
+Images are sparse on disk and in memory and become dense only here, in buffers that are used again:
+instead of clearing a buffer, the pixels that the last batch set are set back. Shards are read in
+contiguous blocks and shuffled within windows of many blocks, because reading examples singly is
+what makes loaders slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from hepcnn.errors import InputError
+from hepcnn.store.images import ImageSet
+
+#: Neighbours in the image set that stay together when the order is drawn.
+BLOCK = 1024
+#: Examples, whole blocks, that are shuffled with one another.
+WINDOW = 1 << 16
+#: Examples read at once: bounds the memory of a read.
+SPAN = 1 << 13
+#: Sparse images up to so many bytes are held in memory: about ten million of a RICH.
+MEMORY = 2 << 30
+#: Buffers that batches are made in by turns.
+BUFFERS = 3
+
+#: `stored`: as in the shards. `shuffled`: block-shuffled, each example once. `balanced`: classes
+#: equally often, examples of rare ones repeated and of frequent ones left out.
+Order = Literal["stored", "shuffled", "balanced"]
+
+
+class Batch(TypedDict):
+    """B examples.
+
+    ``images`` float32 (B, V, C, H, W), channels last in memory; ``label`` int64 (B,), −1 for a
+    particle that is none of the classes; ``index`` int64 (B,) into the image set.
+    """
+
+    images: NDArray[np.float32]
+    label: NDArray[np.int64]
+    index: NDArray[np.int64]
+
+
+def block_shuffled(which: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Shuffle blocks, then examples within windows of many blocks.
+
+    Up to `WINDOW` examples this is a uniform shuffle.
+    """
+    blocks = np.split(which, range(BLOCK, len(which), BLOCK))
+    order = np.concatenate([blocks[b] for b in rng.permutation(len(blocks))])
+    for start in range(0, len(order), WINDOW):
+        rng.shuffle(order[start : start + WINDOW])
+    return order
+
+
+def balanced(
+    which: NDArray[np.int64], labels: NDArray[np.integer], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw as many examples as there are, the classes present equally often (to one example).
+
+    An example comes as often as any other of its class, or once more or less.
+    """
+    classes = np.unique(labels[which])
+    draws = []
+    for i, label in enumerate(classes):
+        members = which[labels[which] == label]
+        wanted = (len(which) + i) // len(classes)
+        whole, rest = divmod(wanted, len(members))
+        draws += [np.tile(members, whole), rng.choice(members, rest, replace=False)]
+    return rng.permutation(np.concatenate(draws))
+
+
+@dataclass(frozen=True)
+class _Sparse:
+    """Sparse images in memory: of each view, offsets (n + 1,), pixels and values."""
+
+    index: NDArray[np.int64]
+    views: list[tuple[NDArray[np.int64], NDArray[np.unsignedinteger], NDArray[np.uint16]]]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for view in self.views for array in view)
+
+
+def _read(images: ImageSet, index: NDArray[np.int64]) -> Iterator[_Sparse]:
+    """Read the examples of a strictly increasing index, a span of the image set at a time."""
+    spans = np.split(index, np.flatnonzero(np.diff(index // SPAN)) + 1) if len(index) else []
+    pixels = np.prod(images.header.shape)
+    for part in spans:
+        block = images.read(int(part[0]), int(part[-1]) + 1)
+        views = []
+        for name in images.header.views:
+            sparse = block.views[name]
+            if len(sparse.pixel) and sparse.pixel.max() >= pixels:
+                example = (
+                    part[0] + np.searchsorted(sparse.offsets, sparse.pixel.argmax(), "right") - 1
+                )
+                path = images.paths[int(np.searchsorted(images.offsets, example, "right")) - 1]
+                raise InputError(
+                    f"{path}: views/{name}/pixel: {sparse.pixel.max()} is not in an image of "
+                    f"{pixels} pixels: a damaged image shard"
+                )
+            lengths = np.diff(sparse.offsets)[part - part[0]]
+            offsets = np.concatenate([[0], np.cumsum(lengths)])
+            kept = np.repeat(sparse.offsets[part - part[0]] - offsets[:-1], lengths)
+            kept += np.arange(offsets[-1])
+            views.append((offsets, sparse.pixel[kept], sparse.value[kept]))
+        yield _Sparse(part, views)
+
+
+def _join(parts: list[_Sparse]) -> _Sparse:
+    views = []
+    for view in zip(*(part.views for part in parts), strict=True):
+        ends = np.cumsum([0, *(offsets[-1] for offsets, _, _ in view)])
+        shifted = [offsets[1:] + end for (offsets, _, _), end in zip(view, ends, strict=False)]
+        views.append(
+            (
+                np.concatenate([np.zeros(1, np.int64), *shifted]),
+                np.concatenate([pixel for _, pixel, _ in view]),
+                np.concatenate([value for _, _, value in view]),
+            )
+        )
+    return _Sparse(np.concatenate([part.index for part in parts]), views)
+
+
+@njit(cache=True, nogil=True)
+def _fill(out, offsets, pixel, value, rows, first, step, scale, touched, n):  # type: ignore[no-untyped-def]  # numba
+    """Set the pixels of one view in a flat dense batch; note where. Pixels are `step` apart."""
+    size = len(out) // len(rows)
+    for b in range(len(rows)):
+        for j in range(offsets[rows[b]], offsets[rows[b] + 1]):
+            at = b * size + np.int64(pixel[j]) * step + first
+            for c in range(len(scale)):
+                out[at + c] = value[j, c] * scale[c]
+            touched[n] = at
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _clear(out, touched, channels):  # type: ignore[no-untyped-def]  # numba
+    for at in touched:
+        for c in range(channels):
+            out[at + c] = 0
+
+
+class _Buffer:
+    """A dense batch (B, H, W, V, C) that is made again and again."""
+
+    def __init__(self, batch_size: int, images: ImageSet) -> None:
+        header = images.header
+        shape = (batch_size, *header.shape, len(header.views), len(header.channels))
+        self._dense = np.zeros(shape, np.float32)
+        self._touched = np.empty(0, np.int64)
+        self._count = 0
+
+    def fill(
+        self, sparse: _Sparse, rows: NDArray[np.int64], scale: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Make the batch of some rows, as (B, V, C, H, W); valid until the next."""
+        views, channels = scale.shape
+        _clear(self._dense.reshape(-1), self._touched[: self._count], channels)
+        needed = sum(int((o[rows + 1] - o[rows]).sum()) for o, _, _ in sparse.views)
+        if needed > len(self._touched):
+            self._touched = np.empty(needed + needed // 2, np.int64)
+        dense = self._dense[: len(rows)]
+        flat = dense.reshape(-1)
+        self._count = 0
+        for v, (offsets, pixel, value) in enumerate(sparse.views):
+            self._count = _fill(
+                flat, offsets, pixel, value, rows, v * channels, views * channels, scale[v],
+                self._touched, self._count,
+            )  # fmt: skip
+        return dense.transpose(0, 3, 4, 1, 2)
+
+
+class Batches:
+    """The batches of some examples of an image set.
+
+    The order is a pure function of the seed and the epoch, whatever fits in memory.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The images.
+    which : int array
+        Indices of the examples, strictly increasing.
+    batch_size : int
+        Examples of a batch; the last may be smaller.
+    order : {"stored", "shuffled", "balanced"}
+        See `Order`.
+    seed : int
+        Seed of the order.
+    scale : float32 array (V, C), optional
+        Values are multiplied by this; by default by 1.
+    memory : int
+        Images of at most so many bytes (sparse) are read once and held; others are read anew
+        in each epoch, a window at a time. 0 for a single pass.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        which: NDArray[np.int64],
+        batch_size: int,
+        *,
+        order: Order = "stored",
+        seed: int = 0,
+        scale: NDArray[np.float32] | None = None,
+        memory: int = MEMORY,
+    ) -> None:
+        self.images = images
+        self.which = np.asarray(which, np.int64)
+        self.batch_size = batch_size
+        self.kind = order
+        self.seed = seed
+        shape = len(images.header.views), len(images.header.channels)
+        self._scale = np.ones(shape, np.float32) if scale is None else np.asarray(scale, np.float32)
+        self._labels = images.labels
+        self._held = self._hold(memory)
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return -(-len(self.which) // self.batch_size)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the images are held in memory."""
+        return self._held is not None
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Indices of the examples in the order of an epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        if self.kind == "balanced":
+            return balanced(self.which, self._labels, rng)
+        return block_shuffled(self.which, rng) if self.kind == "shuffled" else self.which
+
+    def epoch(
+        self, epoch: int = 0, *, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1
+    ) -> Iterator[Batch]:
+        """Go through an epoch once.
+
+        The images of a batch lie in one of `BUFFERS` buffers: they are overwritten when as many
+        further batches have been drawn. Labels and indices are the batch's own.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        rank, ranks : int
+            Share each batch between so many processes: this one gets every `ranks`-th example.
+            So that all get equally many, a shuffled order leaves the last ``n % ranks`` out; in
+            stored order none is left out and the last batch of some ranks may be missing.
+        worker, workers : int
+            Give only every `workers`-th batch, from the `worker`-th. Each worker reads all.
+        """
+        order = self.order(epoch)
+        if self.kind != "stored":
+            order = order[: len(order) - len(order) % ranks]
+        buffers = [_Buffer(-(-self.batch_size // ranks), self.images) for _ in range(BUFFERS)]
+        window = max(WINDOW // self.batch_size, 1) * self.batch_size
+        number = 0
+        for start in range(0, len(order), window):
+            part = order[start : start + window]
+            sparse = self._held or _join(list(_read(self.images, np.unique(part))))
+            for low in range(0, len(part), self.batch_size):
+                index = part[low : low + self.batch_size][rank::ranks]
+                if number % workers == worker and len(index):
+                    rows = np.searchsorted(sparse.index, index)
+                    buffer = buffers[number // workers % BUFFERS]
+                    yield Batch(
+                        images=buffer.fill(sparse, rows, self._scale),
+                        label=self._labels[index].astype(np.int64),
+                        index=index.copy(),
+                    )
+                number += 1
+
+    def _hold(self, memory: int) -> _Sparse | None:
+        if not memory or not len(self.which):
+            return None
+        parts, size = [], 0
+        for part in _read(self.images, self.which):
+            parts.append(part)
+            size += part.nbytes
+            if size > memory:
+                return None
+        return _join(parts)

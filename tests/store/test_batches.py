@@ -1,0 +1,168 @@
+import h5py
+import numpy as np
+import pytest
+
+from hepcnn.errors import InputError
+from hepcnn.store import batches as module
+from hepcnn.store.batches import BUFFERS, Batches, balanced, block_shuffled
+from hepcnn.store.images import ImageSet
+
+VIEWS, CHANNELS = ("rich1", "rich2"), ("hits", "tracks")
+
+
+@pytest.fixture
+def images(make_shards, tmp_path):
+    """400 examples in two shards, two views, two channels."""
+    return ImageSet(make_shards(tmp_path, views=VIEWS, channels=CHANNELS, shape=(6, 5)))
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Sizes at which 400 examples are many blocks, windows and reads."""
+    for name, size in {"BLOCK": 8, "WINDOW": 64, "SPAN": 50}.items():
+        monkeypatch.setattr(module, name, size)
+
+
+def dense(images):
+    """All images, plainly: (N, V, C, H, W)."""
+    block = images.read(0, len(images))
+    out = np.zeros((len(images), len(VIEWS), 30, len(CHANNELS)), np.float32)
+    for v, name in enumerate(VIEWS):
+        sparse = block.views[name]
+        example = np.repeat(np.arange(len(images)), np.diff(sparse.offsets))
+        out[example, v, sparse.pixel] = sparse.value
+    return out.reshape(-1, len(VIEWS), 6, 5, len(CHANNELS)).transpose(0, 1, 4, 2, 3)
+
+
+def copied(batch):
+    return {name: array.copy() for name, array in batch.items()}
+
+
+def same(first, second):
+    """Whether two sequences of batches are equal, bit by bit."""
+    for a, b in zip(first, second, strict=True):
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("order", ["stored", "shuffled", "balanced"])
+@pytest.mark.parametrize("memory", [0, 1 << 30])
+def test_images_are_those_of_the_index(images, order, memory):
+    """Every batch, although its buffer held another one before."""
+    which = np.flatnonzero(images.labels >= 0)
+    scale = np.array([[1, 2], [0.5, 4]])
+    batches = Batches(images, which, 32, order=order, seed=3, scale=scale, memory=memory)
+    assert batches.in_memory == bool(memory)
+    expected = dense(images) * scale[:, :, None, None]
+    seen = 0
+    for batch in batches.epoch(1):
+        np.testing.assert_array_equal(batch["images"], expected[batch["index"]])
+        np.testing.assert_array_equal(batch["label"], images.labels[batch["index"]])
+        seen += len(batch["index"])
+    assert seen == len(which)
+    assert len(batches) == -(-seen // 32)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_order_is_a_function_of_seed_and_epoch(images):
+    which = np.arange(3, 390)
+
+    def sequence(seed, epoch, memory=0):
+        batches = Batches(images, which, 16, order="shuffled", seed=seed, memory=memory)
+        return np.concatenate([b["index"] for b in batches.epoch(epoch)])
+
+    first = sequence(1, 0)
+    np.testing.assert_array_equal(first, sequence(1, 0, memory=1 << 30))
+    np.testing.assert_array_equal(np.sort(first), which)
+    assert not np.array_equal(first, sequence(1, 1))
+    assert not np.array_equal(first, sequence(2, 0))
+
+
+def test_a_batch_stays_until_its_buffer_is_used_again(images):
+    """Lightning draws one batch ahead, a loader's worker two."""
+    batches = Batches(images, np.arange(300), 16)
+    held = []
+    for batch in batches.epoch():
+        held.append((batch, copied(batch)))
+        for old, copy in held[-BUFFERS:]:
+            same([old], [copy])
+    old, copy = held[0]
+    assert not np.array_equal(old["images"], copy["images"])  # the test can fail
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_block_shuffle_mixes_within_windows_of_whole_blocks():
+    which = np.arange(1000) * 3
+    order = block_shuffled(which, np.random.default_rng(1))
+    assert not np.array_equal(order, which)
+    np.testing.assert_array_equal(np.sort(order), which)
+    blocks = [set(order[k : k + 64] // 24) for k in range(0, 1000, 64)]
+    assert all(len(b) <= 10 for b in blocks)  # 8 blocks, and the short last one shifts
+
+
+def test_up_to_a_window_the_shuffle_is_uniform():
+    """Each example is equally often in each tenth of the order."""
+    rng = np.random.default_rng(1)
+    place = np.zeros((100, 10))
+    for _ in range(400):
+        order = block_shuffled(np.arange(100), rng)
+        place[order, np.arange(100) // 10] += 1
+    assert abs(((place - 40) ** 2 / 36).mean() - 1) < 0.2
+
+
+def test_balanced_draws_classes_equally_and_examples_evenly():
+    labels = np.array([0] * 700 + [1] * 250 + [2] * 7 + [3] * 53 + [-1] * 5)
+    which = np.flatnonzero(labels != 3)[:-5]
+    order = balanced(which, labels, np.random.default_rng(1))
+    assert len(order) == len(which) == 957
+    assert np.bincount(labels[order]).tolist() == [319, 319, 319]
+    for label in range(3):
+        times = np.bincount(order, minlength=len(labels))[labels == label]
+        assert times.max() - times.min() <= 1
+    halves = [np.bincount(labels[half], minlength=3) for half in np.split(order[:-1], 2)]
+    assert np.ptp(halves, axis=0).max() < 80  # mixed, not class by class
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("order", ["stored", "shuffled", "balanced"])
+def test_workers_take_turns(images, order):
+    batches = Batches(images, np.arange(331), 16, order=order, memory=0)
+    whole = [copied(b) for b in batches.epoch(2)]
+    parts = [[copied(b) for b in batches.epoch(2, worker=w, workers=3)] for w in range(3)]
+    same(whole, [parts[i % 3][i // 3] for i in range(len(whole))])
+
+
+def test_ranks_share_each_batch(images):
+    whole = Batches(images, np.arange(331), 16, order="shuffled")
+    shares = [[copied(b) for b in whole.epoch(4, rank=r, ranks=2)] for r in range(2)]
+    together = [
+        np.sort(np.concatenate([a["index"], b["index"]])) for a, b in zip(*shares, strict=True)
+    ]
+    assert all(len(a["index"]) == len(b["index"]) for a, b in zip(*shares, strict=True))
+    expected = [np.sort(b["index"]) for b in whole.epoch(4)]
+    assert sum(map(len, together)) == 330
+    for mine, all_ in zip(together, expected, strict=True):
+        assert np.isin(mine, all_).all()
+
+
+def test_ranks_leave_nothing_out_in_stored_order(images):
+    batches = Batches(images, np.arange(33), 16)
+    shares = [b["index"] for r in range(2) for b in batches.epoch(rank=r, ranks=2)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(shares)), np.arange(33))
+
+
+def test_no_examples(images):
+    batches = Batches(images, np.empty(0, int), 16, order="shuffled")
+    assert len(batches) == 0
+    assert list(batches.epoch()) == []
+
+
+def test_a_pixel_outside_the_image_is_an_error(images):
+    """It would be written beyond the buffer."""
+    with h5py.File(images.paths[1], "a") as file:
+        file["views/rich2/pixel"][50] = 30
+    with pytest.raises(
+        InputError, match=r"0001\.h5: views/rich2/pixel: 30 is not in an image of 30"
+    ):
+        Batches(images, np.arange(len(images)), 16)
