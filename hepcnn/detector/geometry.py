@@ -7,6 +7,7 @@ YAML files beside this module.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -178,6 +179,10 @@ class RichGeometry(Settings):
     def _filled(self) -> Self:
         if self.pixels[-1].half_size is not None:
             raise ValueError("pixels: the last type fills the panel and has no half_size")
+        parts = [p.half_size or self.photon_plane.half_size for p in self.pixels]
+        for (u, v), (wider_u, wider_v) in itertools.pairwise(parts):
+            if u > wider_u or v > wider_v:
+                raise ValueError("pixels: each type's part of the panel must lie in the next one's")
         return self
 
     @property

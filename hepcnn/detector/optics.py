@@ -24,8 +24,10 @@ _FAST = {"contract", "reassoc", "arcp", "nsz"}
 class Optics(NamedTuple):
     """The numbers of one RICH that the kernels need: panel 0's mirrors and photon plane.
 
-    A plane is the points r with ``n·r = offset``. `split_x` and `split_y` are 1 for the
-    coordinate that tells the halves apart and 0 for the other.
+    A plane is the points r with ``n·r = offset``. The flat mirror is folded away: `plane`, `u`
+    and `v` are the photon plane and its axes as seen in it, and a ray goes on straight through
+    it. `split_x` and `split_y` are 1 for the coordinate that tells the halves apart and 0 for the
+    other.
     """
 
     split_x: float
@@ -55,15 +57,18 @@ class Optics(NamedTuple):
 def optics(geometry: RichGeometry) -> Optics:
     """Collect the numbers that the kernels need."""
     flat = unit(geometry.flat_mirror.normal)
-    u, v, plane = geometry.photon_plane.axes
+    flat_offset = flat @ np.array(geometry.flat_mirror.point)
+    axes = geometry.photon_plane.axes
+    u, v, plane = axes - 2 * (axes @ flat)[:, None] * flat
     centre = np.array(geometry.photon_plane.centre)
+    centre = centre - 2 * (centre @ flat - flat_offset) * flat
     numbers = [
         float(geometry.split == 0),
         float(geometry.split == 1),
         *geometry.spherical_mirror.centre,
         geometry.spherical_mirror.radius,
         *flat,
-        flat @ np.array(geometry.flat_mirror.point),
+        flat_offset,
     ]
     for axis in (plane, u, v):
         numbers += [*axis, axis @ centre]
@@ -91,23 +96,20 @@ def _sincos_turns(turns):
 
 
 @njit(inline="always")
-def _to_sphere(o, x, y, z, dx, dy, dz):
-    """Distance along a ray from inside panel 0's sphere to it."""
-    qx = x - o.sphere_x
-    qy = y - o.sphere_y
-    qz = z - o.sphere_z
-    b = qx * dx + qy * dy + qz * dz
-    return -b + np.sqrt(b * b - (qx * qx + qy * qy + qz * qz - o.radius * o.radius))
-
-
-@njit(inline="always")
 def _half(o, x, y, z, dx, dy, dz):
     """+1 if a ray meets the spherical mirror of panel 0, -1 if of panel 1.
 
-    The two spheres meet in the plane between the halves, so panel 0's tells for both.
+    The halves and their two spheres meet in the plane where the split coordinate s is 0. The ray
+    ends in the other half if it moves towards that plane and crosses it inside the sphere, at
+    t = -s/ds: |q + t d|² < R² for q from the centre, here multiplied by ds² to save a division.
     """
-    t = _to_sphere(o, x, y, z, dx, dy, dz)
-    return 1.0 if o.split_x * (x + t * dx) + o.split_y * (y + t * dy) >= 0.0 else -1.0
+    qx, qy, qz = x - o.sphere_x, y - o.sphere_y, z - o.sphere_z
+    s = o.split_x * x + o.split_y * y
+    ds = o.split_x * dx + o.split_y * dy
+    b = qx * dx + qy * dy + qz * dz
+    c = qx * qx + qy * qy + qz * qz - o.radius * o.radius
+    crosses = (s * ds < 0.0) & (c * ds * ds - 2.0 * b * s * ds + s * s < 0.0)
+    return 1.0 if (ds if crosses else s) >= 0.0 else -1.0
 
 
 @njit(inline="always")
@@ -118,24 +120,26 @@ def _image(o, x, y, z, dx, dy, dz):
     fy = 1.0 + o.split_y * (side - 1.0)
     x, dx = x * fx, dx * fx
     y, dy = y * fy, dy * fy
-    t = _to_sphere(o, x, y, z, dx, dy, dz)
+    qx, qy, qz = x - o.sphere_x, y - o.sphere_y, z - o.sphere_z
+    b = qx * dx + qy * dy + qz * dz
+    t = -b + np.sqrt(b * b - (qx * qx + qy * qy + qz * qz - o.radius * o.radius))
     x, y, z = x + t * dx, y + t * dy, z + t * dz
-    nx = (x - o.sphere_x) / o.radius
-    ny = (y - o.sphere_y) / o.radius
-    nz = (z - o.sphere_z) / o.radius
+    per_radius = 1.0 / o.radius
+    nx, ny, nz = (
+        (qx + t * dx) * per_radius,
+        (qy + t * dy) * per_radius,
+        (qz + t * dz) * per_radius,
+    )
     k = 2.0 * (dx * nx + dy * ny + dz * nz)
     dx, dy, dz = dx - k * nx, dy - k * ny, dz - k * nz
-    k = dx * o.flat_x + dy * o.flat_y + dz * o.flat_z
-    t1 = (o.flat_offset - (x * o.flat_x + y * o.flat_y + z * o.flat_z)) / k
-    x, y, z = x + t1 * dx, y + t1 * dy, z + t1 * dz
-    k = 2.0 * k
-    dx, dy, dz = dx - k * o.flat_x, dy - k * o.flat_y, dz - k * o.flat_z
+    in_front = x * o.flat_x + y * o.flat_y + z * o.flat_z - o.flat_offset
     k = dx * o.plane_x + dy * o.plane_y + dz * o.plane_z
-    t2 = (o.plane_offset - (x * o.plane_x + y * o.plane_y + z * o.plane_z)) / k
-    x, y, z = x + t2 * dx, y + t2 * dy, z + t2 * dz
+    t = (o.plane_offset - (x * o.plane_x + y * o.plane_y + z * o.plane_z)) / k
+    x, y, z = x + t * dx, y + t * dy, z + t * dz
+    behind = x * o.flat_x + y * o.flat_y + z * o.flat_z - o.flat_offset
     u = x * o.u_x + y * o.u_y + z * o.u_z - o.u_offset
     v = x * o.v_x + y * o.v_y + z * o.v_z - o.v_offset
-    ok = (t1 > 0.0) & (t2 > 0.0)
+    ok = (t > 0.0) & (in_front * behind < 0.0)
     return (u if ok else np.nan), v, side
 
 
@@ -165,14 +169,18 @@ def _trace_photons(o, entry, exit, offsets, cosine, along, turns, u, v, panel):
         k = 1.0 / math.sqrt(tx * tx + tz * tz)
         ax, az = tz * k, -tx * k
         bx, by, bz = ty * az, tz * ax - tx * az, -ty * ax
-        for i in range(offsets[j], offsets[j + 1]):
-            c = cosine[i]
+        # Slices, since only indices from 0 let the compiler vectorise.
+        here = slice(offsets[j], offsets[j + 1])
+        cosine_j, along_j, turns_j = cosine[here], along[here], turns[here]
+        u_j, v_j, panel_j = u[here], v[here], panel[here]
+        for i in range(u_j.size):
+            c = cosine_j[i]
             s = np.sqrt(1.0 - c * c)
-            sin_phi, cos_phi = _sincos_turns(turns[i])
+            sin_phi, cos_phi = _sincos_turns(turns_j[i])
             a = s * cos_phi
             b = s * sin_phi
-            f = along[i]
-            u[i], v[i], side = _image(
+            f = along_j[i]
+            u_j[i], v_j[i], side = _image(
                 o,
                 px + f * lx,
                 py + f * ly,
@@ -181,7 +189,7 @@ def _trace_photons(o, entry, exit, offsets, cosine, along, turns, u, v, panel):
                 c * ty + b * by,
                 c * tz + a * az + b * bz,
             )
-            panel[i] = 0 if side > 0.0 else 1
+            panel_j[i] = 0 if side > 0.0 else 1
 
 
 def trace_rays(

@@ -76,9 +76,12 @@ def number_of_pixels(geometry: RichGeometry) -> int:
     return int(last[6] + last[5] * np.ceil(2 * half_v / last[2]) * last[1] ** 2)
 
 
-def sensitive_fraction(geometry: RichGeometry, samples: int = 1000) -> float:
-    """Sensitive area over the area of the panel, on a grid of points."""
-    half_u, half_v = geometry.photon_plane.half_size
-    steps = (np.arange(samples) + 0.5) / samples * 2 - 1
-    u, v = np.meshgrid(steps * half_u, steps * half_v)
-    return float((digitise(geometry, u.ravel(), v.ravel())[0] >= 0).mean())
+def sensitive_fraction(geometry: RichGeometry) -> float:
+    """Sensitive area over the area of the panel, for parts of the panel in whole tubes."""
+    whole = inner = sensitive = 0.0
+    for pixels in geometry.pixels:
+        half_u, half_v = pixels.half_size or geometry.photon_plane.half_size
+        whole = half_u * half_v
+        sensitive += (whole - inner) * (pixels.count * pixels.size / pixels.pitch) ** 2
+        inner = whole
+    return sensitive / whole
