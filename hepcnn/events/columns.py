@@ -90,22 +90,11 @@ def _jagged(
     key: npt.NDArray[np.void],
 ) -> tuple[npt.NDArray[np.int64], dict[str, np.ndarray]]:
     """Offsets and columns of the tracks, or of the hits."""
-    lists = {
-        name: offsets
-        for branch in branches
-        for name in expressions[branch.name].names
-        if (offsets := columns[name].offsets) is not None
-    }
+    names = dict.fromkeys(name for b in branches for name in expressions[b.name].names)
+    lists = {name: o for name in names if (o := columns[name].offsets) is not None}
     if not lists:
         raise InputError(f"no {branches[0].level} branch is a list, one an event")
-    (first, offsets), *others = lists.items()
-    for other, its_offsets in others:
-        if not np.array_equal(offsets, its_offsets):
-            i = int(np.argmax(np.diff(offsets) != np.diff(its_offsets)))
-            raise InputError(
-                f"{event_name(key[i])}: '{first}' has {np.diff(offsets)[i]} values, "
-                f"'{other}' {np.diff(its_offsets)[i]}"
-            )
+    offsets = _common_offsets(lists, key)
     n = int(offsets[-1])
     out: dict[str, np.ndarray] = {}
     for branch in branches:
@@ -125,10 +114,27 @@ def _jagged(
             numbers = converted(values, branch)
             out[branch.column] = numbers if numbers.ndim else np.full(n, numbers)
         else:
-            vector = out.setdefault(branch.column, np.empty((n, 3), branch.dtype))
+            if branch.column not in out:
+                out[branch.column] = np.empty((n, 3), branch.dtype)
             with np.errstate(over="ignore"):  # becomes infinite, and infinite is refused
-                vector[:, branch.axis] = values
+                out[branch.column][:, branch.axis] = values
     return offsets, out
+
+
+def _common_offsets(
+    lists: Mapping[str, npt.NDArray[np.int64]], key: npt.NDArray[np.void]
+) -> npt.NDArray[np.int64]:
+    """The offsets that all lists have."""
+    (first, offsets), *others = lists.items()
+    for other, its_offsets in others:
+        if not np.array_equal(offsets, its_offsets):
+            lengths, its_lengths = np.diff(offsets), np.diff(its_offsets)
+            i = int(np.argmax(lengths != its_lengths))
+            raise InputError(
+                f"{event_name(key[i])}: '{first}' has {lengths[i]} values, "
+                f"'{other}' {its_lengths[i]}"
+            )
+    return offsets
 
 
 def converted(values: Any, branch: Branch) -> np.ndarray:

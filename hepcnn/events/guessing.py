@@ -21,51 +21,47 @@ _SYNONYMS = {
     "dir": "direction", "proj": "projection", "start": "entry", "end": "exit", "side": "panel",
 }  # fmt: skip
 _NOISE = {"number", "num", "nr", "id", "true", "mc"}
-#: What one of a unit is in the native unit, by quantity.
+#: What one of a unit (in lower case) is in the native unit.
 _UNITS: Mapping[str, Mapping[str, float]] = {
     "mm": {"um": 1e-3, "mm": 1, "cm": 10, "m": 1000},
     "MeV": {"kev": 1e-3, "mev": 1, "gev": 1000, "tev": 1e6},
 }
-_ALL_UNITS = {unit for units in _UNITS.values() for unit in units}
+_UNIT_AT_END = re.compile(r"_([a-z]+)$", re.IGNORECASE)
+_UNIT_IN_TITLE = re.compile(r"[\[(]([a-z]+)(?:/c)?[\])]", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 _NUMBER = r"(?:unsigned )?(?:std::)?(?:bool|char|short|int|long|float|double|u?int\d+_t)"
 _ONE = re.compile(_NUMBER)
 _LIST = re.compile(rf"{_NUMBER}\[\]|(?:std::|ROOT::(?:VecOps::)?)?(?:vector|RVec)<{_NUMBER}>")
 
 
+def _unit(name: str, title: str = "") -> str:
+    """The unit in lower case that a title has in brackets or a name at its end; "" for none."""
+    for match in (_UNIT_IN_TITLE.search(title), _UNIT_AT_END.search(name)):
+        if match and any(match[1].lower() in units for units in _UNITS.values()):
+            return match[1].lower()
+    return ""
+
+
 def _words(name: str) -> list[str]:
-    """``RichHit_x`` → rich, hit, x; in lower case, synonyms replaced, units and noise dropped."""
+    """``RichHit_x_mm`` → rich, hit, x; in lower case, synonyms replaced, noise dropped."""
     name = re.sub("sub_?run", "subrun", name.rsplit("/", 1)[-1], flags=re.IGNORECASE)
+    if _unit(name):
+        name = _UNIT_AT_END.sub("", name)
     words = [word.lower() for word in _WORD.findall(name)]
-    if len(words) > 1 and words[-1] in _ALL_UNITS:
-        words.pop()
     return [_SYNONYMS.get(word, word) for word in words if word not in _NOISE]
 
 
 def _likeness(branch: Branch, name: str) -> float:
     """Share of the words that both names have; 0 where a distinctive one is missing."""
     native, other = _words(branch.name), _words(name)
-    if not set(native) - {"track", "hit"} <= set(other):
-        return 0.0
-    if (other[-1] in "xyz") != (branch.axis is not None) or (
-        branch.axis is not None and other[-1] != native[-1]
-    ):
+    if other[-1] != native[-1] or not set(native) - {"track", "hit"} <= set(other):
         return 0.0
     return len(set(native) & set(other)) / len(set(native) | set(other))
 
 
-def _factor(branch: Branch, name: str, title: str) -> float:
-    """Factor to the native unit, if the name's end or the title's brackets tell the unit."""
-    units = _UNITS.get(branch.unit, {})
-    words = [word.lower() for word in _WORD.findall(name)]
-    bracketed = re.search(r"[\[(](\w+)(?:/c)?[\])]", title)
-    unit = bracketed[1].lower() if bracketed else words[-1] if len(words) > 1 else ""
-    return units.get(unit, 1)
-
-
 def _in_native_unit(branch: Branch, name: str, title: str) -> str | None:
     """The name, times the factor to the native unit; None if its characters do not allow that."""
-    factor = _factor(branch, name, title)
+    factor = _UNITS.get(branch.unit, {}).get(_unit(name, title), 1)
     if factor == 1:
         return name
     expression = f"{factor:g} * {name}"
@@ -134,10 +130,8 @@ def branches_block(tree: str, guesses: Mapping[str, str], names: Collection[str]
             lines.append(f"  {entry.strip()}")
         else:
             lines.append(f"  # {branch.name}:   {branch.title}")
-    lines.append(
-        "  # Each RICH whose images are made wants its track_richN branches: the segment (entry,"
-    )
-    lines.append(
-        "  # direction, exit), or instead track_richN_projection_x, _y, _z on the photon plane."
-    )
+    lines += [
+        "  # Of each RICH that is used: the track's segment (entry, direction, exit), or instead",
+        "  # its track_richN_projection_x, _y, _z on the photon plane.",
+    ]
     return "\n".join(lines)

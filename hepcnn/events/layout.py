@@ -63,9 +63,8 @@ def read_from(
     InputError
         One line for each key, expression or branch that is wrong or missing.
     """
-    wrong = [
-        f"branches: no '{k}' here; {nearest(k, BRANCHES)}" for k in mapped if k not in BRANCHES
-    ]
+    unknown = [key for key in mapped if key not in BRANCHES]
+    wrong = [f"branches: no native branch '{key}'; {nearest(key, BRANCHES)}" for key in unknown]
     given = {*mapped, *names}
     wanted = wanted_branches(given, rich, truth)
     wanted += [

@@ -26,8 +26,8 @@ from hepcnn.events.sources import (
 __all__ = ["FileSpec", "expand_files", "fingerprint", "n_entries", "open_tree", "read_rich"]
 
 T = TypeVar("T")
-#: Uncompressed data of one step. A few times as much is in use: the next step is read ahead.
-STEP = "32 MB"
+#: Uncompressed bytes of one step. A few times as much is in use: the next step is read ahead.
+STEP_BYTES = 32_000_000
 
 
 def read_rich(
@@ -37,7 +37,7 @@ def read_rich(
     rich: Sequence[str] | None = None,
     truth: bool = True,
     hit_truth: bool = False,
-    step: int | str = STEP,
+    step: int | None = None,
 ) -> Iterator[RichEvents]:
     """Read a file's events in steps.
 
@@ -56,8 +56,8 @@ def read_rich(
         If False, a file without `track_pdg` can be read too; then there is no ``tracks["pdg"]``.
     hit_truth : bool
         Read `hit_track` as well, if it is there.
-    step : int or str
-        Events a step, or its uncompressed size, such as ``"32 MB"``.
+    step : int, optional
+        Events a step; by default as many as have `STEP_BYTES`.
 
     Yields
     ------
@@ -82,7 +82,7 @@ def _events(
     tree: Any,
     names: Mapping[str, str],
     expressions: Mapping[str, Expression],
-    step: int | str,
+    step: int | None,
     file: str,
 ) -> Iterator[RichEvents]:
     used = {name: names[name] for e in expressions.values() for name in e.names}
@@ -98,13 +98,19 @@ def _events(
         yield events
 
 
-def _chunks(tree: Any, branches: set[str], step: int | str, file: str) -> Iterator[Any]:
+def _entries_per_step(tree: Any, branches: set[str]) -> int:
+    """Entries that have `STEP_BYTES`, by the sizes in the tree's own description."""
+    if not hasattr(tree, "branches"):
+        return int(tree.num_entries_for(STEP_BYTES, filter_name=branches.__contains__))
+    # num_entries_for would read the header of every basket of a TTree, one by one.
+    size = sum(tree[name].uncompressed_bytes for name in branches)
+    return int(STEP_BYTES * tree.num_entries / max(size, 1))
+
+
+def _chunks(tree: Any, branches: set[str], step: int | None, file: str) -> Iterator[Any]:
     """Awkward arrays of the branches, some entries at a time."""
     with decoding(f"{file}: cannot read"):
-        if isinstance(step, str):
-            size = max(1, tree.num_entries_for(step, filter_name=branches.__contains__))
-        else:
-            size = step
+        size = step or max(1, _entries_per_step(tree, branches))
         chunks = tree.iterate(filter_name=branches.__contains__, step_size=size, library="ak")
     for start in range(0, tree.num_entries, size):
         stop = min(start + size, tree.num_entries)

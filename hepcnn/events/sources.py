@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,6 +50,12 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
+def _check_client(address: str) -> None:
+    """The XRootD client is a package of its own, and not on every machine."""
+    if address.startswith("root://") and importlib.util.find_spec("XRootD") is None:
+        raise InputError(f"'{address}': root:// needs the package xrootd: pip install xrootd")
+
+
 def expand_files(patterns: Iterable[str]) -> list[FileSpec]:
     """Files meant by a list of paths, globs and ``root://`` addresses.
 
@@ -87,6 +94,7 @@ def _matches(path: str) -> list[str]:
 def _remote_matches(address: str) -> list[str]:
     if "*" not in address:
         return [address]
+    _check_client(address)
     with decoding(f"cannot list '{address}'"):
         files, path = fsspec.core.url_to_fs(address, timeout=REMOTE_TIMEOUT)
         files.ls(path.split("*")[0].rpartition("/")[0])  # glob takes a dead server for an empty one
@@ -120,6 +128,7 @@ def open_file(path: str) -> Iterator[uproot.ReadOnlyDirectory]:
     # Caches would grow with the file; a memory map would count as memory page by page.
     options: dict[str, Any] = {"object_cache": None, "array_cache": None, "use_threads": False}
     if is_remote(path):
+        _check_client(path)
         options["timeout"] = REMOTE_TIMEOUT
     else:
         options["handler"] = uproot.MultithreadedFileSource

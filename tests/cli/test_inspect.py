@@ -1,0 +1,126 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+import yaml
+from click.testing import CliRunner
+
+from hepcnn.cli.main import main
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+
+
+def inspect(*arguments):
+    return CliRunner().invoke(main, ["inspect", *map(str, arguments)])
+
+
+@pytest.fixture
+def user_file(tmp_path):
+    path = tmp_path / "tuple.root"
+    lists = ak.Array([[1.0, 2.0], [], [3.0]])
+    with uproot.recreate(path) as file:
+        file.mktree(
+            "ana/DecayTree",
+            {"eventNumber": "int64", "Track_P": "var * float32", "RichHit_x": "var * float32"},
+        )
+        file["ana/DecayTree"].extend(
+            {"eventNumber": np.arange(3), "Track_P": lists, "RichHit_x": lists}
+        )
+        file.mktree("meta", {"version": "int32"})
+        file["meta"].extend({"version": np.array([1], "i4")})
+        file.mkrntuple("modern", {"run": np.arange(5)})
+    return path
+
+
+def test_trees_branches_and_a_block_are_printed(user_file):
+    result = inspect(user_file)
+    assert result.exit_code == 0, result.output
+    for words in (
+        "ana/DecayTree: TTree, 3 entries", "meta: TTree, 1 entries", "modern: RNTuple, 5 entries",
+        "Track_P", "float[]", "not the native RICH layout",
+    ):  # fmt: skip
+        assert words in result.output
+    block = yaml.safe_load(result.output[result.output.index("\ntree:") :])
+    assert block == {
+        "tree": "ana/DecayTree",
+        "branches": {"event": "eventNumber", "track_p": "Track_P", "hit_x": "RichHit_x"},
+    }
+
+
+def test_one_tree_can_be_named(user_file):
+    result = inspect(f"{user_file}:meta")
+    assert "meta: TTree" in result.output
+    assert "DecayTree" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("lacking", "sentence"),
+    [
+        ((), "native RICH layout: complete"),
+        (("track_pdg",), "native RICH layout: no truth"),
+        (("hit_panel",), "native RICH layout in part; lacking: hit_panel"),
+    ],
+)
+def test_the_native_layout_is_recognised(tmp_path, lacking, sentence):
+    from hepcnn.events.schema import NATIVE
+
+    path = tmp_path / "a.root"
+    one, many = np.arange(2), ak.Array([[1.0], []])
+    with uproot.recreate(path) as file:
+        arrays = {
+            b.name: one if b.level == "event" else many for b in NATIVE if b.name not in lacking
+        }
+        file.mktree("events", {name: ak.type(array).content for name, array in arrays.items()})
+        file["events"].extend(arrays)
+    output = inspect(path).output
+    assert sentence in output
+    assert ("branches:" in output) == ("in part" in sentence)
+
+
+def test_a_file_without_trees(tmp_path):
+    path = tmp_path / "h.root"
+    with uproot.recreate(path) as file:
+        file["h"] = np.histogram([1, 2, 3])
+    result = inspect(path)
+    assert result.exit_code == 0
+    assert "no TTree or RNTuple in it" in result.output
+
+
+def test_errors_are_one_line_and_a_status(tmp_path, user_file):
+    text = tmp_path / "a.root"
+    text.write_text("no ROOT file " * 50)
+    for arguments, words in (
+        (text, "not a ROOT file"),
+        (tmp_path / "none.root", "is not there"),
+        (f"{user_file}:DecayTree", "did you mean 'ana/DecayTree'"),
+    ):
+        result = inspect(arguments)
+        assert result.exit_code == 1
+        assert words in result.output
+        assert "Traceback" not in result.output
+
+
+def test_a_dead_server_is_an_error_and_no_hang():
+    pytest.importorskip("XRootD", reason="the Python package xrootd is not installed")
+    # Nothing listens on port 1. XRootD looks at its deadlines every 15 s unless told otherwise.
+    run = subprocess.run(
+        [sys.executable, "-c", "from hepcnn.cli.main import main; main()", "inspect", "root://127.0.0.1:1//a.root"],
+        env={**os.environ, "XRD_TIMEOUTRESOLUTION": "1"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "root://127.0.0.1:1//a.root" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no real files: {REAL} is not there")
+def test_real_files_of_others_are_shown_without_a_crash():
+    for path in sorted(REAL.rglob("*.root")):
+        result = inspect(path)
+        assert result.exit_code == 0, f"{path}: {result.output}{result.exception}"
+        assert "TTree" in result.output

@@ -1,0 +1,394 @@
+import gc
+import re
+import subprocess
+import sys
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up_events import (
+    NATIVE_SAMPLE,
+    assert_same,
+    joined,
+    make_events,
+    native_arrays,
+    write_native,
+    write_tree,
+)
+
+from hepcnn.config import Sample
+from hepcnn.errors import InputError
+from hepcnn.events.columns import to_column
+from hepcnn.events.reading import read_rich
+from hepcnn.events.sources import FileSpec
+
+
+def read(path, sample=NATIVE_SAMPLE, **options):
+    chunks = list(read_rich(FileSpec(str(path)), sample, **options))
+    for chunk in chunks:
+        chunk.validate()
+    return joined(chunks)
+
+
+def sample(**branches):
+    return Sample(files=["unused.root"], branches=branches)
+
+
+def error_of(path, sample=NATIVE_SAMPLE, **options):
+    with pytest.raises(InputError) as error:
+        read(path, sample, **options)
+    assert str(path) in str(error.value)
+    return str(error.value)
+
+
+# --- what is read -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ntuple", [False, True], ids=["TTree", "RNTuple"])
+@pytest.mark.parametrize("step", [1, 7, 1000, None])
+def test_native_files_come_back_to_the_last_bit(tmp_path, ntuple, step):
+    events = make_events()
+    path = write_tree(tmp_path / "a.root", native_arrays(events), ntuple=ntuple)
+    assert_same(read(path, hit_truth=True, step=step), events)
+
+
+def test_chunks_have_the_size_asked_for_and_arrays_that_can_be_worked_on(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events(20))
+    chunks = list(read_rich(FileSpec(str(path)), NATIVE_SAMPLE, step=8))
+    assert [len(chunk) for chunk in chunks] == [8, 8, 4]
+    for array in [*chunks[1].tracks.values(), *chunks[1].hits.values()]:
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+
+
+def test_events_without_tracks_or_hits_are_events(tmp_path):
+    events = make_events(3, tracks=0, hits=0)
+    assert events.n_tracks == events.n_hits == 0
+    assert_same(read(write_native(tmp_path / "a.root", events), hit_truth=True), events)
+
+
+def test_true_hit_tracks_are_read_on_request(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events())
+    assert "track" not in read(path).hits
+    assert "track" in read(path, hit_truth=True).hits
+
+
+def test_a_file_without_truth_is_read_only_on_request(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events(), lambda a: a.pop("track_pdg"))
+    assert "no branch 'track_pdg'" in error_of(path)
+    assert "pdg" not in read(path, truth=False).tracks
+
+
+def test_truth_that_is_there_is_read_even_if_not_needed(tmp_path):
+    assert "pdg" in read(write_native(tmp_path / "a.root", make_events()), truth=False).tracks
+
+
+def without(rich, *parts):
+    def change(arrays):
+        for name in list(arrays):
+            if any(name.startswith(f"track_{rich}_{part}") for part in parts):
+                del arrays[name]
+
+    return change
+
+
+def test_one_rich_is_enough(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events(), without("rich2", ""))
+    tracks = read(path).tracks
+    assert "rich1_entry" in tracks
+    assert "rich2_entry" not in tracks
+    assert "no branch 'track_rich2_entry_x'" in error_of(path, rich=["rich2"])
+
+
+def test_only_the_richs_asked_for_are_read(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events())
+    assert {name for name in read(path, rich=["rich2"]).tracks if "rich" in name} == {
+        "rich2_entry", "rich2_direction", "rich2_exit",
+    }  # fmt: skip
+
+
+def test_half_a_segment_is_an_error(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events(), without("rich1", "exit"))
+    assert "no branch 'track_rich1_exit_z'" in error_of(path)
+
+
+def test_a_projection_stands_for_the_segment(tmp_path):
+    def change(arrays):
+        without("rich1", "direction", "exit")(arrays)
+        for axis in "xyz":
+            arrays[f"seen_at_{axis}"] = arrays.pop(f"track_rich1_entry_{axis}")
+
+    events = make_events()
+    path = write_native(tmp_path / "a.root", events, change)
+    mapped = {f"track_rich1_projection_{axis}": f"seen_at_{axis}" for axis in "xyz"}
+    tracks = read(path, sample(**mapped)).tracks
+    np.testing.assert_array_equal(tracks["rich1_projection"], events.tracks["rich1_entry"])
+    assert "rich1_entry" not in tracks
+
+
+def test_tree_of_the_sample_and_of_the_file(tmp_path):
+    events = make_events()
+    path = tmp_path / "a.root"
+    write_tree(path, native_arrays(events), tree="Rec")
+    named = Sample(files=["unused.root"], tree="Rec")
+    assert_same(read(path, named, hit_truth=True), events)
+    [chunk] = read_rich(FileSpec(str(path), "Rec"), NATIVE_SAMPLE, hit_truth=True)
+    assert_same(chunk, events)
+
+
+# --- a user's tuple -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ntuple", [False, True], ids=["TTree", "RNTuple"])
+def test_another_layout_gives_identical_events_through_branches_alone(tmp_path, ntuple):
+    """Other names, GeV and cm, other order, other number types, a constant run."""
+    events = make_events()
+    native = native_arrays(events)
+    branches, arrays = {}, {}
+    for name, array in reversed(native.items()):
+        other = "user_" + name.replace("track", "Trk").replace("hit", "Photon")
+        if name == "run":
+            branches[name] = "5 + 2"
+            continue
+        if name == "track_p":
+            arrays[other], branches[name] = ak.values_astype(array, "f8") / 1000, f"1000 * {other}"
+        elif name.startswith("hit_") and name[-1] in "xyz":
+            arrays[other], branches[name] = ak.values_astype(array, "f8") / 10, f"{other}*10"
+        elif name == "track_charge":
+            arrays[other], branches[name] = ak.values_astype(array, "f4"), other
+        elif name == "hit_rich":
+            arrays[other], branches[name] = array - 1, f"{other} + 1"
+        else:
+            arrays[other], branches[name] = array, other
+    path = write_tree(tmp_path / "a.root", arrays, ntuple=ntuple)
+    assert_same(read(path, sample(**branches), hit_truth=True), events)
+
+
+def test_constants_take_the_shape_of_what_they_stand_for(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events())
+    events = read(path, sample(run="0", track_charge="-1", hit_rich="1", hit_z="2.5e3"))
+    assert (events.key["run"] == 0).all()
+    assert (events.tracks["charge"] == -1).all()
+    assert (events.hits["rich"] == 1).all()
+    assert (events.hits["position"][:, 2] == 2500).all()
+
+
+def test_what_there_is_one_of_an_event_spreads_over_its_hits(tmp_path):
+    events = make_events()
+    path = write_native(tmp_path / "a.root", events)
+    shifted = read(path, sample(hit_x="hit_x - hit_x + subrun")).hits["position"][:, 0]
+    np.testing.assert_array_equal(shifted, np.full(events.n_hits, 2))
+
+
+def test_dotted_and_nested_names(tmp_path):
+    def change(arrays):
+        arrays["Track.P"] = arrays.pop("track_p")
+
+    events = make_events()
+    path = write_native(tmp_path / "a.root", events, change)
+    p = read(path, sample(track_p="2 * Track.P")).tracks["p"]
+    np.testing.assert_array_equal(p, 2 * events.tracks["p"])
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("branches", "messages"),
+    [
+        ({"track_P": "track_p"}, ["no native branch 'track_P'", "did you mean 'track_p'"]),
+        ({"track_p": "Track_P"}, ["no branch 'Track_P' (for 'track_p: Track_P')", "'track_p'"]),
+        ({"track_p": "1000 * trak_p"}, ["no branch 'trak_p'", "did you mean 'track_p'"]),
+        ({"track_p": "sqrt(track_p)"}, ["branches.track_p: expression", "not allowed"]),
+        ({"event": "1"}, ["branches.event: a constant"]),
+        ({"run": "hit_x"}, ["'hit_x' is a list"]),
+        ({"track_p": "run"}, ["track_p: 'run' is one an event, not a list"]),
+        ({"hit_x": "track_p"}, ["event 7:2:", "'track_p' has"]),
+        ({"hit_panel": "hit_panel / 3"}, ["hit_panel: 0.333", "not an integer of type int8"]),
+        ({"hit_rich": "hit_rich + 1000"}, ["hit_rich: 100", "not an integer of type int8"]),
+        ({"track_charge": "1 / 0"}, ["track_charge: inf"]),
+        ({"hit_x": "1e30 * (hit_x + 1e30)"}, ["hit 0 has hit_x = inf"]),
+        ({"hit_x": "hit_x", "z": "1"}, ["no native branch 'z'"]),
+    ],
+)
+def test_a_wrong_map_is_named(tmp_path, branches, messages):
+    path = write_native(tmp_path / "a.root", make_events())
+    error = error_of(path, sample(**branches))
+    for message in messages:
+        assert message in error
+
+
+def test_all_missing_branches_are_listed_with_near_names(tmp_path):
+    def change(arrays):
+        arrays["Track_P"] = arrays.pop("track_p")
+        arrays["hit_X"] = arrays.pop("hit_x")
+
+    error = error_of(write_native(tmp_path / "a.root", make_events(), change))
+    assert "no branch 'track_p'; did you mean 'Track_P'" in error
+    assert "no branch 'hit_x'; did you mean 'hit_X'" in error
+    assert "hepcnn inspect" in error
+
+
+def test_branches_of_other_things_than_numbers_are_refused(tmp_path):
+    arrays = native_arrays(make_events())
+    arrays["name"] = ak.Array(["a"] * len(arrays["run"]))
+    path = write_tree(tmp_path / "a.root", arrays, ntuple=True)
+    assert "branch 'name' holds string, not numbers" in error_of(path, sample(run="name"))
+
+
+def set_first(name, value, event=5):
+    """Put a value on the first track or hit of an event."""
+
+    def change(arrays):
+        counts, flat = ak.num(arrays[name]), ak.flatten(arrays[name]).to_numpy().copy()
+        flat[int(ak.sum(counts[:event]))] = value
+        arrays[name] = ak.unflatten(flat, counts)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("hit_x", np.nan, "a hit is finite"),
+        ("hit_z", np.inf, "a hit is finite"),
+        ("hit_rich", 0, "it is 1 or 2"),
+        ("hit_rich", 3, "it is 1 or 2"),
+        ("hit_panel", -1, "it is 0 or 1"),
+        ("hit_panel", 2, "it is 0 or 1"),
+        ("hit_track", 100, "index of the event's tracks"),
+        ("hit_track", -2, "index of the event's tracks"),
+        ("track_p", np.nan, "finite and above 0"),
+        ("track_p", 0, "finite and above 0"),
+        ("track_p", -5000, "finite and above 0"),
+        ("track_p", np.inf, "finite and above 0"),
+        ("track_rich1_entry_y", np.nan, "or all NaN"),
+        ("track_rich1_exit_z", np.inf, "or all NaN"),
+        ("track_rich2_direction_x", 0.9, "unit vector"),
+    ],
+)
+def test_an_impossible_value_is_named_with_its_event(tmp_path, name, value, rule):
+    events = make_events()
+    for rich in ("rich1", "rich2"):  # every track crosses, so that one NaN is a partial one
+        for part in ("entry", "direction", "exit"):
+            column = events.tracks[f"{rich}_{part}"]
+            column[np.isnan(column).all(axis=1)] = (0, 0, 1)
+    path = write_native(tmp_path / "a.root", events, set_first(name, value))
+    run, subrun, event = events.key[5]
+    kind = name.split("_")[0]
+    error = error_of(path, hit_truth=True, step=4)
+    assert re.search(rf"event {run}:{subrun}:{event}: {kind} 0 has .*\b{name} = ", error)
+    assert rule in error
+
+
+def test_one_finite_number_of_an_absent_segment_is_an_error(tmp_path):
+    events = make_events()
+    outside = np.flatnonzero(np.isnan(events.tracks["rich2_exit"]).all(axis=1))
+    events.tracks["rich2_exit"][outside[2], 1] = 7
+    assert "or all NaN" in error_of(write_native(tmp_path / "a.root", events))
+
+
+def test_different_lengths_are_named_with_the_event(tmp_path):
+    events = make_events()
+
+    def change(arrays):
+        arrays["hit_y"] = ak.Array(
+            [hits[:-1] if i == 6 else hits for i, hits in enumerate(arrays["hit_y"].to_list())]
+        )
+
+    path = write_native(tmp_path / "a.root", events, change)
+    n = int(np.diff(events.hit_offsets)[6])
+    name = ":".join(str(part) for part in events.key[6])
+    error = error_of(path, step=4)
+    assert f"event {name}: 'hit_x' has {n} values, 'hit_y' {n - 1}" in error
+
+
+def test_an_empty_tree_is_an_error(tmp_path):
+    arrays = native_arrays(make_events())
+    path = tmp_path / "a.root"
+    with uproot.recreate(path) as file:
+        file.mktree("events", {name: ak.type(array).content for name, array in arrays.items()})
+    assert "tree 'events' has no entries" in error_of(path)
+
+
+def test_broken_baskets_are_an_error_with_the_entries(tmp_path):
+    """The file opens, but its data is not what was written."""
+    path = write_native(tmp_path / "a.root", make_events(400))
+    with uproot.open(path) as file:
+        branch = file["events"]["hit_x"]
+        seek = int(branch.member("fBasketSeek")[0])
+        length = int(branch.member("fBasketBytes")[0])
+    data = bytearray(path.read_bytes())
+    data[seek + length // 4 : seek + length] = bytes(length - length // 4)
+    path.write_bytes(data)
+    assert "cannot read entries 0 to" in error_of(path)
+
+
+# --- how it is read -----------------------------------------------------------------------------
+
+
+def test_leaving_early_closes_the_file_and_ends_the_thread(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events(50))
+    before = threading.active_count()
+    chunks = read_rich(FileSpec(str(path)), NATIVE_SAMPLE, step=5)
+    next(chunks)
+    chunks.close()
+    gc.collect()
+    assert threading.active_count() == before
+    assert not any(str(path) in str(link) for link in open_files())
+
+
+def open_files():
+    folder = Path("/proc/self/fd")
+    return [link.resolve() for link in folder.iterdir()] if folder.exists() else []
+
+
+@given(st.lists(st.lists(st.integers(-100, 100), max_size=5), min_size=1, max_size=10), st.data())
+def test_columns_are_the_lists_flattened(lists, data):
+    """Any slice of a jagged array: its own offsets from 0, its own values."""
+    start = data.draw(st.integers(0, len(lists)))
+    array = ak.values_astype(ak.from_iter([*lists, [0]]), "i4")[start:-1]
+    column = to_column(array, "x")
+    assert column.offsets is not None
+    assert column.offsets.dtype == np.int64
+    assert column.offsets[0] == 0
+    parts = [column.values[a:b].tolist() for a, b in pairwise(column.offsets)]
+    assert parts == lists[start:]
+    assert len(column.values) == column.offsets[-1]
+
+
+_PEAK = """
+import resource, sys
+from hepcnn.config import Sample
+from hepcnn.events.reading import read_rich
+from hepcnn.events.sources import FileSpec
+n = sum(len(e) for e in read_rich(FileSpec(sys.argv[1]), Sample(files=["x"]), step=100))
+print(n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    peaks = []
+    arrays = native_arrays(make_events(500, tracks=20, hits=500))
+    for repeats in (2, 60):
+        path = tmp_path / f"{repeats}.root"
+        with uproot.recreate(path, compression=None) as file:
+            file.mktree("events", {name: ak.type(array).content for name, array in arrays.items()})
+            for _ in range(repeats):
+                file["events"].extend(arrays)
+        run = subprocess.run(
+            [sys.executable, "-c", _PEAK, str(path)], capture_output=True, text=True, check=True
+        )
+        n, peak = (int(word) for word in run.stdout.split())
+        assert n == 500 * repeats
+        peaks.append(peak / 1024)
+    size = path.stat().st_size / 2**20
+    assert size > 250
+    assert peaks[1] - peaks[0] < 40, f"{peaks} MiB for a file of {size:.0f} MiB"
