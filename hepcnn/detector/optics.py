@@ -76,7 +76,7 @@ def optics(geometry: RichGeometry) -> Optics:
 
 
 @njit(inline="always")
-def _sincos_turns(turns):
+def _sincos_turns(turns: float) -> tuple[float, float]:
     """Sine and cosine of 2π·turns for 0 <= turns < 1, to 4e-9.
 
     Taylor polynomials on an eighth of a turn either side of the nearest quarter.
@@ -96,7 +96,7 @@ def _sincos_turns(turns):
 
 
 @njit(inline="always")
-def _half(o, x, y, z, dx, dy, dz):
+def _half(o: Optics, x: float, y: float, z: float, dx: float, dy: float, dz: float) -> float:
     """+1 if a ray meets the spherical mirror of panel 0, -1 if of panel 1.
 
     The halves and their two spheres meet in the plane where the split coordinate s is 0. The ray
@@ -113,7 +113,9 @@ def _half(o, x, y, z, dx, dy, dz):
 
 
 @njit(inline="always")
-def _image(o, x, y, z, dx, dy, dz):
+def _image(
+    o: Optics, x: float, y: float, z: float, dx: float, dy: float, dz: float
+) -> tuple[float, float, float]:
     """Point (u, v) where a ray ends on the photon plane, and its half; u is NaN if it misses."""
     side = _half(o, x, y, z, dx, dy, dz)
     fx = 1.0 + o.split_x * (side - 1.0)
@@ -144,7 +146,14 @@ def _image(o, x, y, z, dx, dy, dz):
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST, nogil=True)
-def _trace_rays(o, position, direction, u, v, panel):
+def _trace_rays(
+    o: Optics,
+    position: Floats,
+    direction: Floats,
+    u: Floats,
+    v: Floats,
+    panel: NDArray[np.int8],
+) -> None:
     for i in range(u.size):
         u[i], v[i], side = _image(
             o,
@@ -159,7 +168,18 @@ def _trace_rays(o, position, direction, u, v, panel):
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST, nogil=True)
-def _trace_photons(o, entry, exit, offsets, cosine, along, turns, u, v, panel):
+def _trace_photons(
+    o: Optics,
+    entry: Floats,
+    exit: Floats,
+    offsets: NDArray[np.int64],
+    cosine: Floats,
+    along: Floats,
+    turns: Floats,
+    u: Floats,
+    v: Floats,
+    panel: NDArray[np.int8],
+) -> None:
     for j in range(offsets.size - 1):
         px, py, pz = entry[j, 0], entry[j, 1], entry[j, 2]
         lx, ly, lz = exit[j, 0] - px, exit[j, 1] - py, exit[j, 2] - pz

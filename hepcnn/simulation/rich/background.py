@@ -31,7 +31,7 @@ MOMENTUM_MEDIAN = 2000.0
 MOMENTUM_WIDTH = 1.0
 MOMENTUM_RANGE = (50.0, 50000.0)
 #: A parent has so many times the momentum, which sets how forward it is.
-PARENT_MOMENTUM = 3.0
+PARENT_MOMENTUM = 5.0
 #: Where they are made (mm along z): vertex detector to RICH1, tracker to the stations; and the
 #: fraction made in the first.
 UPSTREAM = (0.0, 2000.0)

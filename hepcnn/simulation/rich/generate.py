@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import RichSimulation, Sample
 from hepcnn.detector.geometry import RichGeometry, load_geometry
-from hepcnn.detector.optics import from_plane
-from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.errors import InputError
 from hepcnn.events.schema import EVENT_KEY, RICHES, RichEvents
 from hepcnn.events.writing import write_events
-from hepcnn.progress import progress
+from hepcnn.progress import Advance, progress
 from hepcnn.provenance import record
-from hepcnn.simulation.rich.background import sample_dark_hits, sample_unreconstructed
+from hepcnn.simulation.rich.background import sample_unreconstructed
+from hepcnn.simulation.rich.detect import Hits, detect
 from hepcnn.simulation.rich.measure import measure_momentum, measure_segment
-from hepcnn.simulation.rich.photons import sample_photons
-from hepcnn.simulation.rich.pixels import digitise, number_of_pixels
 from hepcnn.simulation.rich.tracks import (
     Particles,
-    Segment,
     sample_charge,
     sample_directions,
     sample_momentum,
@@ -37,15 +32,6 @@ from hepcnn.simulation.rich.tracks import (
 CHUNK = 20
 #: Run number of all simulated events; the subrun is the shard.
 RUN = 1
-
-
-class Hits(NamedTuple):
-    """Hits in the pixels of one RICH: event, panel, truth and position (n, 3) in mm."""
-
-    event: NDArray[np.int64]
-    panel: NDArray[np.int8]
-    track: NDArray[np.int64]
-    position: NDArray[np.float64]
 
 
 def sample_multiplicity(
@@ -80,82 +66,19 @@ def sample_tracks(
     )
 
 
-def join(first: Particles, second: Particles) -> Particles:
-    """One collection after the other."""
-    return Particles(
-        *(
-            np.concatenate([getattr(first, name), getattr(second, name)])
-            for name in Particles.__dataclass_fields__
-        )
-    )
-
-
-def detect(
-    settings: RichSimulation,
-    geometry: RichGeometry,
-    particles: Particles,
-    segment: Segment,
-    truth: NDArray[np.int64],
-    events: int,
-    rng: np.random.Generator,
-) -> Hits:
-    """The hits that particles and noise leave in one RICH, sorted by event and pixel.
-
-    A pixel is on or off: several photons in one are one hit, whose truth is the first photon's
-    in the order of `particles`. With pixels switched off, hits are at the photons' own points
-    and none are joined; insensitive gaps stay.
-
-    Parameters
-    ----------
-    settings, geometry
-        What is simulated, and of which RICH.
-    particles, segment
-        All that radiates, and its segments in this RICH.
-    truth : int64 array (n,)
-        For each particle, what to write as the truth of its hits.
-    events : int
-        Events in the chunk.
-    rng : Generator
-        Source of random numbers.
-    """
-    photons = sample_photons(
-        settings,
-        geometry,
-        detected_spectrum(geometry),
-        segment,
-        beta(particles.p, particles.mass),
-        rng,
-    )
-    dark_event, dark_panel, dark_u, dark_v = sample_dark_hits(
-        geometry, settings.dark_hits, events, rng
-    )
-    event = np.concatenate([particles.event[photons.track], dark_event])
-    panel = np.concatenate([photons.panel, dark_panel])
-    track = np.concatenate([truth[photons.track], np.full(len(dark_event), -1)])
-    u = np.concatenate([photons.u, dark_u])
-    v = np.concatenate([photons.v, dark_v])
-
-    pixel, plane = digitise(geometry, u, v)
-    (on,) = (pixel >= 0).nonzero()
-    number = (2 * event + panel) * number_of_pixels(geometry) + pixel
-    if settings.pixel:
-        on = on[np.unique(number[on], return_index=True)[1]]
-    else:
-        plane = np.stack([u, v], axis=1)
-        on = on[np.argsort(number[on], kind="stable")]
-    return Hits(event[on], panel[on], track[on], from_plane(geometry, plane[on], panel[on]))
-
-
 def _offsets(event: NDArray[np.int64], events: int) -> NDArray[np.int64]:
+    """Where each event's rows begin and end."""
     return np.concatenate([[0], np.bincount(event, minlength=events).cumsum()]).astype(np.int64)
 
 
-def _join_riches(hits: Mapping[str, Hits], events: int) -> tuple[NDArray[np.int64], dict]:
+def _join_riches(
+    hits: Mapping[str, Hits], events: int
+) -> tuple[NDArray[np.int64], dict[str, np.ndarray]]:
     """Hits of both RICHes as columns of `RichEvents`, by event and then by RICH."""
     event = np.concatenate([h.event for h in hits.values()])
     order = np.argsort(event, kind="stable")
     number = [np.full(len(h.event), RICHES.index(name) + 1, np.int8) for name, h in hits.items()]
-    columns = {
+    columns: dict[str, np.ndarray] = {
         "position": np.concatenate([h.position for h in hits.values()]).astype(np.float32),
         "rich": np.concatenate(number),
         "panel": np.concatenate([h.panel for h in hits.values()]),
@@ -190,7 +113,7 @@ def simulate_chunk(
     listed, unlisted = sample_multiplicity(settings, events, rng)
     tracks = sample_tracks(settings, np.repeat(np.arange(events), listed), rng)
     others = sample_unreconstructed(np.repeat(np.arange(events), unlisted), rng)
-    particles = join(tracks, others)
+    particles = tracks.joined(others)
     offsets = _offsets(tracks.event, events)
     truth = np.full(len(particles), -1)
     truth[: len(tracks)] = np.arange(len(tracks)) - offsets[tracks.event]
@@ -203,8 +126,9 @@ def simulate_chunk(
     hits = {}
     for name, segment in segments(geometry, particles).items():
         hits[name] = detect(settings, geometry[name], particles, segment, truth, events, rng)
-        true = Segment(*(ends[: len(tracks)] for ends in (segment.entry, segment.direction, segment.exit)))  # fmt: skip
-        measured = measure_segment(settings, geometry[name], true, tracks.p, rng)
+        measured = measure_segment(
+            settings, geometry[name], segment.first(len(tracks)), tracks.p, rng
+        )
         for part in ("entry", "direction", "exit"):
             columns[f"{name}_{part}"] = getattr(measured, part).astype(np.float32)
     key = np.zeros(events, EVENT_KEY)
@@ -291,7 +215,8 @@ def write_sample_shard(
         write_events(output, _counted(chunks, advance), provenance)
 
 
-def _counted(chunks: Iterator[RichEvents], advance: object) -> Iterator[RichEvents]:
+def _counted(chunks: Iterable[RichEvents], advance: Advance) -> Iterator[RichEvents]:
+    """Pass chunks on and report each when it has been used."""
     for chunk in chunks:
         yield chunk
-        advance(len(chunk))  # type: ignore[operator]
+        advance(len(chunk))

@@ -38,7 +38,15 @@ class Photons:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _cherenkov(quantiles, beta, offsets, energy, keep, cosine, kept):
+def _cherenkov(
+    quantiles: Floats,
+    beta: Floats,
+    offsets: NDArray[np.int64],
+    energy: Floats,
+    keep: Floats,
+    cosine: Floats,
+    kept: NDArray[np.int64],
+) -> None:
     """Thin the photons of β = 1 to those of each track's β; give their angles, packed.
 
     `kept` gets the new offsets. `cosine` is filled from the front.

@@ -24,7 +24,16 @@ def _table(geometry: RichGeometry) -> Floats:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _digitise(table, half_u, half_v, u, v, pixel, centre_u, centre_v):
+def _digitise(
+    table: Floats,
+    half_u: float,
+    half_v: float,
+    u: Floats,
+    v: Floats,
+    pixel: NDArray[np.int64],
+    centre_u: Floats,
+    centre_v: Floats,
+) -> None:
     for i in range(u.size):
         pixel[i] = -1
         if not (abs(u[i]) < half_u and abs(v[i]) < half_v):

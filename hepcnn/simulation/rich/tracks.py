@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,11 @@ class Particles:
     def __len__(self) -> int:
         return len(self.p)
 
+    def joined(self, others: Particles) -> Particles:
+        """These particles and then others."""
+        columns = (field.name for field in fields(self))
+        return Particles(*(np.concatenate([getattr(self, c), getattr(others, c)]) for c in columns))
+
     @property
     def mass(self) -> Floats:
         """Masses (MeV)."""
@@ -87,6 +93,10 @@ class Segment:
     entry: Floats
     direction: Floats
     exit: Floats
+
+    def first(self, count: int) -> Segment:
+        """The first particles' segments."""
+        return Segment(self.entry[:count], self.direction[:count], self.exit[:count])
 
     @property
     def crosses(self) -> NDArray[np.bool_]:
@@ -202,7 +212,7 @@ def segment(geometry: RichGeometry, start: Floats, direction: Floats) -> Segment
     return Segment(entry + none, direction + none, exit + none)
 
 
-def segments(geometry: dict[str, RichGeometry], particles: Particles) -> dict[str, Segment]:
+def segments(geometry: Mapping[str, RichGeometry], particles: Particles) -> dict[str, Segment]:
     """Segments of particles in both RICHes, with the magnet between them."""
     start, direction = behind_magnet(particles)
     return {
