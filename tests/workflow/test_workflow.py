@@ -90,14 +90,14 @@ def test_more_epochs_rerun_training_and_what_follows(project):
     settings = yaml.safe_load(yaml.safe_dump(SMALL))
     settings["tasks"]["rich_pid"]["train"]["epochs"] = 3
     project.configure(settings)
-    assert project.planned() == Counter(["train", "predict", "evaluate", "report"])
+    assert project.planned() == Counter(["train", "predict", "evaluate_rich_pid", "report"])
 
 
 def test_other_tables_rerun_only_the_tables(project):
     settings = yaml.safe_load(yaml.safe_dump(SMALL))
     settings["tasks"]["rich_pid"]["tables"] = {"misid": [0.2]}
     project.configure(settings)
-    assert project.planned() == Counter(["evaluate", "report"])
+    assert project.planned() == Counter(["evaluate_rich_pid", "report"])
 
 
 def test_an_edit_of_the_imaging_code_reruns_imaging_and_what_follows(project):
@@ -108,7 +108,7 @@ def test_an_edit_of_the_imaging_code_reruns_imaging_and_what_follows(project):
         "train": 1,
         "predict": 1,
         "predict_baseline": 2,
-        "evaluate": 1,
+        "evaluate_rich_pid": 1,
         "report": 1,
     }
     assert project.planned() == Counter(expected)

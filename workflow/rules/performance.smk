@@ -1,19 +1,25 @@
-rule evaluate:
-    input:
-        lambda w: [f"{OUT}/tasks/{w.task}/{m}/predictions.h5" for m in methods(w.task)],
-    output:
-        table_paths(f"{OUT}/tasks/{{task}}/tables"),
-    params:
-        config=lambda w: task_part(w.task, "kind", "target", "tables"),
-        folder=subpath(output[0], parent=True),
-        code=code_version("hepcnn.performance.evaluate"),
-    log:
-        f"{OUT}/logs/evaluate/{{task}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/evaluate/{{task}}.tsv"
-    shell:
-        "hepcnn evaluate {input} --config - --task {wildcards.task} -o {params.folder}"
-        " <<< {params.config:q} 2>&1 | tee {log}"
+# One rule a task: which tables there are depends on the task's methods.
+for _task in SETTINGS.tasks:
+
+    rule:
+        name:
+            f"evaluate_{_task}"
+        input:
+            [f"{OUT}/tasks/{_task}/{method}/predictions.h5" for method in methods(_task)],
+        output:
+            table_files(_task),
+        params:
+            config=task_part(_task, "kind", "target", "networks", "baselines", "tables"),
+            task=_task,
+            folder=subpath(output[0], parent=True),
+            code=code_version("hepcnn.performance.evaluate"),
+        log:
+            f"{OUT}/logs/evaluate/{_task}.log",
+        benchmark:
+            f"{OUT}/benchmarks/evaluate/{_task}.tsv"
+        shell:
+            "hepcnn evaluate {input} --config - --task {params.task} -o {params.folder}"
+            " <<< {params.config:q} 2>&1 | tee {log}"
 
 
 rule report:
