@@ -50,7 +50,7 @@ rule predict_baseline:
         f"{OUT}/tasks/{{task}}/{{baseline}}/predictions.h5",
     params:
         config=lambda w: task_part(w.task, "kind", "target", baselines=[w.baseline]),
-        code=code_version("hepcnn.reconstruction.controls"),
+        code=code_version("hepcnn.learning.baselines"),
     log:
         f"{OUT}/logs/predict/{{task}}-{{baseline}}.log",
     benchmark:

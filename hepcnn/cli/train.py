@@ -1,0 +1,34 @@
+"""`hepcnn train`: one network of a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hepcnn.cli.options import config_option, output_option
+from hepcnn.config import Config
+
+
+@click.command()
+@click.argument(
+    "shards", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SHARD.h5..."
+)
+@config_option()
+@click.option("--task", required=True, help="Name of the task in the configuration.")
+@click.option("--network", required=True, help="Name of one of the task's networks.")
+@output_option("Folder of checkpoint.ckpt and history.csv, each")
+def command(
+    shards: tuple[Path, ...], config: Config, task: str, network: str, output: Path
+) -> None:
+    """Train a network on image shards.
+
+    A killed training goes on after its last whole epoch when the same command is run again; the
+    result is that of an uninterrupted one.
+
+    \b
+    hepcnn train images/*.h5 --task rich_pid --network lecture_cnn -o lecture_cnn
+    """
+    from hepcnn.learning.training import train
+
+    train(shards, config, task, network, output)

@@ -1,0 +1,121 @@
+"""A trained network with all that is needed to use it, in one torch file.
+
+The file holds tensors and plain data only, so that it is read without running code from it
+(``torch.load(..., weights_only=True)``).
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hepcnn.config import Split
+from hepcnn.errors import InputError
+from hepcnn.files import atomic_path
+from hepcnn.learning.preprocessing import Preprocessing
+from hepcnn.networks.registry import Shape, build
+
+FORMAT = "hepcnn-checkpoint"
+VERSION = 1
+
+
+def shape_of(preprocessing: Preprocessing) -> Shape:
+    """Views, channels, height and width of an example."""
+    header = preprocessing.header
+    return len(header.views), len(header.channels), *header.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A trained network.
+
+    Attributes
+    ----------
+    task, name : str
+        Names of the task and of the network in it.
+    architecture : str
+        Name in the registry of networks.
+    options : dict
+        Options of the architecture.
+    preprocessing : Preprocessing
+        The images it is for, with its classes, and their scale.
+    split : Split
+        Fractions of events that it was trained with.
+    prior : ndarray (C,) float64
+        The class abundances under which its scores are posterior probabilities.
+    history : list of dict
+        Metrics of each epoch.
+    provenance : dict
+        See `hepcnn.provenance.record`.
+    weights : dict of Tensor
+        Of the epoch with the lowest validation loss.
+    """
+
+    task: str
+    name: str
+    architecture: str
+    options: dict[str, Any]
+    preprocessing: Preprocessing
+    split: Split
+    prior: NDArray[np.float64]
+    history: list[dict[str, float]]
+    provenance: dict[str, Any]
+    weights: dict[str, Tensor]
+
+    def network(self) -> nn.Module:
+        """Build the network with its weights, for prediction."""
+        classes = len(self.preprocessing.header.classes)
+        network = build(self.architecture, shape_of(self.preprocessing), classes, **self.options)
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+    def save(self, path: Path) -> None:
+        """Write the file atomically; equal contents give equal bytes."""
+        data = {
+            "format": FORMAT,
+            "version": VERSION,
+            **self.__dict__,
+            "preprocessing": self.preprocessing.to_json(),
+            "split": self.split.model_dump(),
+            "prior": self.prior.tolist(),
+        }
+        # Through a file object: given a path, torch writes the temporary name into the file.
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(data, file)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, not a checkpoint or of another version.
+        """
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        try:
+            data = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+            raise InputError(f"{path}: not a checkpoint of `hepcnn train`, or damaged") from error
+        if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+            raise InputError(f"{path}: a torch file, but not a checkpoint of `hepcnn train`")
+        version = data.pop("version", None)
+        if version != VERSION:
+            raise InputError(
+                f"{path}: format version {version}; this hepcnn reads version {VERSION}"
+            )
+        try:
+            data["preprocessing"] = Preprocessing.from_json(data["preprocessing"])
+            data["split"] = Split(**data["split"])
+            data["prior"] = np.array(data["prior"], np.float64)
+            return cls(**data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: a damaged checkpoint: {error}") from error

@@ -1,0 +1,33 @@
+"""What a CPU needs in order to train fast."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+import torch
+
+#: glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_TOP_PAD = 64 << 20
+
+
+def keep_freed_memory() -> None:
+    """Let malloc keep what torch frees, for the whole process; with another libc, do nothing.
+
+    By default glibc gives large blocks back to the system at once and asks for them anew, and the
+    system clears each page: in the training of a small network that takes longer than the
+    convolutions (`benchmarks/training.py`). The price is that memory once used stays used.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(_M_TOP_PAD, _TOP_PAD)
+
+
+def computes_bf16() -> bool:
+    """Tell whether this CPU multiplies bfloat16 itself; emulated, it is slower than float32."""
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))

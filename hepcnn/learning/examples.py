@@ -1,0 +1,67 @@
+"""The examples of a part of the split, and their scores as predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.config import Split
+from hepcnn.errors import InputError, nearest
+from hepcnn.store.images import ImageSet
+from hepcnn.store.predictions import FEATURES, Predictions
+from hepcnn.store.split import PARTS, split_of
+
+
+def indices(images: ImageSet, split: Split, part: str) -> NDArray[np.int64]:
+    """Find the examples of a part of the split, or of ``all``.
+
+    Raises
+    ------
+    InputError
+        If there is no such part, or it has no example; it says of how many events.
+    """
+    if part not in (*PARTS, "all"):
+        raise InputError(f"no split '{part}'; {nearest(part, (*PARTS, 'all'))}")
+    key = images.key
+    if part == "all":
+        found = np.arange(len(key))
+    else:
+        found = np.flatnonzero(split_of(key, split) == PARTS.index(part))
+    if not len(found):
+        events = len(np.unique(key[["run", "subrun", "event"]]))
+        fraction = "" if part == "all" else f" (its fraction is {getattr(split, part):g})"
+        raise InputError(
+            f"the {part} split is empty{fraction}: the images hold {len(key)} examples of "
+            f"{events} events"
+        )
+    return found
+
+
+def predictions(
+    images: ImageSet,
+    which: NDArray[np.int64],
+    part: str,
+    scores: NDArray[np.float32],
+    *,
+    task: str,
+    method: str,
+    prior: NDArray[np.float64],
+    provenance: Mapping[str, Any],
+) -> Predictions:
+    """Put the scores of some examples together with what the tables need of them."""
+    selected = [] if part == "all" else [(f"in {part} split", len(which))]
+    return Predictions(
+        task=task,
+        method=method,
+        classes=images.header.classes,
+        prior=prior,
+        key=images.key[which],
+        scores=scores,
+        label=images.labels[which],
+        features={name: images.features(name)[which] for name in FEATURES},
+        cutflow=(*images.cutflow.items(), *selected, ("scored", len(scores))),
+        provenance=provenance,
+    )

@@ -1,0 +1,86 @@
+"""Heads: what a network's output means, its loss and its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ClassificationHead(nn.Module):
+    """One of C classes: cross-entropy, accuracy and balanced accuracy.
+
+    Parameters
+    ----------
+    weights : Tensor, (C,)
+        Weight of each true class in the loss.
+
+    Notes
+    -----
+    The loss of a batch is the mean of weight × cross-entropy over its examples, not over their
+    weights: so it is the same however a batch is shared between processes.
+    """
+
+    counts: Tensor
+    loss_sum: Tensor
+    weights: Tensor
+
+    def __init__(self, weights: Tensor) -> None:
+        super().__init__()
+        classes = len(weights)
+        self.register_buffer("weights", weights.to(torch.float32), persistent=False)
+        self.register_buffer("loss_sum", torch.zeros((), dtype=torch.float64), persistent=False)
+        #: Examples by true class (row) and most probable class (column).
+        self.register_buffer(
+            "counts", torch.zeros(classes, classes, dtype=torch.float64), persistent=False
+        )
+
+    def reset(self) -> None:
+        """Forget all batches: an epoch begins."""
+        self.loss_sum.zero_()
+        self.counts.zero_()
+
+    def forward(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Give the loss of a batch and count it in the metrics.
+
+        Parameters
+        ----------
+        logits : Tensor, (B, C)
+            The network's output.
+        label : Tensor, (B,) int64
+            True classes, all within 0 to C − 1.
+        """
+        logits = logits.float()
+        losses = self.weights[label] * functional.cross_entropy(logits, label, reduction="none")
+        with torch.no_grad():
+            self.loss_sum += losses.sum(dtype=torch.float64)
+            cell = label * len(self.weights) + logits.argmax(dim=1)
+            counts = torch.bincount(cell, minlength=self.counts.numel())
+            self.counts += counts.view_as(self.counts)
+        return losses.mean()
+
+    def metrics(self, total: Callable[[Tensor], Tensor] = lambda mine: mine) -> dict[str, float]:
+        """Give the metrics of all batches since `reset`.
+
+        Parameters
+        ----------
+        total : callable
+            Sums a tensor over the processes of a training.
+
+        Returns
+        -------
+        dict
+            ``loss``: the mean of weight × cross-entropy, over the weights. ``accuracy``: the part
+            called rightly. ``balanced_accuracy``: the mean over the classes that occur of the part
+            of a class that is called rightly (its efficiency).
+        """
+        counts, loss = total(self.counts.clone()).cpu(), total(self.loss_sum.clone()).cpu()
+        true, right = counts.sum(dim=1), counts.diagonal()
+        weight = (true * self.weights.cpu()).sum()
+        return {
+            "loss": float(loss / weight),
+            "accuracy": float(right.sum() / true.sum()),
+            "balanced_accuracy": float((right / true)[true > 0].mean()),
+        }

@@ -1,0 +1,57 @@
+"""Batches as torch takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from hepcnn.store.batches import BUFFERS, Batches
+
+
+class EpochDataset(IterableDataset[dict[str, Tensor]]):
+    """The batches of one epoch: set `epoch`, then iterate.
+
+    Parameters
+    ----------
+    batches : Batches
+        What to go through.
+    rank, ranks : int
+        This process and the number of processes that share each batch.
+    """
+
+    def __init__(self, batches: Batches, rank: int = 0, ranks: int = 1) -> None:
+        self.batches = batches
+        self.rank, self.ranks = rank, ranks
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        for batch in self.batches.epoch(
+            self.epoch, rank=self.rank, ranks=self.ranks, worker=worker, workers=workers
+        ):
+            yield {
+                "images": torch.from_numpy(batch["images"]),
+                "label": torch.from_numpy(batch["label"]),
+                "index": torch.from_numpy(batch["index"]),
+            }
+
+
+def loader(dataset: EpochDataset, workers: int = 0) -> DataLoader[dict[str, Tensor]]:
+    """Load an epoch's batches; their sequence is the same for any number of worker processes.
+
+    Without workers a batch is overwritten when `hepcnn.store.batches.BUFFERS` more are drawn.
+    With workers batches are copies: a worker holds fewer unsent ones than it has buffers.
+    """
+    return DataLoader(
+        dataset,
+        batch_size=None,  # the dataset gives whole batches
+        num_workers=workers,
+        prefetch_factor=BUFFERS - 1 if workers else None,
+    )

@@ -1,0 +1,251 @@
+"""The training of a network as a Lightning module, and what happens around its epochs."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from hepcnn.config import Train
+from hepcnn.learning.cpu import keep_freed_memory
+from hepcnn.learning.heads import ClassificationHead
+from hepcnn.learning.loading import EpochDataset, loader
+from hepcnn.learning.progress import TrainingProgress
+from hepcnn.progress import note, progress
+from hepcnn.store.batches import Batches, Order
+from hepcnn.store.images import ImageSet
+
+# Its advice is not for the users of `hepcnn`. In each process of a training: not in a function.
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+
+def seed_torch(seed: int, *purpose: int) -> None:
+    """Seed torch's global random numbers, which layers such as dropout draw from.
+
+    Parameters
+    ----------
+    seed : int
+        The configuration's seed.
+    *purpose : int
+        What the numbers are for; others get independent ones.
+    """
+    state = np.random.SeedSequence(seed, spawn_key=purpose).generate_state(1, np.uint64)
+    torch.manual_seed(int(state[0]))
+
+
+def learning_rate(settings: Train, epoch: int) -> float:
+    """Give the learning rate of an epoch, from 0.
+
+    ``cosine``: half a cosine from the full rate to 0 at the end (I. Loshchilov, F. Hutter,
+    arXiv:1608.03983), a step an epoch.
+    """
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    return settings.learning_rate * (1 + math.cos(math.pi * epoch / settings.epochs)) / 2
+
+
+def _line(state: TrainingProgress, seconds: float) -> str:
+    """One line on an epoch, for the log."""
+    last = state.history[-1]
+    best = ", the best so far" if state.best_epoch == state.epoch else ""
+    return (
+        f"epoch {state.epoch}: loss {last['train_loss']:.4f}, validation loss "
+        f"{last['validation_loss']:.4f}, accuracy {last['validation_accuracy']:.4f}, balanced "
+        f"{last['validation_balanced_accuracy']:.4f}, {seconds:.1f} s{best}"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Examples to train with: the images, indices into them, scale and weights.
+
+    Attributes
+    ----------
+    images : ImageSet
+        The images.
+    train, validation : ndarray int64
+        Indices of the examples.
+    scale : ndarray (V, C) float32
+        See `hepcnn.learning.preprocessing.Preprocessing`.
+    train_weights, validation_weights : ndarray (C,) float64
+        Weight of each class in the losses.
+    """
+
+    images: ImageSet
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    scale: NDArray[np.float32]
+    train_weights: NDArray[np.float64]
+    validation_weights: NDArray[np.float64]
+
+
+class TrainingModule(LightningModule):
+    """Trains a network from where its progress stands.
+
+    Epochs are counted in `progress`, not by Lightning: a resumed training is to Lightning a new
+    one of fewer epochs, with nothing half-restored.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From images (B, V, C, H, W) to logits (B, C).
+    data : TrainingData
+        Examples.
+    settings : Train
+        The settings.
+    seed : int
+        Seed of all random numbers.
+    state : TrainingProgress
+        What is done; it is kept up to date.
+    folder : Path
+        Where the progress is kept after each epoch.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        data: TrainingData,
+        settings: Train,
+        seed: int,
+        state: TrainingProgress,
+        folder: Path,
+    ) -> None:
+        super().__init__()
+        if state.epoch:
+            network.load_state_dict(state.weights)
+        # oneDNN and cuDNN compute convolutions fastest with channels last.
+        self.network = network.to(memory_format=torch.channels_last)
+        self.train_head = ClassificationHead(torch.from_numpy(data.train_weights))
+        self.validation_head = ClassificationHead(torch.from_numpy(data.validation_weights))
+        self.data = data
+        self.settings = settings
+        self.seed = seed
+        self.state = state
+        self.folder = folder
+
+    def setup(self, stage: str) -> None:
+        # In each process of the training.
+        warnings.simplefilter("ignore")
+        keep_freed_memory()
+        torch.backends.cudnn.deterministic = True
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return torch.optim.Adam(
+            self.network.parameters(), lr=self.settings.learning_rate, fused=True
+        )
+
+    def _loader(self, which: NDArray[np.int64], order: Order) -> DataLoader[dict[str, Tensor]]:
+        batches = Batches(
+            self.data.images,
+            which,
+            self.settings.batch_size,
+            order=order,
+            seed=self.seed,
+            scale=self.data.scale,
+        )
+        dataset = EpochDataset(batches, self.trainer.global_rank, self.trainer.world_size)
+        dataset.epoch = self.state.epoch
+        return loader(dataset, self.settings.workers)
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        balanced = self.settings.balance == "sampler"
+        self._train_loader = self._loader(self.data.train, "balanced" if balanced else "shuffled")
+        return self._train_loader
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        return self._loader(self.data.validation, "stored")
+
+    def on_train_start(self) -> None:
+        if self.state.epoch:
+            self.trainer.optimizers[0].load_state_dict(self.state.optimizer)
+            self.trainer.precision_plugin.load_state_dict(self.state.scaler)
+
+    def on_train_epoch_start(self) -> None:
+        epoch = self.state.epoch
+        cast(EpochDataset, self._train_loader.dataset).epoch = epoch
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = learning_rate(self.settings, epoch)
+        seed_torch(self.seed, 1, epoch, self.trainer.global_rank)
+        self._start = time.monotonic()
+        self.train_head.reset()
+        self.validation_head.reset()
+
+    def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
+        return self.train_head(self.network(batch["images"]), batch["label"])
+
+    def validation_step(self, batch: dict[str, Tensor], number: int) -> None:
+        self.validation_head(self.network(batch["images"]), batch["label"])
+
+    def on_train_epoch_end(self) -> None:
+        """Bring the progress up to date; the validation has been."""
+
+        def total(mine: Tensor) -> Tensor:
+            return cast(Tensor, self.trainer.strategy.reduce(mine, reduce_op="sum"))
+
+        state = self.state
+        train, validation = self.train_head.metrics(total), self.validation_head.metrics(total)
+        state.history.append(
+            {
+                "epoch": state.epoch + 1,
+                "learning_rate": learning_rate(self.settings, state.epoch),
+                **{f"train_{name}": train[name] for name in ("loss", "accuracy")},
+                **{f"validation_{name}": value for name, value in validation.items()},
+            }
+        )
+        state.weights = {n: w.detach().cpu().clone() for n, w in self.network.state_dict().items()}
+        state.optimizer = self.trainer.optimizers[0].state_dict()
+        state.scaler = self.trainer.precision_plugin.state_dict()
+        if state.best_epoch == state.epoch:
+            state.best = state.weights
+        self.trainer.should_stop = state.finished(self.settings)
+        if self.trainer.is_global_zero:
+            state.save(self.folder)
+            note(_line(state, time.monotonic() - self._start))
+
+
+class ShowProgress(Callback):
+    """Shows the progress of each epoch's training.
+
+    Parameters
+    ----------
+    name : str
+        What is trained.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shown = ExitStack()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        module = cast(TrainingModule, pl_module)
+        if trainer.is_global_zero:
+            title = f"{self._name}: epoch {module.state.epoch + 1}/{module.settings.epochs}"
+            shown = progress(title, len(module.data.train), "images")
+            self._advance = self._shown.enter_context(shown)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.is_global_zero:
+            self._advance(len(batch["label"]) * trainer.world_size)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._shown.close()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._shown.close()

@@ -1,0 +1,196 @@
+"""Training of one network for one task: image shards in, a checkpoint and its history out."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from numpy.typing import NDArray
+
+from hepcnn.config import Config, Split, Train, entry
+from hepcnn.errors import InputError
+from hepcnn.files import write_text
+from hepcnn.learning.checkpoint import Checkpoint, shape_of
+from hepcnn.learning.examples import indices
+from hepcnn.learning.hardware import choose
+from hepcnn.learning.module import ShowProgress, TrainingData, TrainingModule, seed_torch
+from hepcnn.learning.preprocessing import Preprocessing
+from hepcnn.learning.progress import TrainingProgress
+from hepcnn.networks.registry import build
+from hepcnn.progress import note
+from hepcnn.provenance import record
+from hepcnn.store.images import ImageSet
+
+CHECKPOINT, HISTORY = "checkpoint.ckpt", "history.csv"
+
+
+def train(
+    paths: Sequence[Path], config: Config, task_name: str, network_name: str, output: Path
+) -> None:
+    """Train a network; go on where a killed training of the same stopped.
+
+    The network's weights are those of the epoch with the lowest validation loss. Equal inputs,
+    settings and seed give equal weights on the same hardware, bit by bit, whether the training was
+    interrupted or not: its progress is kept after each epoch, and an epoch is a function of its
+    number and the state before it. A killed training repeats the epoch it was in.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image shards.
+    config : Config
+        The configuration: the task, the split and the seed count.
+    task_name, network_name : str
+        Names of the task and of one of its networks.
+    output : Path
+        Folder that ``checkpoint.ckpt`` and ``history.csv`` are put in at the end. Until then
+        the progress lies beside it, in ``.NAME.progress-HASH`` with a hash of all that the result
+        depends on.
+
+    Raises
+    ------
+    InputError
+        If the settings or the images are not possible, the training or the validation split has
+        too few examples, the output cannot be written, or the training diverges.
+    """
+    task = entry(config.tasks, task_name, "task")
+    chosen = entry(task.networks, network_name, "network")
+    split, seed = config.split, config.seed
+    architecture = chosen.architecture or network_name
+    images = ImageSet(paths)
+    provenance = record(
+        "train",
+        {
+            "task": task_name,
+            "network": network_name,
+            "architecture": architecture,
+            "options": chosen.options,
+            "train": task.train.model_dump(),
+            "split": split.model_dump(),
+        },
+        code=__name__,
+        inputs=dict(zip(map(str, paths), images.ids, strict=True)),
+        seed=seed,
+    )
+    progress_of = f".{output.name}.progress-"
+    work = output.parent / f"{progress_of}{provenance['id']}"
+    data, preprocessing, prior = _examples(images, split, task.train)
+    _make_folders(output, work)
+
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's advice, and torch's own news
+        seed_torch(seed, 0)
+        classes = len(images.header.classes)
+        network = build(architecture, shape_of(preprocessing), classes, **chosen.options)
+        state = TrainingProgress.load(work)
+        if state.epoch:
+            note(f"{task_name}/{network_name}: going on after epoch {state.epoch}, from {work}")
+        if not state.finished(task.train):
+            module = TrainingModule(network, data, task.train, seed, state, work)
+            _fit(module, f"{task_name}/{network_name}")
+            state = TrainingProgress.load(work)
+    if state.diverged:
+        raise InputError(
+            f"{task_name}/{network_name}: the training diverged in epoch {state.epoch}: its loss "
+            f"is not a number; lower train.learning_rate ({task.train.learning_rate:g})"
+        )
+    Checkpoint(
+        task=task_name,
+        name=network_name,
+        architecture=architecture,
+        options=dict(chosen.options),
+        preprocessing=preprocessing,
+        split=split,
+        prior=prior,
+        history=state.history,
+        provenance=provenance,
+        weights=state.best,
+    ).save(output / CHECKPOINT)
+    write_text(output / HISTORY, _csv(state.history))
+    note(f"{output / CHECKPOINT}: the weights of epoch {state.best_epoch} of {state.epoch}")
+    # Also what other settings or older code may have left unfinished for this output.
+    for folder in output.parent.glob(f"{progress_of}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_folders(*folders: Path) -> None:
+    """Make folders, or say that it is not possible before hours are spent on what goes there."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from error
+
+
+def _examples(
+    images: ImageSet, split: Split, settings: Train
+) -> tuple[TrainingData, Preprocessing, NDArray[np.float64]]:
+    """Find the examples and their weights, and the prior that the scores will stand under."""
+    names, labels = images.header.classes, images.labels
+    parts, counts = {}, {}
+    for part in ("train", "validation"):
+        which = indices(images, split, part)
+        # A particle of another species is scored, but never trained on.
+        parts[part] = which[labels[which] >= 0]
+        counts[part] = np.bincount(labels[parts[part]], minlength=len(names))
+        present = [name for name, count in zip(names, counts[part], strict=True) if count]
+        if len(present) < (2 if part == "train" else 1):
+            raise InputError(
+                f"the {part} split has {len(which)} examples, of these classes: "
+                f"{', '.join(present) or 'none'}; training needs at least two"
+            )
+        for name in sorted(set(names) - set(present)):
+            note(f"the {part} split has no {name}")
+    frequencies = counts["train"] / counts["train"].sum()
+    flat = (frequencies > 0) / np.count_nonzero(frequencies)
+    one = np.ones(len(names))
+    # A class's weight is what makes its share that of a flat mixture.
+    weights = np.divide(flat, frequencies, out=np.zeros(len(names)), where=frequencies > 0)
+    preprocessing = Preprocessing.fit(images, parts["train"])
+    data = TrainingData(
+        images=images,
+        train=parts["train"],
+        validation=parts["validation"],
+        scale=preprocessing.scale,
+        train_weights=weights if settings.balance == "class" else one,
+        validation_weights=one if settings.balance == "none" else weights,
+    )
+    return data, preprocessing, frequencies if settings.balance == "none" else flat
+
+
+def _fit(module: TrainingModule, name: str) -> None:
+    settings = module.settings
+    hardware = choose(settings)
+    note(
+        f"{name}: {len(module.data.train)} training and {len(module.data.validation)} validation "
+        f"images, {hardware.devices} × {hardware.accelerator}, {hardware.precision}"
+    )
+    trainer = Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        strategy="ddp_spawn" if hardware.devices > 1 else "auto",
+        precision=hardware.precision,
+        max_epochs=settings.epochs - module.state.epoch,
+        callbacks=[ShowProgress(name)],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        # Not a batch system's: one job is one training, whatever the job's environment says.
+        plugins=[LightningEnvironment()],
+    )
+    trainer.fit(module)
+
+
+def _csv(history: list[dict[str, float]]) -> str:
+    lines = [",".join(history[0])]
+    lines += [",".join(f"{value:.8g}" for value in row.values()) for row in history]
+    return "\n".join(lines) + "\n"
