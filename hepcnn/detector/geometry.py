@@ -14,12 +14,21 @@ from typing import Annotated, Literal, Self
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationError, model_validator
 
 from hepcnn.config import Count, Fraction, Positive, Settings, explain
 from hepcnn.errors import InputError, nearest
 
-Vector = tuple[float, float, float]
+Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+
+
+def _not_zero(vector: Vector) -> Vector:
+    if not any(vector):
+        raise ValueError("a direction cannot be of length 0")
+    return vector
+
+
+Direction = Annotated[Vector, AfterValidator(_not_zero)]
 Rising = Annotated[list[Positive], Field(min_length=2)]
 
 _FOLDER = Path(__file__).parent
@@ -45,7 +54,7 @@ class Radiator(Settings):
 
     gas: Gas
     """What the photons are made in."""
-    entry_z: float
+    entry_z: FiniteFloat
     """Front plane of the gas (mm)."""
 
 
@@ -63,7 +72,7 @@ class FlatMirror(Settings):
 
     point: Vector
     """Any point of it (mm)."""
-    normal: Vector
+    normal: Direction
     """Its normal, of any length and sign."""
 
 
@@ -72,9 +81,9 @@ class PhotonPlane(Settings):
 
     centre: Vector
     """Centre of the panel (mm)."""
-    normal: Vector
+    normal: Direction
     """Normal, of any length."""
-    u_axis: Vector
+    u_axis: Direction
     """Direction of u, at right angles to the normal."""
     half_size: tuple[Positive, Positive]
     """Half the sensitive panel's size along u and v (mm)."""
