@@ -1,0 +1,129 @@
+"""ROOT files of events → one image shard, streamed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hepcnn.config import PolarImages, Sample
+from hepcnn.detector.geometry import RichGeometry, load_geometry
+from hepcnn.detector.particles import OTHER
+from hepcnn.errors import InputError
+from hepcnn.events.reading import FileSpec, expand_files, fingerprint, n_entries, read_rich
+from hepcnn.imaging.rich import rich_header, rich_images
+from hepcnn.progress import note, progress
+from hepcnn.provenance import digest, record
+from hepcnn.store.shard import ShardWriter, Skipped
+
+
+def convert(
+    files: Sequence[str], sample: Sample, settings: PolarImages, output: str | Path
+) -> dict[str, int]:
+    """Make the image shard of some files of a sample.
+
+    Memory is bounded by the reader's step, whatever the files' size. With `sample.on_bad_file`
+    = ``skip`` a file that cannot be read to its end contributes nothing and is listed in the
+    shard with the reason and the number of events lost.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths, globs or ``root://`` addresses.
+    sample : Sample
+        How to read them; its own list of files is not used.
+    settings : PolarImages
+        What the images are.
+    output : path
+        The shard.
+
+    Returns
+    -------
+    dict of str to int
+        The cutflow.
+
+    Raises
+    ------
+    InputError
+        If there are no files, or a file is bad and bad files are not skipped; nothing is written
+        then.
+    """
+    specs = expand_files(files)
+    geometry = load_geometry(sample.geometry)
+    inputs: dict[str, str] = {}
+    skipped: list[Skipped] = []
+    cutflow: Counter[str] = Counter()
+    others: Counter[int] = Counter()
+    with ShardWriter(output, rich_header(settings)) as writer:
+        for spec in specs:
+            events = -1
+            try:
+                events = n_entries(spec, sample.tree)
+                inputs[str(spec)] = fingerprint(spec)
+                with writer.all_or_nothing():
+                    counts, codes = _append(spec, events, sample, settings, geometry, writer)
+            except InputError as error:
+                if sample.on_bad_file == "fail":
+                    raise
+                inputs.setdefault(str(spec), "unreadable")
+                skipped.append(Skipped(str(spec), str(error), events))
+                lost = f"{events} events" if events >= 0 else "an unknown number of events"
+                note(f"skipped {spec}, {lost} lost: {error}")
+            else:
+                cutflow.update(counts)
+                others.update(codes)
+        writer.describe(_provenance(sample, settings, geometry, inputs), cutflow, skipped)
+        if not len(writer):
+            note(f"{output}: no track was kept")
+    if others:
+        found = ", ".join(f"{code}: {tracks}" for code, tracks in others.most_common())
+        note(f"kept as 'other', not one of the six species (PDG code: tracks): {found}")
+    return dict(cutflow)
+
+
+def _append(
+    spec: FileSpec,
+    events: int,
+    sample: Sample,
+    settings: PolarImages,
+    geometry: dict[str, RichGeometry],
+    writer: ShardWriter,
+) -> tuple[Counter[str], Counter[int]]:
+    """Append a file's images; returns its cutflow and the PDG codes of other species."""
+    cutflow: Counter[str] = Counter()
+    others: Counter[int] = Counter()
+    with progress(f"convert {spec}", events) as advance:
+        for chunk in read_rich(spec, sample, rich=settings.rich):
+            try:
+                images, counts = rich_images(chunk, geometry, settings)
+            except InputError as error:
+                raise InputError(f"{spec}: {error}") from error
+            writer.append(images)
+            cutflow.update(counts)
+            unlisted = images.truth["pdg"][images.truth["species"] == OTHER]
+            others.update(unlisted.tolist())
+            advance(len(chunk))
+    return cutflow, others
+
+
+def _provenance(
+    sample: Sample,
+    settings: PolarImages,
+    geometry: dict[str, RichGeometry],
+    inputs: dict[str, str],
+) -> dict[str, Any]:
+    # The geometry by its contents too: a user's file can change under its name.
+    layout = sample.model_dump(
+        mode="json", include={"detector", "geometry", "tree", "branches", "on_bad_file"}
+    )
+    numbers = {name: rich.model_dump(mode="json") for name, rich in geometry.items()}
+    return record(
+        "convert",
+        {
+            "sample": {**layout, "geometry_digest": digest(numbers)},
+            "images": settings.model_dump(mode="json", exclude={"sample"}),
+        },
+        code="hepcnn.imaging.convert",
+        inputs=inputs,
+    )

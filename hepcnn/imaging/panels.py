@@ -1,0 +1,90 @@
+"""Points of events sorted by the panel that they lie on, in the panel's own coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from hepcnn.detector.geometry import RichGeometry
+
+#: Panels of a RICH.
+PANELS = 2
+
+
+@dataclass(frozen=True)
+class PanelPoints:
+    """Points grouped by event and panel: group 2·event + panel.
+
+    Attributes
+    ----------
+    plane : float32 array (m, 2)
+        (u, v) in mm, as `hepcnn.detector.optics.plane_coordinates`.
+    index : int64 array (m,)
+        Rows of the points in what they were taken from; increasing within a group.
+    offsets : int64 array (2 n_events + 1,)
+        The points of group ``g`` are rows ``offsets[g]`` to ``offsets[g + 1]``.
+    """
+
+    plane: npt.NDArray[np.float32]
+    index: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+
+
+def panel_points(
+    geometry: RichGeometry,
+    point: npt.NDArray[np.floating],
+    panel: npt.NDArray[np.int8],
+    event_offsets: npt.NDArray[np.int64],
+) -> PanelPoints:
+    """Group points by event and panel, and give their plane coordinates, in one pass.
+
+    Parameters
+    ----------
+    geometry : RichGeometry
+        The RICH.
+    point : array (n, 3)
+        Points on the photon plane (mm, LHCb frame).
+    panel : int8 array (n,)
+        Panel of each, 0 or 1; others (−1) are left out.
+    event_offsets : int64 array (n_events + 1,)
+        The points of event ``i`` are rows ``event_offsets[i]`` to ``event_offsets[i + 1]``.
+    """
+    plane = np.empty((len(point), 2), np.float32)
+    index = np.empty(len(point), np.int64)
+    offsets = np.zeros(PANELS * (len(event_offsets) - 1) + 1, np.int64)
+    _group(
+        point,
+        panel,
+        event_offsets,
+        np.array(geometry.photon_plane.centre),
+        geometry.photon_plane.axes[:2],
+        geometry.split,
+        plane,
+        index,
+        offsets,
+    )
+    return PanelPoints(plane[: offsets[-1]], index[: offsets[-1]], offsets)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _group(point, panel, event_offsets, centre, axes, split, plane, index, offsets):  # type: ignore[no-untyped-def]
+    stored = np.uint64(0)
+    for event in range(len(event_offsets) - 1):
+        for side in range(PANELS):
+            # Panel 1 is seen as in panel 0: mirrored.
+            sign = np.ones(3)
+            sign[split] = 1.0 - 2.0 * side
+            for i in range(event_offsets[event], event_offsets[event + 1]):
+                if panel[i] != side:
+                    continue
+                x = point[i, 0] * sign[0] - centre[0]
+                y = point[i, 1] * sign[1] - centre[1]
+                z = point[i, 2] * sign[2] - centre[2]
+                plane[stored, 0] = x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]
+                plane[stored, 1] = x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]
+                index[stored] = i
+                stored += np.uint64(1)
+            offsets[PANELS * event + side + 1] = stored

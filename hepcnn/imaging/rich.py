@@ -1,0 +1,192 @@
+"""RICH events → track-centred images: one example a track, one view a RICH."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from hepcnn.config import PolarImages
+from hepcnn.detector.geometry import RichGeometry
+from hepcnn.detector.optics import on_panel, plane_coordinates, project_tracks
+from hepcnn.detector.particles import OTHER, SPECIES, species_of
+from hepcnn.errors import InputError
+from hepcnn.events.schema import RICHES, RichEvents
+from hepcnn.imaging.panels import PANELS, PanelPoints, panel_points
+from hepcnn.imaging.polar import MAX_POINTS, polar_counts
+from hepcnn.imaging.sparse import in_order, merge_channels
+from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
+
+
+def rich_header(settings: PolarImages) -> Header:
+    """What all images made with these settings have in common."""
+    rows, columns = settings.shape
+    return Header(
+        detector="rich",
+        views=tuple(settings.rich),
+        shape=settings.shape,
+        channels=tuple(settings.channels),
+        axes={
+            rich: (
+                Axis("r", "mm", 0.0, settings.radius[rich], rows),
+                Axis("phi", "rad", -math.pi, math.pi, columns),
+            )
+            for rich in settings.rich
+        },
+        classes=SPECIES,
+        # The sample's name says nothing about the images: the same settings make one image set.
+        maker=settings.model_dump(mode="json", exclude={"sample"}),
+    )
+
+
+def rich_images(
+    events: RichEvents, geometry: Mapping[str, RichGeometry], settings: PolarImages
+) -> tuple[Images, dict[str, int]]:
+    """Make the images of all tracks that pass the cuts.
+
+    A track is kept if it crosses every RICH asked for, projects on a panel of each and is within
+    the momentum range. Its image in a RICH is made of the points on that panel, all of them:
+    nothing is taken away that belongs to other tracks.
+
+    Parameters
+    ----------
+    events : RichEvents
+        A chunk of events.
+    geometry : mapping of str to RichGeometry
+        The RICHes by name.
+    settings : PolarImages
+        What the images are.
+
+    Returns
+    -------
+    images : Images
+        In the order of the events and their tracks.
+    counts : dict of str to int
+        The cutflow of the chunk; the keys do not depend on the events.
+
+    Raises
+    ------
+    InputError
+        If an event has more than `MAX_POINTS` hits on one panel.
+    """
+    counts = {"events read": len(events), "tracks read": events.n_tracks}
+    keep = np.ones(events.n_tracks, np.bool_)
+    tracks = {}
+    for rich in settings.rich:
+        crosses, panel, point = _project(events, geometry[rich], rich)
+        tracks[rich] = (panel, point)
+        keep &= crosses
+        counts[f"in {rich}"] = int(keep.sum())
+        keep &= panel >= 0
+        counts[f"projected on a panel of {rich}"] = int(keep.sum())
+    low, high = settings.momentum_range
+    keep &= (events.tracks["p"] >= low) & (events.tracks["p"] < high)
+    counts["in the momentum range"] = int(keep.sum())
+
+    kept = np.flatnonzero(keep)
+    pdg = events.tracks["pdg"][kept]
+    species = species_of(pdg)
+    counts["kept"] = len(kept)
+    counts["kept, of other species"] = int((species == OTHER).sum())
+    images = Images(
+        key=_keys(events)[kept],
+        views={
+            rich: _view(events, geometry[rich], rich, keep, *tracks[rich], settings)
+            for rich in settings.rich
+        },
+        truth={"species": species, "pdg": pdg},
+        features={name: column[kept] for name, column in _features(events).items()},
+    )
+    return images, counts
+
+
+def _project(
+    events: RichEvents, geometry: RichGeometry, rich: str
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int8], npt.NDArray[np.float64]]:
+    """Whether tracks cross a RICH, the panel they project on (−1: none), and where (mm)."""
+    columns = events.tracks
+    if f"{rich}_projection" in columns:
+        point = columns[f"{rich}_projection"].astype(np.float64)
+        crosses = np.isfinite(point[:, 0])
+        panel = (point[:, geometry.split] < 0).astype(np.int8)
+        plane = plane_coordinates(geometry, point, panel)
+        inside = on_panel(geometry, plane.astype(np.float64))
+    else:
+        segment = [columns[f"{rich}_{part}"] for part in ("entry", "direction", "exit")]
+        crosses = np.isfinite(segment[0][:, 0])
+        panel, point, inside = project_tracks(geometry, *segment)
+    return crosses, np.where(inside, panel, -1).astype(np.int8), point
+
+
+def _view(
+    events: RichEvents,
+    geometry: RichGeometry,
+    rich: str,
+    keep: npt.NDArray[np.bool_],
+    panel: npt.NDArray[np.int8],
+    point: npt.NDArray[np.float64],
+    settings: PolarImages,
+) -> Sparse:
+    """The images of the tracks to keep, in one RICH."""
+    centres = panel_points(geometry, point, np.where(keep, panel, -1), events.track_offsets)
+    order = np.argsort(centres.index)
+    channels = []
+    for channel in settings.channels:
+        if channel == "hits":
+            seen = np.where(
+                events.hits["rich"] == RICHES.index(rich) + 1, events.hits["panel"], np.int8(-1)
+            )
+            points = panel_points(geometry, events.hits["position"], seen, events.hit_offsets)
+        else:
+            points = panel_points(geometry, point, panel, events.track_offsets)
+        _check_number(events, points, f"{channel} on one panel of {rich}")
+        counts = polar_counts(
+            points.plane,
+            points.offsets,
+            centres.plane,
+            centres.offsets,
+            settings.radius[rich],  # type: ignore[index]
+            settings.shape,
+            exclude_self=channel == "tracks",
+        )
+        channels.append(in_order(counts, order))
+    return merge_channels(channels)
+
+
+def _check_number(events: RichEvents, points: PanelPoints, what: str) -> None:
+    number = np.diff(points.offsets)
+    if number.size and number.max() > MAX_POINTS:
+        run, subrun, event = events.key[int(number.argmax()) // PANELS]
+        raise InputError(
+            f"run {run}, subrun {subrun}, event {event}: {number.max()} {what}; images count at "
+            f"most {MAX_POINTS}"
+        )
+
+
+def _keys(events: RichEvents) -> npt.NDArray[np.void]:
+    """Names of all tracks."""
+    per_event = np.diff(events.track_offsets)
+    key = np.empty(events.n_tracks, KEY)
+    for name in ("run", "subrun", "event"):
+        key[name] = np.repeat(events.key[name], per_event)
+    key["object"] = np.arange(events.n_tracks) - np.repeat(events.track_offsets[:-1], per_event)
+    return key
+
+
+def _features(events: RichEvents) -> dict[str, npt.NDArray[np.float32]]:
+    """Features of all tracks; η of the first direction known, NaN if there is none."""
+    per_event = np.diff(events.track_offsets)
+    eta = np.full(events.n_tracks, np.nan, np.float32)
+    for rich in RICHES:
+        if f"{rich}_direction" in events.tracks:
+            cosine = events.tracks[f"{rich}_direction"][:, 2].astype(np.float64)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                eta = np.where(np.isnan(eta), np.arctanh(cosine), eta).astype(np.float32)
+    return {
+        "p": events.tracks["p"].astype(np.float32),
+        "eta": eta,
+        "charge": events.tracks["charge"].astype(np.float32),
+        "n_tracks": np.repeat(per_event, per_event).astype(np.float32),
+    }
