@@ -23,8 +23,7 @@ from numba import njit
 from numpy.polynomial import Chebyshev, Polynomial
 from numpy.typing import ArrayLike, NDArray
 
-from hepcnn.detector.geometry import RichGeometry
-from hepcnn.detector.optics import Optics, optics
+from hepcnn.detector.geometry import RichGeometry, unit
 from hepcnn.reconstruction.quartic import FAST, bisect, solve
 
 Floats = NDArray[np.float64]
@@ -45,67 +44,111 @@ _ARC_TANGENT = tuple(
 )
 
 
-class _Emission(NamedTuple):
-    """A track's emission point E and axes, seen from panel 0, in radii from the sphere's centre C.
+class _Mirrors(NamedTuple):
+    """One RICH as the kernels need it, in the frame of panel 0.
 
-    `e` is |CE|, `h` the unit vector along CE with components also along t, a, b, the split
-    coordinate and the flat mirror's normal.
+    Its origin is the sphere's centre C and its unit the sphere's radius. Components are s, the
+    coordinate whose sign tells the halves apart (x or y), w, the other of the two, and z. The
+    halves meet at s = `edge`. A plane is the points r with ``n·r = offset``; `plane` is that of
+    the photon detectors as seen in the flat mirror.
+    """
+
+    split: int
+    radius: float
+    centre_s: float
+    centre_w: float
+    centre_z: float
+    edge: float
+    flat_s: float
+    flat_w: float
+    flat_z: float
+    flat_offset: float
+    plane_s: float
+    plane_w: float
+    plane_z: float
+    plane_offset: float
+
+
+def _mirrors(geometry: RichGeometry) -> _Mirrors:
+    order = _order(geometry.split)
+    radius = geometry.spherical_mirror.radius
+    centre = np.array(geometry.spherical_mirror.centre)
+    flat = unit(geometry.flat_mirror.normal)
+    flat_offset = flat @ (np.array(geometry.flat_mirror.point) - centre)
+    plane = unit(geometry.photon_plane.normal)
+    plane_offset = plane @ (np.array(geometry.photon_plane.centre) - centre)
+    # A point r is seen at r + 2(offset - n·r)n: n the flat mirror's normal.
+    plane_offset -= 2 * flat_offset * (plane @ flat)
+    plane = plane - 2 * (plane @ flat) * flat
+    numbers = [radius, *centre[order], -centre[order[0]] / radius]
+    numbers += [*flat[order], flat_offset / radius, *plane[order], plane_offset / radius]
+    return _Mirrors(geometry.split, *map(float, numbers))
+
+
+def _order(split: int) -> list[int]:
+    return [split, 1 - split, 2]
+
+
+class _Emission(NamedTuple):
+    """A track's emission point E and axes t, a, b in the frame of `_Mirrors`.
+
+    `e` is |CE| and `h` the unit vector along CE, with its components also along t, a, b and the
+    flat mirror's normal.
     """
 
     e: float
-    h_x: float
-    h_y: float
+    h_s: float
+    h_w: float
     h_z: float
-    t_x: float
-    t_y: float
+    t_s: float
+    t_w: float
     t_z: float
-    a_x: float
-    a_y: float
+    a_s: float
+    a_w: float
     a_z: float
-    b_x: float
-    b_y: float
+    b_s: float
+    b_w: float
     b_z: float
     h_t: float
     h_a: float
     h_b: float
-    h_split: float
     h_flat: float
 
 
 @njit(inline="always")
-def _emission(
-    o: Optics, side: float, x: float, y: float, z: float, tx: float, ty: float, tz: float
-) -> _Emission:
-    """Prepare a track of one half: from E (mm) along t, LHCb frame; `side` is 1 or -1."""
-    fx = 1.0 + o.split_x * (side - 1.0)
-    fy = 1.0 + o.split_y * (side - 1.0)
+def _emission(o: _Mirrors, side: float, point: Floats, direction: Floats) -> _Emission:
+    """Prepare a track for the half of one side (1: panel 0, -1: panel 1) from the LHCb frame."""
+    tx, ty, tz = direction[0], direction[1], direction[2]
     k = 1.0 / math.sqrt(tx * tx + ty * ty + tz * tz)
     tx, ty, tz = k * tx, k * ty, k * tz
     # As in optics: the track is never along y.
     k = 1.0 / math.sqrt(tx * tx + tz * tz)
     ax, az = tz * k, -tx * k
     bx, by, bz = ty * az, tz * ax - tx * az, -ty * ax
-    tx, ax, bx = fx * tx, fx * ax, fx * bx
-    ty, by = fy * ty, fy * by
+    along_y = o.split == 1
+    ts, tw = side * (ty if along_y else tx), tx if along_y else ty
+    as_, aw = side * (0.0 if along_y else ax), ax if along_y else 0.0
+    bs, bw = side * (by if along_y else bx), bx if along_y else by
     k = 1.0 / o.radius
-    hx, hy, hz = k * (fx * x - o.sphere_x), k * (fy * y - o.sphere_y), k * (z - o.sphere_z)
-    e = math.sqrt(hx * hx + hy * hy + hz * hz)
-    hx, hy, hz = hx / e, hy / e, hz / e
+    hs = k * (side * point[o.split] - o.centre_s)
+    hw = k * (point[1 - o.split] - o.centre_w)
+    hz = k * (point[2] - o.centre_z)
+    e = math.sqrt(hs * hs + hw * hw + hz * hz)
+    hs, hw, hz = hs / e, hw / e, hz / e
     return _Emission(
-        e, hx, hy, hz, tx, ty, tz, ax, 0.0, az, bx, by, bz,
-        hx * tx + hy * ty + hz * tz,
-        hx * ax + hz * az,
-        hx * bx + hy * by + hz * bz,
-        hx * o.split_x + hy * o.split_y,
-        hx * o.flat_x + hy * o.flat_y + hz * o.flat_z,
+        e, hs, hw, hz, ts, tw, tz, as_, aw, az, bs, bw, bz,
+        hs * ts + hw * tw + hz * tz,
+        hs * as_ + hw * aw + hz * az,
+        hs * bs + hw * bw + hz * bz,
+        hs * o.flat_s + hw * o.flat_w + hz * o.flat_z,
     )  # fmt: skip
 
 
 @njit(inline="always")
-def _along(track: _Emission, x: float, y: float, z: float) -> tuple[float, float]:
+def _along(track: _Emission, s: float, w: float, z: float) -> tuple[float, float]:
     """Component of CD along CE, and the square of that across it."""
-    along = x * track.h_x + y * track.h_y + z * track.h_z
-    return along, x * x + y * y + z * z - along * along
+    along = s * track.h_s + w * track.h_w + z * track.h_z
+    return along, s * s + w * w + z * z - along * along
 
 
 @njit(inline="always")
@@ -129,50 +172,48 @@ def _arc_tangent2(y: float, x: float) -> float:
 
 @njit(inline="always")
 def _angles(
-    o: Optics, track: _Emission, x: float, y: float, z: float, sigma: float, cosine: float
+    o: _Mirrors, track: _Emission, s: float, w: float, z: float, sigma: float, cosine: float
 ) -> tuple[float, float]:
     """Angles θ and φ of the light that goes from E to D by a solution; NaN if it cannot.
 
     The point of reflection is M = g h + σ CD with g = cos β − σ CD·h.
     """
-    g = cosine - sigma * (x * track.h_x + y * track.h_y + z * track.h_z)
-    k = 1.0 / o.radius
-    split = g * track.h_split + sigma * (x * o.split_x + y * o.split_y)
-    own_half = split + k * (o.sphere_x * o.split_x + o.sphere_y * o.split_y) > 0.0
-    flat = k * (
-        o.flat_offset - o.sphere_x * o.flat_x - o.sphere_y * o.flat_y - o.sphere_z * o.flat_z
-    )
-    behind = x * o.flat_x + y * o.flat_y + z * o.flat_z
-    in_front = g * track.h_flat + sigma * behind
+    g = cosine - sigma * (s * track.h_s + w * track.h_w + z * track.h_z)
+    own_half = g * track.h_s + sigma * s > o.edge
+    seen = s * o.flat_s + w * o.flat_w + z * o.flat_z
+    reflected = g * track.h_flat + sigma * seen
+    crosses = (seen - o.flat_offset) * (reflected - o.flat_offset) < 0.0
     g -= track.e
-    t = g * track.h_t + sigma * (x * track.t_x + y * track.t_y + z * track.t_z)
-    a = g * track.h_a + sigma * (x * track.a_x + y * track.a_y + z * track.a_z)
-    b = g * track.h_b + sigma * (x * track.b_x + y * track.b_y + z * track.b_z)
+    t = g * track.h_t + sigma * (s * track.t_s + w * track.t_w + z * track.t_z)
+    a = g * track.h_a + sigma * (s * track.a_s + w * track.a_w + z * track.a_z)
+    b = g * track.h_b + sigma * (s * track.b_s + w * track.b_w + z * track.b_z)
     theta = _arc_tangent2(np.sqrt(a * a + b * b), t)
-    ok = own_half & (t > 0.0) & ((in_front - flat) * (behind - flat) < 0.0)
+    ok = own_half & crosses & (t > 0.0)
     return (theta if ok else np.nan), (_arc_tangent2(b, a) if ok else np.nan)
 
 
 @njit(inline="always")
-def _reconstruct(o: Optics, track: _Emission, x: float, y: float, z: float) -> tuple[float, float]:
+def _reconstruct(
+    o: _Mirrors, track: _Emission, s: float, w: float, z: float
+) -> tuple[float, float]:
     """Angles of one pair without a branch; θ is `_UNSOLVED` if that takes the fallback."""
-    along, across2 = _along(track, x, y, z)
+    along, across2 = _along(track, s, w, z)
     sigma, cosine, good = solve(track.e, along, across2)
-    theta, phi = _angles(o, track, x, y, z, sigma, cosine)
+    theta, phi = _angles(o, track, s, w, z, sigma, cosine)
     return (theta if good else _UNSOLVED), phi
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _fall_back(o: Optics, track: _Emission, x: float, y: float, z: float) -> tuple[float, float]:
+def _fall_back(o: _Mirrors, track: _Emission, s: float, w: float, z: float) -> tuple[float, float]:
     """Angles of one pair that `_reconstruct` has left."""
-    along, across2 = _along(track, x, y, z)
+    along, across2 = _along(track, s, w, z)
     sigma, cosine = bisect(track.e, along, across2)
-    return _angles(o, track, x, y, z, sigma, cosine)
+    return _angles(o, track, s, w, z, sigma, cosine)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, nogil=True)
 def _pairs(
-    o: Optics,
+    o: _Mirrors,
     emission: Floats,
     direction: Floats,
     hits: Floats,
@@ -180,42 +221,38 @@ def _pairs(
     theta: Floats,
     phi: Floats,
 ) -> None:
+    """Angles of pairs, each with a track of its own."""
     for i in range(theta.size):
-        side = 1.0 - 2.0 * panel[i]
-        x, y, z = emission[i]
-        tx, ty, tz = direction[i]
-        track = _emission(o, side, x, y, z, tx, ty, tz)
-        theta[i], phi[i] = _reconstruct(o, track, hits[0, i], hits[1, i], hits[2, i])
-        if theta[i] == _UNSOLVED:
-            theta[i], phi[i] = _fall_back(o, track, hits[0, i], hits[1, i], hits[2, i])
+        track = _emission(o, 1.0 - 2.0 * panel[i], emission[i], direction[i])
+        here = slice(i, i + 1)
+        s, w, z = hits[0, here], hits[1, here], hits[2, here]
+        _block(o, track, s, w, z, theta[here], phi[here])
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, nogil=True)
 def _block(
-    o: Optics, track: _Emission, x: Floats, y: Floats, z: Floats, theta: Floats, phi: Floats
+    o: _Mirrors, track: _Emission, s: Floats, w: Floats, z: Floats, theta: Floats, phi: Floats
 ) -> None:
     """Angles of one track with hits of one half."""
     for i in range(theta.size):
-        theta[i], phi[i] = _reconstruct(o, track, x[i], y[i], z[i])
+        theta[i], phi[i] = _reconstruct(o, track, s[i], w[i], z[i])
     for i in range(theta.size):
         if theta[i] == _UNSOLVED:
-            theta[i], phi[i] = _fall_back(o, track, x[i], y[i], z[i])
+            theta[i], phi[i] = _fall_back(o, track, s[i], w[i], z[i])
 
 
 @njit(inline="always")
-def _image(o: Optics, track: _Emission) -> tuple[float, float, float]:
+def _image(o: _Mirrors, track: _Emission) -> tuple[float, float, float]:
     """Where light along the track itself falls on the photon plane; NaN if it does not."""
-    x, y, z = track.e * track.h_x, track.e * track.h_y, track.e * track.h_z
-    b = track.e * track.h_t
-    s = -b + np.sqrt(b * b - track.e * track.e + 1.0)
-    x, y, z = x + s * track.t_x, y + s * track.t_y, z + s * track.t_z
-    k = -2.0 * (x * track.t_x + y * track.t_y + z * track.t_z)
-    dx, dy, dz = track.t_x + k * x, track.t_y + k * y, track.t_z + k * z
-    k = 1.0 / o.radius
-    x, y, z = x + k * o.sphere_x, y + k * o.sphere_y, z + k * o.sphere_z
-    s = k * o.plane_offset - (x * o.plane_x + y * o.plane_y + z * o.plane_z)
-    s /= dx * o.plane_x + dy * o.plane_y + dz * o.plane_z
-    return x - k * o.sphere_x + s * dx, y - k * o.sphere_y + s * dy, z - k * o.sphere_z + s * dz
+    path = np.sqrt(track.e * track.e * (track.h_t * track.h_t - 1.0) + 1.0) - track.e * track.h_t
+    s = track.e * track.h_s + path * track.t_s
+    w = track.e * track.h_w + path * track.t_w
+    z = track.e * track.h_z + path * track.t_z
+    k = 2.0 * (s * track.t_s + w * track.t_w + z * track.t_z)
+    ds, dw, dz = track.t_s - k * s, track.t_w - k * w, track.t_z - k * z
+    path = o.plane_offset - (s * o.plane_s + w * o.plane_w + z * o.plane_z)
+    path /= ds * o.plane_s + dw * o.plane_w + dz * o.plane_z
+    return s + path * ds, w + path * dw, z + path * dz
 
 
 @njit(inline="always")
@@ -223,24 +260,22 @@ def _near(
     hits: Floats,
     first: int,
     end: int,
-    u: float,
-    v: float,
-    w: float,
-    window: float,
+    centre: tuple[float, float, float],
+    radius: float,
     near: Indices,
 ) -> int:
-    """Indices into `near` of the hits from `first` to `end` within a window; how many."""
+    """Indices into `near` of the hits from `first` to `end` about a centre; how many."""
     n = 0
     for i in range(first, end):
         near[n] = i
-        x, y, z = hits[0, i] - u, hits[1, i] - v, hits[2, i] - w
-        n += 1 if x * x + y * y + z * z < window * window else 0
+        s, w, z = hits[0, i] - centre[0], hits[1, i] - centre[1], hits[2, i] - centre[2]
+        n += 1 if s * s + w * w + z * z < radius * radius else 0
     return n
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, nogil=True)
 def _candidates(
-    o: Optics,
+    o: _Mirrors,
     window: float,
     emission: Floats,
     direction: Floats,
@@ -258,15 +293,12 @@ def _candidates(
     theta, phi = np.empty(pairs, np.float32), np.empty(pairs, np.float32)
     n = 0
     for j in range(offsets.size - 1):
-        ex, ey, ez = emission[j]
-        tx, ty, tz = direction[j]
         for panel in range(2):
-            track = _emission(o, 1.0 - 2.0 * panel, ex, ey, ez, tx, ty, tz)
+            track = _emission(o, 1.0 - 2.0 * panel, emission[j], direction[j])
             if not track.e < 1.0:
                 continue
-            u, v, w = _image(o, track)
             first, end = (0, split) if panel == 0 else (split, n_hits)
-            count = _near(hits, first, end, u, v, w, window, near)
+            count = _near(hits, first, end, _image(o, track), window, near)
             for i in range(count):
                 k = near[i]
                 point[0, i], point[1, i], point[2, i] = hits[0, k], hits[1, k], hits[2, k]
@@ -278,18 +310,15 @@ def _candidates(
     return hit[:n].copy(), theta[:n].copy(), phi[:n].copy()
 
 
-def _unfold(o: Optics, position: ArrayLike, panel: Panels) -> Floats:
-    """Hits (n, 3) seen from panel 0 in the flat mirror, as (3, n) in radii from C."""
+def _unfold(o: _Mirrors, position: ArrayLike, panel: Panels) -> Floats:
+    """Hits (n, 3) as seen in the flat mirror, as (3, n) in the frame of `_Mirrors`."""
     if not np.isin(panel, (0, 1)).all():
         raise ValueError("panel must be 0 or 1")
-    side = 1 - 2.0 * panel
-    points = np.array(position, np.float64).reshape(-1, 3)
-    points[:, 0] *= 1 + o.split_x * (side - 1)
-    points[:, 1] *= 1 + o.split_y * (side - 1)
-    normal = np.array([o.flat_x, o.flat_y, o.flat_z])
-    points += 2 * (o.flat_offset - points @ normal)[:, None] * normal
-    points -= [o.sphere_x, o.sphere_y, o.sphere_z]
-    return np.ascontiguousarray(points.T) / o.radius
+    hits = np.array(position, np.float64).reshape(-1, 3)[:, _order(o.split)]
+    hits[:, 0] *= 1 - 2 * panel
+    hits = (hits - [o.centre_s, o.centre_w, o.centre_z]) / o.radius
+    flat = np.array([o.flat_s, o.flat_w, o.flat_z])
+    return np.ascontiguousarray((hits + 2 * (o.flat_offset - hits @ flat)[:, None] * flat).T)
 
 
 def photon_angles(
@@ -318,7 +347,7 @@ def photon_angles(
         Angle with the track, and azimuth from -π to π as the module says (rad); NaN if there is
         no photon.
     """
-    o = optics(geometry)
+    o = _mirrors(geometry)
     panel = np.asarray(panel, np.int8)
     hits = _unfold(o, position, panel)
     theta, phi = np.empty(len(panel)), np.empty(len(panel))
@@ -382,7 +411,7 @@ def photon_candidates(
     Candidates
         Those that can be photons, track by track.
     """
-    o = optics(geometry)
+    o = _mirrors(geometry)
     panel = np.asarray(panel, np.int8)
     order = np.argsort(panel, kind="stable")
     hits = _unfold(o, np.asarray(position)[order], panel[order])

@@ -119,7 +119,8 @@ def reflection(radius: float, e: ArrayLike, x: ArrayLike, y: ArrayLike) -> tuple
     sine, cosine : float64 array (n,)
         Of β, within the angle ECD; NaN if E or D is not inside the sphere.
     """
-    e, x, y = np.broadcast_arrays(*np.atleast_1d(*(np.asarray(a, np.float64) for a in (e, x, y))))
+    points = np.broadcast_arrays(*np.atleast_1d(e, x, y))
+    e, x, y = (np.ascontiguousarray(a, np.float64) for a in points)
     sine, cosine = np.empty(e.shape), np.empty(e.shape)
     solve_all(float(radius), e, x, y, sine, cosine)
     return sine, cosine
