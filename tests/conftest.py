@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from hepcnn.config import Config, PolarImages, Task
 from hepcnn.detector.particles import SPECIES
-from hepcnn.store.predictions import Predictions
+from hepcnn.performance.evaluate import evaluate_files
+from hepcnn.store.images import ImageSet
+from hepcnn.store.predictions import Predictions, write_predictions
 from hepcnn.store.shard import FEATURES, KEY, Axis, Header, Images, ShardWriter, Sparse
 
 _ABUNDANCE = np.array([0.025, 0.008, 0.776, 0.12, 0.07, 0.001])
@@ -115,3 +120,53 @@ def make_shards() -> Callable[..., list[Path]]:
         return paths
 
     return maker
+
+
+@pytest.fixture
+def make_results(
+    tmp_path: Path,
+    make_shards: Callable[..., list[Path]],
+    make_predictions: Callable[..., Predictions],
+) -> Callable[..., Config]:
+    """A whole results folder of toys, as the stages before the report leave it.
+
+    Gives its configuration; `tasks` maps names of tasks to their settings.
+    """
+
+    def maker(tasks: dict[str, Task] | None = None, tracks: int = 2000, **shards: Any) -> Config:
+        if tasks is None:
+            tasks = {"rich_pid": Task(images="rich_polar")}
+        names = {t.images for t in tasks.values()} or {"rich_polar"}
+        config = Config(
+            output=str(tmp_path / "results"),
+            images={name: PolarImages(sample="rich") for name in sorted(names)},
+            tasks=tasks,
+        )
+        inputs = {}
+        for seed, name in enumerate(config.images):
+            folder = tmp_path / "results" / "images" / name
+            folder.mkdir(parents=True)
+            made = make_shards(folder, **({"classes": SPECIES, "seed": seed} | shards))
+            inputs[name] = dict(zip(map(str, made), ImageSet(made).ids, strict=True))
+        for name, task in tasks.items():
+            folder = tmp_path / "results" / "tasks" / name
+            paths = []
+            for method in [*task.networks, *task.baselines]:
+                made_up = make_predictions(method, n=tracks)
+                origin = {"id": f"{name}-{method}", "inputs": inputs[task.images]}
+                paths.append(folder / method / "predictions.h5")
+                write_predictions(paths[-1], replace(made_up, task=name, provenance=origin))
+                if method in task.networks:
+                    (folder / method / "history.csv").write_text(_HISTORY)
+            evaluate_files(paths, config, name, folder / "tables")
+        return config
+
+    return maker
+
+
+_HISTORY = """\
+epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy
+1,0.001,0.9,0.70,0.8,0.72
+2,0.001,0.7,0.75,0.6,0.77
+3,0.001,0.5,0.80,0.7,0.76
+"""

@@ -12,7 +12,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hepcnn.report.style import COLOURS, INK, SPECIES_COLOUR, SYMBOL, styled
+from hepcnn.report.style import INK, SPECIES_COLOUR, SYMBOL, styled
+from hepcnn.store.shard import Axis
 
 #: From nothing to full: zero is the paper's colour, on a light page and on a dark one.
 _INTENSITY = LinearSegmentedColormap.from_list("intensity", [(0, 0.447, 0.698, a) for a in (0, 1)])
@@ -20,28 +21,15 @@ _INTENSITY = LinearSegmentedColormap.from_list("intensity", [(0, 0.447, 0.698, a
 _ARC = 4
 
 
-@dataclass(frozen=True)
-class Axis:
-    """One axis of an image: `bins` equal bins from `low` to `high` in `unit`."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
-    bins: int
-
-    @property
-    def edges(self) -> NDArray[np.float64]:
-        """The bins' edges, (bins + 1,)."""
-        return np.linspace(self.low, self.high, self.bins + 1)
-
-    @property
-    def label(self) -> str:
-        """Name and unit, for a figure."""
-        return f"{_NAMES.get(self.name, self.name)} [{self.unit}]"
+_NAMES = {"r": "$r$", "phi": r"$\varphi$"}
 
 
-_NAMES = {"r": "$r$", "phi": r"$\varphi$", "theta": r"$\theta$"}
+def _label(axis: Axis) -> str:
+    return f"{_NAMES.get(axis.name, axis.name)} [{axis.unit}]"
+
+
+def _edges(axis: Axis) -> NDArray[np.float64]:
+    return np.linspace(axis.low, axis.high, axis.bins + 1)
 
 
 @dataclass(frozen=True)
@@ -98,11 +86,11 @@ def example(track: Track, r: Axis, phi: Axis) -> Figure:
     Figure
         Two panels; each occupied bin is one cell in both, darker with more hits.
     """
-    figure = Figure(figsize=(6.0, 3.15))
+    figure = Figure(figsize=(5.6, 3.0))
     left, right = figure.subplots(1, 2)
     rows, columns = np.nonzero(track.image)
     full = max(float(track.image.max(initial=0)), 2.0)
-    r_edges, phi_edges = r.edges, phi.edges
+    r_edges, phi_edges = _edges(r), _edges(phi)
 
     boxes = [
         np.array(
@@ -116,7 +104,7 @@ def example(track: Track, r: Axis, phi: Axis) -> Figure:
         for i, c in zip(rows, columns, strict=True)
     ]
     _cells(left, track, boxes, full)
-    left.set(xlim=(phi.low, phi.high), ylim=(r.low, r.high), xlabel=phi.label, ylabel=r.label)
+    left.set(xlim=(phi.low, phi.high), ylim=(r.low, r.high), xlabel=_label(phi), ylabel=_label(r))
     _phi_ticks(left)
     left.set_box_aspect(1)
 
@@ -184,12 +172,12 @@ def means(images: dict[str, tuple[NDArray[np.float64], int]], r: Axis, phi: Axis
         _phi_ticks(axes)
     for axes in list(grid.flat)[len(images) :]:
         axes.set_axis_off()
-    figure.supxlabel(phi.label, fontsize=13)
-    figure.supylabel(r.label, fontsize=13)
+    figure.supxlabel(_label(phi), fontsize=13)
+    figure.supylabel(_label(r), fontsize=13)
     if shown is not None:
         bar = figure.colorbar(shown, ax=grid, shrink=0.9, pad=0.02)
         bar.set_label("mean hits a bin")
-        bar.outline.set_edgecolor(INK)  # type: ignore[operator]
+        bar.outline.set_edgecolor(INK)
     return figure
 
 
@@ -204,19 +192,19 @@ def profiles(images: dict[str, tuple[NDArray[np.float64], int]], r: Axis) -> Fig
     r : Axis
         The radial axis.
     """
-    figure = Figure()
+    figure = Figure(figsize=(7.6, 3.3))
     axes = figure.subplots()
     for species, (mean, count) in images.items():
         if count:
             axes.stairs(
                 mean.sum(axis=1),
-                r.edges,
-                color=SPECIES_COLOUR.get(species, COLOURS[0]),
+                _edges(r),
+                color=SPECIES_COLOUR[species],
                 linewidth=1.6,
                 label=SYMBOL[species],
                 baseline=None,
             )
-    axes.set(xlabel=r.label, ylabel="mean hits in the ring", xlim=(r.low, r.high))
+    axes.set(xlabel=_label(r), ylabel="mean hits in the ring", xlim=(r.low, r.high))
     axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(ncols=3, loc="upper left")

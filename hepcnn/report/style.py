@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
 import matplotlib as mpl
 import mplhep
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -41,8 +43,8 @@ SYMBOL = {p.name: _MATHTEXT.get(p.symbol, rf"$\mathrm{{{p.symbol}}}$") for p in 
 _STYLE = {
     # LHCb's style (mplhep.style.LHCb2): ticks on all sides, pointing in; labels at the ends.
     **mplhep.style.LHCb2,
-    # Its sizes are for a 12-inch slide; these are for a figure 6 inches wide.
-    "figure.figsize": (6.0, 4.3),
+    # Its sizes are for a 12-inch slide; these are for a figure 5 inches wide.
+    "figure.figsize": (5.2, 3.8),
     "axes.labelsize": 13,
     "axes.titlesize": 13,
     "axes.linewidth": 0.9,
@@ -79,7 +81,7 @@ _STYLE = {
     "axes.ymargin": 0.05,
     "axes.titlelocation": "left",
     "axes.unicode_minus": True,
-    "axes.prop_cycle": mpl.cycler("color", COLOURS),
+    "axes.prop_cycle": cycler("color", COLOURS),
     "figure.constrained_layout.use": True,
     "figure.facecolor": "white",
     "savefig.bbox": None,
@@ -98,6 +100,33 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return inner
+
+
+def plain(text: str) -> str:
+    """Text for a figure as it is: a user's name is no formula, and no label that hides itself."""
+    escaped = text.replace("$", r"\$")
+    return f" {escaped}" if escaped.startswith("_") else escaped
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and line of one method in all figures of its task."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+def looks(networks: Sequence[str], controls: Sequence[str]) -> dict[str, Look]:
+    """Give each method its look: networks in colours, controls in grey."""
+    markers, lines = "os^Dv<>p", ("--", ":", "-.")
+    chosen = {
+        name: Look(COLOURS[i % len(COLOURS)], markers[i % len(markers)], "-")
+        for i, name in enumerate(networks)
+    }
+    for i, name in enumerate(controls):
+        chosen[name] = Look(CONTROL, "xP+*"[i % 4], lines[i % len(lines)])
+    return chosen
 
 
 def label_box(axes: Axes, lines: list[str], *, place: str = "upper right") -> None:

@@ -1,0 +1,122 @@
+"""What a page is put together from: figures with their words, and tables."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hepcnn.report import style
+from hepcnn.report.results import TableFile
+
+#: Rows above which a table scrolls in a frame of its own.
+LONG = 16
+_MEDIA = {"csv": "text/csv", "json": "application/json", "svg": "image/svg+xml"}
+
+
+def data_uri(text: str, suffix: str) -> str:
+    """A file within the page itself."""
+    coded = base64.b64encode(text.encode()).decode()
+    return f"data:{_MEDIA[suffix]};charset=utf-8;base64,{coded}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its words.
+
+    Attributes
+    ----------
+    source : str
+        The figure itself, as a data URI.
+    alt : str
+        What it shows, for who cannot see it.
+    caption : str
+    wide : bool
+        Takes the page's whole width.
+    """
+
+    source: str
+    alt: str
+    caption: str
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Writes figures into a folder and hands them to the page."""
+
+    folder: Path
+
+    def picture(
+        self, figure: Figure, name: str, *, alt: str, caption: str, wide: bool = False
+    ) -> Picture:
+        """Save a figure as `name`.pdf and .png and give it to the page."""
+        style.save(figure, self.folder, name)
+        return Picture(data_uri(style.svg(figure), "svg"), alt, caption, wide)
+
+
+#: A cell: its text, or a value with its upper and its lower error.
+Cell = str | tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table for the page.
+
+    Attributes
+    ----------
+    caption : str
+    titles : sequence of str
+    numeric : sequence of bool
+        By column: aligned to the right.
+    rows : sequence of sequence of Cell
+    downloads : dict of str to str
+        Data URIs by the name of the file.
+    """
+
+    caption: str
+    titles: Sequence[str]
+    numeric: Sequence[bool]
+    rows: Sequence[Sequence[Cell]]
+    downloads: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def long(self) -> bool:
+        """Whether it scrolls in a frame of its own."""
+        return len(self.rows) > LONG
+
+
+def grid(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Grid:
+    """A table of plain values: whole numbers with separators, to the right where all are."""
+    numeric = [
+        bool(rows) and all(isinstance(row[i], int) for row in rows) for i in range(len(columns))
+    ]
+    shown = [[f"{v:,}" if isinstance(v, int) else str(v) for v in row] for row in rows]
+    return Grid(caption, columns, numeric, shown)
+
+
+def from_file(table: TableFile) -> Grid:
+    """A table of `hepcnn evaluate`, as it shows itself, with its files to download."""
+    numeric = [column["kind"] != "text" for column in table.columns]
+    return Grid(
+        caption=table.caption.replace("<=", "≤"),
+        titles=[column["title"] for column in table.columns],
+        numeric=numeric,
+        rows=[
+            [_cell(c) if number else c for c, number in zip(row, numeric, strict=True)]
+            for row in table.shown
+        ],
+        downloads={f"{table.name}.{s}": data_uri(text, s) for s, text in table.files.items()},
+    )
+
+
+def _cell(shown: str) -> Cell:
+    """Part ``value +high −low``; equal errors become one."""
+    value, *errors = shown.split(" ")
+    if len(errors) != 2:
+        return shown
+    high, low = errors
+    return f"{value} ± {high[1:]}" if high[1:] == low[1:] else (value, high, low)

@@ -1,0 +1,341 @@
+"""Figures of performance: training, efficiency and misID against momentum, K against π, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from hepcnn.performance.curves import Roc
+from hepcnn.report.style import INK, SPECIES_COLOUR, SYMBOL, Look, label_box, plain, styled
+
+Floats = NDArray[np.float64]
+
+#: Distance of two methods' points in a bin, as a fraction of its width.
+_DODGE = 0.07
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """A proportion in momentum bins: `low`, `high` (MeV), `value` and errors, each (bins,)."""
+
+    low: Floats
+    high: Floats
+    value: Floats
+    err_low: Floats
+    err_high: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Training of a network by epoch, each (epochs,), counted from 1; `best` is an epoch."""
+
+    epoch: Floats
+    train_loss: Floats
+    validation_loss: Floats
+    train_accuracy: Floats
+    validation_accuracy: Floats
+    best: int
+
+
+def _percent(axes: Axes) -> None:
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g}"))
+
+
+def _momentum_axis(axes: Axes, series: Sequence[Points], label: bool = True) -> None:
+    edges = np.concatenate([np.concatenate([s.low, s.high]) for s in series]) / 1000
+    axes.set_xlim(edges.min(initial=0), edges.max(initial=1))
+    if label:
+        axes.set_xlabel("$p$ [GeV/$c$]")
+
+
+def _draw(axes: Axes, points: Points, look: Look, label: str, shift: float, hollow: bool) -> None:
+    """Points with horizontal bars over their bins and vertical ones for their intervals."""
+    middle, half = (points.low + points.high) / 2000, (points.high - points.low) / 2000
+    x = middle + 2 * half * shift
+    axes.errorbar(
+        x,
+        points.value,
+        yerr=np.vstack([points.err_low, points.err_high]),
+        xerr=np.vstack([x - points.low / 1000, points.high / 1000 - x]),
+        fmt=look.marker,
+        color=look.colour,
+        markerfacecolor="none" if hollow else look.colour,
+        elinewidth=1.2,
+        label=plain(label),
+    )
+
+
+def _shifts(count: int) -> Floats:
+    return _DODGE * (np.arange(count, dtype=np.float64) - (count - 1) / 2)
+
+
+@styled
+def training(histories: Mapping[str, History], look: Mapping[str, Look]) -> Figure:
+    """Draw loss and accuracy by epoch; a ring marks the epoch whose weights are used.
+
+    Parameters
+    ----------
+    histories : mapping of str to History
+        By network.
+    look : mapping of str to Look
+        By network.
+    """
+    figure = Figure(figsize=(7.6, 3.5))
+    for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for name, history in histories.items():
+            curves = [getattr(history, f"{part}_{quantity}") for part in ("train", "validation")]
+            colour = look[name].colour
+            axes.plot(history.epoch, curves[0], color=colour, linestyle=":", label="_")
+            axes.plot(history.epoch, curves[1], color=colour, label=plain(name))
+            chosen = history.epoch == history.best
+            axes.plot(
+                history.epoch[chosen],
+                curves[1][chosen],
+                marker="o",
+                markersize=8,
+                markerfacecolor="none",
+                color=colour,
+                linestyle="none",
+            )
+        axes.set(xlabel="epoch", ylabel=quantity)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.tick_params(axis="x", which="minor", bottom=False, top=False)
+        axes.margins(x=0.06, y=0.08)
+    loss = figure.axes[0]
+    loss.plot([], [], color=INK, linestyle=":", label="training")
+    loss.plot([], [], color=INK, label="validation")
+    loss.plot([], [], color=INK, linestyle="none", marker="o", markerfacecolor="none", label="used")
+    loss.legend()
+    _percent(figure.axes[1])
+    figure.axes[1].set_ylabel("accuracy [%]")
+    return figure
+
+
+@styled
+def cuts(pairs: Mapping[str, tuple[Points, Points]], box: list[str]) -> Figure:
+    """Draw K→K and π→K against momentum for stated cuts, as LHCb shows its RICH.
+
+    Parameters
+    ----------
+    pairs : mapping of str to (Points, Points)
+        For each cut, by its text, the kaon efficiency and the pion misID.
+    box : list of str
+        Lines of the label box.
+    """
+    figure = Figure(figsize=(5.2, 4.1))
+    axes = figure.subplots()
+    shifts = _shifts(len(pairs))
+    for i, (cut, (kaon, pion)) in enumerate(pairs.items()):
+        marker, hollow = "os^D"[i % 4], i % 2 == 0
+        for points, source, arrow in ((kaon, "kaon", "K"), (pion, "pion", r"$\pi$")):
+            look = Look(SPECIES_COLOUR["kaon" if source == "kaon" else "pion"], marker, "")
+            _draw(axes, points, look, "", float(shifts[i]), hollow)
+            axes.containers[-1].set_label(rf"{arrow} $\to$ K,  {plain(cut)}")
+    _momentum_axis(axes, [p for pair in pairs.values() for p in pair])
+    axes.set(ylim=(0, 1.42), ylabel="efficiency [%]", yticks=np.arange(0, 1.01, 0.2))
+    axes.legend(loc="upper right", ncols=2, columnspacing=1.2)
+    axes.axhline(1, color=INK, linewidth=0.6, alpha=0.4)
+    _percent(axes)
+    label_box(axes, box, place="upper left")
+    return figure
+
+
+@styled
+def panels(
+    series: Mapping[str, Mapping[str, Points]], look: Mapping[str, Look], quantity: str
+) -> Figure:
+    """Draw one quantity of all methods against momentum, a panel each for species or cuts.
+
+    Parameters
+    ----------
+    series : mapping of str to mapping of str to Points
+        By panel title, then by method.
+    look : mapping of str to Look
+        By method.
+    quantity : str
+        What is drawn, without the unit.
+    """
+    columns = 3 if len(series) > 4 else min(2, len(series))
+    rows = -(-len(series) // columns)
+    figure = Figure(figsize=(3.0 * columns + 0.6, 2.45 * rows + 0.75))
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    for axes, (title, by_method) in zip(grid.flat, series.items(), strict=False):
+        for shift, (method, points) in zip(_shifts(len(by_method)), by_method.items(), strict=True):
+            _draw(axes, points, look[method], method, float(shift), False)
+        _momentum_axis(axes, list(by_method.values()), label=False)
+        axes.set_title(title, fontsize=12)
+        tops = [np.nan_to_num(p.value + p.err_high).max(initial=0) for p in by_method.values()]
+        top = min(1.0, 1.1 * max([0.01, *tops]))
+        axes.set_ylim(-0.04 * top, 1.06 * top)
+        _percent(axes)
+    for axes in list(grid.flat)[len(series) :]:
+        axes.set_axis_off()
+    figure.supxlabel("$p$ [GeV/$c$]", fontsize=13)
+    figure.supylabel(f"{quantity} [%]", fontsize=13)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=min(4, max(1, len(labels))))
+    return figure
+
+
+@styled
+def separation(
+    curves: Mapping[str, Roc], look: Mapping[str, Look], misid: Sequence[float], box: list[str]
+) -> Figure:
+    """Draw the pion misID (log) against the kaon efficiency, for every cut on NNDLLK.
+
+    Parameters
+    ----------
+    curves : mapping of str to Roc
+        By method.
+    look : mapping of str to Look
+        By method.
+    misid : sequence of float
+        The working points asked for, drawn as thin lines.
+    box : list of str
+        Lines of the label box.
+    """
+    figure = Figure(figsize=(7.6, 4.8))
+    axes = figure.subplots()
+    lowest = min([0.1, *misid])
+    for method, roc in curves.items():
+        efficiency, rate = _straight(roc.efficiency), _straight(roc.misid)
+        axes.plot(
+            efficiency,
+            np.where(rate > 0, rate, np.nan),
+            color=look[method].colour,
+            linestyle=look[method].line,
+            label=plain(method),
+        )
+        lowest = float(np.min(roc.misid[roc.misid > 0], initial=lowest))
+    for value in misid:
+        axes.axhline(value, color=INK, linewidth=0.6, alpha=0.35)
+    axes.set_yscale("log")
+    axes.set(xlim=(0, 1), ylim=(10 ** np.floor(np.log10(max(lowest, 1e-5))), 1))
+    axes.set(xlabel=r"K $\to$ K efficiency [%]", ylabel=r"$\pi$ $\to$ K misID [%]")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g}"))
+    figure.legend(loc="outside upper left", ncols=min(4, len(curves)))
+    label_box(axes, box, place="lower left")
+    return figure
+
+
+def _straight(vertices: Floats) -> Floats:
+    """Points between few vertices: a straight line of tied tracks is a curve in log y."""
+    n = len(vertices)
+    places = np.linspace(0, n - 1, (n - 1) * (1 + 400 // n) + 1)
+    return np.asarray(np.interp(places, np.arange(n), vertices), dtype=np.float64)
+
+
+@styled
+def scores(kaon: Floats, pion: Floats, box: list[str]) -> Figure:
+    """Draw the distribution of NNDLLK for true kaons and pions, each normalised to 1.
+
+    Scores beyond the range drawn, infinite ones too, are counted in the outermost bins.
+
+    Parameters
+    ----------
+    kaon, pion : ndarray, (N_K,) and (N_π,)
+        NNDLLK of the true kaons and pions.
+    box : list of str
+        Lines of the label box.
+    """
+    figure = Figure()
+    axes = figure.subplots()
+    both = np.concatenate([kaon, pion])
+    finite = both[np.isfinite(both)]
+    low, high = np.percentile(finite, [0.1, 99.9]) if len(finite) else (-1.0, 1.0)
+    edges = np.linspace(min(low, -1.0), max(high, 1.0), 61)
+    for species, values in (("pion", pion), ("kaon", kaon)):
+        counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+        axes.stairs(
+            counts / max(len(values), 1),
+            edges,
+            color=SPECIES_COLOUR[species],
+            fill=species == "pion",
+            alpha=0.45 if species == "pion" else 1,
+            linewidth=1.6,
+            label=f"true {SYMBOL[species]}  ({len(values):,})",
+        )
+    axes.set_yscale("log")
+    axes.set_ylim(0.3 / max(len(both), 10), 3)
+    axes.set(xlabel="NNDLLK", ylabel="fraction of tracks", xlim=(edges[0], edges[-1]))
+    axes.axvline(0, color=INK, linewidth=0.6, alpha=0.4)
+    axes.legend(loc="upper right")
+    label_box(axes, box, place="upper left")
+    return figure
+
+
+@styled
+def merits(
+    values: Mapping[str, Mapping[str, tuple[float, float]]], look: Mapping[str, Look]
+) -> Figure:
+    """Draw every figure of merit of every method, one above the other.
+
+    Parameters
+    ----------
+    values : mapping of str to mapping of str to (value, error)
+        By figure of merit, then by method; fractions.
+    look : mapping of str to Look
+        By method.
+    """
+    figure = Figure(figsize=(7.6, 0.42 * len(values) + 1.35))
+    axes = figure.subplots()
+    methods = [m for m in look if any(m in by_method for by_method in values.values())]
+    for place, method in enumerate(methods):
+        found = [(row, *by[method]) for row, by in enumerate(values.values()) if method in by]
+        rows, value, error = (np.array(column, dtype=float) for column in zip(*found, strict=True))
+        axes.errorbar(
+            value,
+            rows + 0.5 * ((place + 0.5) / len(methods) - 0.5),
+            xerr=error,
+            fmt=look[method].marker,
+            markersize=6,
+            color=look[method].colour,
+            label=plain(method),
+        )
+    axes.set_yticks(range(len(values)), [plain(name) for name in values])
+    axes.tick_params(axis="y", which="both", length=0)
+    axes.set(xlim=(0, 1), ylim=(len(values) - 0.5, -0.5), xlabel="[%]")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}"))
+    for edge in np.arange(0.5, len(values) - 1):
+        axes.axhline(edge, color=INK, linewidth=0.4, alpha=0.35)
+    figure.legend(loc="outside upper left", ncols=min(4, max(1, len(methods))))
+    return figure
+
+
+@styled
+def momentum(spectra: Mapping[str, Floats]) -> Figure:
+    """Draw the momentum spectrum of each species, with its share of all tracks.
+
+    Parameters
+    ----------
+    spectra : mapping of str to ndarray
+        Momenta (MeV) of each species' tracks.
+    """
+    figure = Figure()
+    axes = figure.subplots()
+    total = sum(len(p) for p in spectra.values())
+    every = np.concatenate([*spectra.values(), np.zeros(0)]) / 1000
+    edges = np.linspace(0, max(float(every.max(initial=1)), 1.0), 51)
+    for species, p in spectra.items():
+        counts, _ = np.histogram(p / 1000, edges)
+        share = f"{100 * len(p) / total:.2f} %" if total else "none"
+        axes.stairs(
+            counts,
+            edges,
+            color=SPECIES_COLOUR[species],
+            linewidth=1.5,
+            label=f"{SYMBOL[species]}  {share}",
+        )
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.6)
+    axes.set(xlim=(edges[0], edges[-1]), xlabel="$p$ [GeV/$c$]")
+    axes.set_ylabel(f"tracks / {edges[1] - edges[0]:.3g} GeV/$c$")
+    figure.legend(loc="outside upper left", ncols=3)
+    return figure

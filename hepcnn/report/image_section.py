@@ -1,0 +1,169 @@
+"""The part of the page on one image set: events lost and kept, momenta, example and mean images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.config import PolarImages
+from hepcnn.report import curves, pictures
+from hepcnn.report.blocks import Grid, Picture, Studio, grid
+from hepcnn.store.images import ImageSet
+
+#: Examples are the tracks nearest to this momentum (MeV), so that their rings can be compared: in
+#: RICH1 it is above the threshold of every species.
+EXAMPLE_MOMENTUM = 40_000.0
+#: Images read at a time for the means.
+_BLOCK = 20_000
+
+_Means = dict[str, tuple[NDArray[np.float64], int]]
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of an image set: the images of one RICH."""
+
+    name: str
+    examples: Sequence[Picture]
+    mean: Picture
+    profile: Picture
+
+
+@dataclass(frozen=True)
+class ImageSection:
+    """All that the page shows of one image set."""
+
+    name: str
+    settings: PolarImages
+    shards: int
+    tracks: int
+    cutflow: Grid
+    skipped: Grid
+    lost: str
+    momentum: Picture
+    views: Sequence[View]
+
+
+def image_section(
+    name: str, settings: PolarImages, images: ImageSet, studio: Studio
+) -> ImageSection:
+    """Draw and describe one image set.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    settings : PolarImages
+        Its settings.
+    images : ImageSet
+        Its images.
+    studio : Studio
+        Where the figures go.
+    """
+    classes, labels, p = images.header.classes, images.labels, images.features("p")
+    spectra = {c: p[labels == i].astype(np.float64) for i, c in enumerate(classes)}
+    lost = [row.events for row in images.skipped]
+    return ImageSection(
+        name=name,
+        settings=settings,
+        shards=len(images.paths),
+        tracks=len(images),
+        cutflow=grid(
+            f"Cutflow of {name}, summed over {len(images.paths)} shards",
+            ("step", "count"),
+            list(images.cutflow.items()),
+        ),
+        skipped=grid(
+            "Files left out",
+            ("file", "reason", "events lost"),
+            [(s.file, s.reason, s.events if s.events >= 0 else "unknown") for s in images.skipped],
+        ),
+        lost=f"{sum(e for e in lost if e >= 0):,}"
+        + (" and an unknown number" if any(e < 0 for e in lost) else ""),
+        momentum=studio.picture(
+            curves.momentum(spectra),
+            "momentum",
+            alt="Histogram of the momentum of each species' tracks, with their abundances",
+            caption=f"Momentum of the {len(images):,} tracks in {name}, and the share of each "
+            "species.",
+        ),
+        views=[_view(images, view, studio) for view in images.header.views],
+    )
+
+
+def _view(images: ImageSet, view: str, studio: Studio) -> View:
+    r, phi = images.header.axes[view]
+    rich = view.upper()
+    means = mean_images(images, view)
+    return View(
+        name=rich,
+        examples=[
+            studio.picture(
+                pictures.example(track, r, phi),
+                f"example_{view}_{track.species}",
+                alt=f"Image of one {track.species} of {track.momentum / 1000:.1f} GeV/c in {rich}: "
+                f"left in polar coordinates, right its {int(track.image.sum())} hits around the "
+                "track",
+                caption=f"{track.species.capitalize()}: {track.name}.",
+            )
+            for track in examples(images, view)
+        ],
+        mean=studio.picture(
+            pictures.means(means, r, phi),
+            f"mean_{view}",
+            alt=f"Mean image of each species in {rich}, in polar coordinates",
+            caption=f"Mean image of each species in {rich}, over all momenta, in one colour scale.",
+            wide=True,
+        ),
+        profile=studio.picture(
+            pictures.profiles(means, r),
+            f"profile_{view}",
+            alt=f"Mean number of hits in {rich} against the distance from the track, by species",
+            caption=f"Mean number of hits in each ring of the image in {rich}, over all momenta.",
+            wide=True,
+        ),
+    )
+
+
+def examples(images: ImageSet, view: str) -> list[pictures.Track]:
+    """Pick the track of each species nearest to `EXAMPLE_MOMENTUM`, where there is one.
+
+    The image is of the first channel.
+    """
+    labels, p = images.labels, images.features("p")
+    found = []
+    for index, species in enumerate(images.header.classes):
+        own = np.flatnonzero(labels == index)
+        if len(own):
+            at = int(own[np.argmin(np.abs(p[own] - EXAMPLE_MOMENTUM))])
+            one = images.read(at, at + 1)
+            image = np.zeros(images.header.shape, dtype=np.int64)
+            image.ravel()[one.views[view].pixel] = one.views[view].value[:, 0]
+            found.append(pictures.Track(species, float(p[at]), _named(one.key[0]), image))
+    return found
+
+
+def _named(key: Any) -> str:
+    return f"run {key['run']}, subrun {key['subrun']}, event {key['event']}, track {key['object']}"
+
+
+def mean_images(images: ImageSet, view: str) -> _Means:
+    """Mean image of the first channel and number of tracks of each species."""
+    classes, labels = images.header.classes, images.labels
+    height, width = images.header.shape
+    size = height * width
+    total = np.zeros(len(classes) * size)
+    for start in range(0, len(images), _BLOCK):
+        stop = min(start + _BLOCK, len(images))
+        sparse = images.read(start, stop).views[view]
+        label = np.repeat(labels[start:stop].astype(np.int64), np.diff(sparse.offsets))
+        own = label >= 0
+        cell = label[own] * size + sparse.pixel[own]
+        total += np.bincount(cell, sparse.value[own, 0], minlength=len(total))
+    counts = np.bincount(labels[labels >= 0], minlength=len(classes))
+    sums = total.reshape(len(classes), height, width)
+    return {c: (sums[i] / max(counts[i], 1), int(counts[i])) for i, c in enumerate(classes)}

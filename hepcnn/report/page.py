@@ -1,0 +1,139 @@
+"""The report: one self-contained HTML page that works offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from hepcnn.config import Config
+from hepcnn.files import write_text
+from hepcnn.provenance import record
+from hepcnn.report.blocks import Grid, Studio, grid
+from hepcnn.report.image_section import ImageSection, image_section
+from hepcnn.report.results import Results, read_results
+from hepcnn.report.task_section import TaskSection, task_section
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template shows."""
+
+    config: Config
+    settings: str
+    images: Sequence[ImageSection]
+    tasks: Sequence[TaskSection]
+    origins: Grid
+    versions: Grid
+    record: Mapping[str, Any]
+
+
+def build_report(config: Config, output: Path) -> None:
+    """Read the results of a configuration, draw all figures and write the page.
+
+    The figures are put beside what they show too, as PDF and PNG: in ``tasks/TASK/figures`` and
+    ``images/IMAGESET/figures`` of the results folder. Equal results give equal bytes.
+
+    Parameters
+    ----------
+    config : Config
+        Says what there is to show and in which folder.
+    output : Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If a result is missing, with the command that makes it; if one is damaged, or does not
+        belong to the others; or if a file cannot be written.
+    """
+    results = read_results(config)
+    folder = Path(config.output)
+    images = [
+        image_section(
+            name, config.images[name], found, Studio(folder / "images" / name / "figures")
+        )
+        for name, found in results.images.items()
+    ]
+    tasks = [
+        task_section(found, Studio(folder / "tasks" / name / "figures"))
+        for name, found in results.tasks.items()
+    ]
+    write_text(output, render(_page(results, images, tasks)))
+
+
+def render(page: Page) -> str:
+    """Fill the template; all text from outside is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hepcnn", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(page=page)
+
+
+def _page(results: Results, images: Sequence[ImageSection], tasks: Sequence[TaskSection]) -> Page:
+    rows: list[tuple[str, Mapping[str, Any]]] = list(_origins(results))
+    own = record(
+        "report",
+        {"output": results.config.output},
+        code=__name__,
+        inputs={what: origin["id"] for what, origin in rows},
+    )
+    rows.append(("this page", own))
+    stages = [[what, *_origin(origin)] for what, origin in rows]
+    versions: dict[str, dict[str, str]] = {}
+    for _, origin in rows:
+        for name, version in origin.get("versions", {}).items():
+            versions.setdefault(name, {})[version] = ""
+    return Page(
+        config=results.config,
+        settings=yaml.safe_dump(results.config.model_dump(mode="json"), sort_keys=False),
+        images=images,
+        tasks=tasks,
+        origins=grid(
+            "Where each file comes from. Equal ids mean equal contents",
+            ("file", "stage", "id", "code", "seed", "made from"),
+            stages,
+        ),
+        versions=grid(
+            "Versions of the software that made them",
+            ("software", "version"),
+            [(name, ", ".join(found)) for name, found in versions.items()],
+        ),
+        record=own,
+    )
+
+
+def _origins(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every file that the page is made of, with its record."""
+    folder = Path(results.config.output)
+
+    def short(path: Path) -> str:
+        return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+    for images in results.images.values():
+        for path, provenance in zip(images.paths, images.provenance, strict=True):
+            yield short(path), provenance
+    for name, task in results.tasks.items():
+        for method, provenance in task.provenance.items():
+            yield f"tasks/{name}/{method}/predictions.h5", provenance
+        yield f"tasks/{name}/tables", next(iter(task.tables.values())).provenance
+
+
+def _origin(provenance: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """Stage, id, code, seed and inputs of a record, as text."""
+    seed = provenance.get("seed")
+    return (
+        str(provenance.get("stage", "unknown")),
+        str(provenance.get("id", "unknown")),
+        str(provenance.get("code", "unknown")),
+        "none" if seed is None else str(seed),
+        ", ".join(f"{Path(k).name} {v}" for k, v in provenance.get("inputs", {}).items()),
+    )

@@ -1,0 +1,176 @@
+"""What the report is made of: image shards, histories, predictions and tables, as files hold it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepcnn.config import Config, Task
+from hepcnn.errors import InputError
+from hepcnn.performance.evaluate import TOGETHER
+from hepcnn.performance.sample import Sample, select
+from hepcnn.report.curves import History
+from hepcnn.store.images import ImageSet
+from hepcnn.store.predictions import read_predictions
+
+#: Columns of a history that the report draws.
+_HISTORY = ("epoch", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
+
+
+@dataclass(frozen=True, eq=False)
+class TableFile:
+    """A table as `hepcnn evaluate` wrote it.
+
+    Attributes
+    ----------
+    name, caption : str
+    columns : list of dict
+        Each with ``name``, ``title`` and ``kind``.
+    records : list of dict
+        Rows as plain values; null is not known.
+    shown : list of list of str
+        Rows as a reader sees them.
+    provenance : dict
+    files : dict of str to str
+        The texts of the table by suffix, to be handed on.
+    """
+
+    name: str
+    caption: str
+    columns: list[dict[str, str]]
+    records: list[dict[str, Any]]
+    shown: list[list[str]]
+    provenance: dict[str, Any]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class TaskResults:
+    """A task with the files of its methods."""
+
+    name: str
+    settings: Task
+    tables: Mapping[str, TableFile]
+    printouts: Mapping[str, str]
+    histories: Mapping[str, History]
+    sample: Sample
+    provenance: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """All of a configuration's results."""
+
+    config: Config
+    images: Mapping[str, ImageSet]
+    tasks: Mapping[str, TaskResults]
+
+
+def read_results(config: Config) -> Results:
+    """Read the results folder of a configuration.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, with the command that makes it; if one is damaged; or if a task's
+        tables are not of its predictions.
+    """
+    folder = Path(config.output)
+    images = {name: _images(folder / "images" / name, name) for name in config.images}
+    tasks = {name: _task(folder / "tasks" / name, name, t) for name, t in config.tasks.items()}
+    for task in tasks.values():
+        _check_shards(images[task.settings.images], task)
+    return Results(config, images, tasks)
+
+
+def _check_shards(images: ImageSet, task: TaskResults) -> None:
+    """Refuse shards that a task's predictions were not made of: left over, or added since."""
+    for method, provenance in task.provenance.items():
+        used = set(provenance.get("inputs", {}).values())
+        for path, identity in zip(images.paths, images.ids, strict=True):
+            if identity not in used:
+                raise InputError(
+                    f"{path}: not among the shards that the predictions of '{method}' for task "
+                    f"'{task.name}' were made of; delete it, or predict again with it"
+                )
+
+
+def _text(path: Path, make: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; it is made by '{make}'") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def _images(folder: Path, name: str) -> ImageSet:
+    shards = sorted(folder.glob("*.h5"))
+    if not shards:
+        make = f"hepcnn convert FILE.root... --images {name} -o {folder}/0000.h5"
+        raise InputError(f"{folder}: no image shard (*.h5); one is made by '{make}'")
+    return ImageSet(shards)
+
+
+def _task(folder: Path, name: str, settings: Task) -> TaskResults:
+    methods = [*settings.networks, *settings.baselines]
+    evaluate = f"hepcnn evaluate {folder}/*/predictions.h5 --task {name} -o {folder}/tables"
+    predictions = {}
+    for method in methods:
+        path = folder / method / "predictions.h5"
+        if not path.is_file():
+            how = "--checkpoint FILE" if method in settings.networks else f"--baseline {method}"
+            make = f"hepcnn predict SHARD.h5... {how} -o {path}"
+            raise InputError(f"{path}: no such file; it is made by '{make}'")
+        predictions[method] = read_predictions(path)
+    names = [*TOGETHER, *(f"confusion_{method}" for method in methods)]
+    tables = {n: _table(folder / "tables", n, evaluate) for n in names}
+    known = {str(p.provenance.get("id")) for p in predictions.values()}
+    for table in tables.values():
+        if set(table.provenance.get("inputs", {}).values()) != known:
+            raise InputError(
+                f"{folder}/tables/{table.name}.json: made of other predictions than those in "
+                f"{folder}; make it again with '{evaluate}'"
+            )
+    train = f"hepcnn train SHARD.h5... --task {name} --network NETWORK -o {folder}/NETWORK"
+    return TaskResults(
+        name=name,
+        settings=settings,
+        tables=tables,
+        printouts={m: _text(folder / "tables" / f"printout_{m}.txt", evaluate) for m in methods},
+        histories={n: _history(folder / n / "history.csv", train) for n in settings.networks},
+        sample=select(list(predictions.values()), settings, name),
+        provenance={m: p.provenance for m, p in predictions.items()},
+    )
+
+
+def _table(folder: Path, name: str, make: str) -> TableFile:
+    files = {suffix: _text(folder / f"{name}.{suffix}", make) for suffix in ("csv", "json")}
+    try:
+        content = json.loads(files["json"])
+        return TableFile(**content, files=files)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{folder}/{name}.json: not a table of hepcnn ({error}); make it again with '{make}'"
+        ) from error
+
+
+def _history(path: Path, make: str) -> History:
+    rows = list(csv.DictReader(_text(path, make).splitlines()))
+    try:
+        columns = tuple(np.array([float(row[name]) for row in rows]) for name in _HISTORY)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a history with the columns {', '.join(_HISTORY)} ({error}); make it "
+            f"again with '{make}'"
+        ) from error
+    epoch, loss = columns[0], columns[2]
+    # The weights that are kept are those of the lowest validation loss.
+    best = int(epoch[np.nanargmin(loss)]) if np.isfinite(loss).any() else 0
+    return History(*columns, best)
