@@ -103,7 +103,7 @@ def polar_counts(
     most = int((np.diff(centre_offsets) * np.minimum(per_group, pixels)).sum())
     offsets = np.zeros(len(centres) + 1, np.int64)
     narrow = pixels <= 1 << 16
-    pixel = np.empty(most + 1, np.uint16 if narrow else np.uint32)
+    pixel: npt.NDArray[np.unsignedinteger] = np.empty(most + 1, np.uint16 if narrow else np.uint32)
     count = np.empty(most + 1, np.uint16)
     _count(
         np.ascontiguousarray(points, np.float32),
@@ -147,7 +147,9 @@ def _azimuth_bin(du, dv, bins, tangents):  # type: ignore[no-untyped-def]
         angle = np.float32(0.5) * _PI - angle if across > along else angle
         angle = _PI - angle if du < zero else angle
         angle = -angle if dv < zero else angle
-        return min(np.floor((angle + _PI) * (bins / (np.float32(2) * _PI))), bins - one)
+        # Exact at φ = 0, where a centre's own point lies.
+        turn = np.floor(bins * np.float32(0.5) + angle * (bins / (np.float32(2) * _PI)))
+        return max(min(turn, bins - one), zero)
     bin_ = zero
     for tangent in tangents:
         bin_ += one if shorter > longer * tangent else zero
@@ -212,7 +214,8 @@ def _sort(points, low, width, cells, start, cell, u, v):  # type: ignore[no-unty
 def _bins_near(centre, radius, low, width, cells, start, u, v, shape, tangents, bins):  # type: ignore[no-untyped-def]
     """Pixels of the points in the cells that a circle touches; returns how many points."""
     # In float64 and a little too wide: rounding must not lose a point at the rim.
-    reach = radius * (1 + 1e-6)
+    extent = max(cells[0] * width[0], cells[1] * width[1])
+    reach = radius * (1 + 1e-6) + 1e-14 * extent
     x, y = centre[0] - low[0], centre[1] - low[1]
     stored = _U(0)
     first_row = max(int((y - reach) / width[1]), 0)
