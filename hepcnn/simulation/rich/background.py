@@ -1,11 +1,9 @@
 """What lights pixels besides the listed tracks: particles that were not reconstructed, dark hits.
 
 All constants of the background's composition stand here; how much of it there is are settings
-(`unreconstructed`, `dark_hits`). They are rounded, not taken from one source, and tuned together
-with the settings' tracking errors to make the problem as hard as LHCb's: a simple likelihood of all
-tracks of an event identifies 86 % of the kaons of 2-100 GeV when it takes 3 % of the pions for kaons,
-90 % at 10 %, where LHCb publishes 85 % and 95 %; without background and errors it would be
-far above that.
+(`unreconstructed`, `dark_hits`). They are rounded, not taken from one source. They are chosen with
+the settings' tracking errors for LHCb's occupancy (30 % at the peak of RICH1 with 150 tracks) and
+for a problem about as hard as LHCb's.
 """
 
 from __future__ import annotations
