@@ -148,6 +148,18 @@ class RichEvents:
         """Number of hits in the chunk."""
         return int(self.hit_offsets[-1])
 
+    def part(self, start: int, stop: int) -> RichEvents:
+        """The events `start` to `stop`; their tracks and hits are views of this chunk's."""
+        tracks = slice(self.track_offsets[start], self.track_offsets[stop])
+        hits = slice(self.hit_offsets[start], self.hit_offsets[stop])
+        return RichEvents(
+            key=self.key[start:stop],
+            track_offsets=self.track_offsets[start : stop + 1] - self.track_offsets[start],
+            tracks={name: column[tracks] for name, column in self.tracks.items()},
+            hit_offsets=self.hit_offsets[start : stop + 1] - self.hit_offsets[start],
+            hits={name: column[hits] for name, column in self.hits.items()},
+        )
+
     def validate(self) -> None:
         """Check types and lengths, for whoever makes chunks; values are the reader's to check.
 

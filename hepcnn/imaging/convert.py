@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,15 @@ from hepcnn.detector.geometry import RichGeometry, load_geometry
 from hepcnn.detector.particles import OTHER
 from hepcnn.errors import InputError
 from hepcnn.events.reading import FileSpec, expand_files, fingerprint, n_entries, read_rich
+from hepcnn.events.schema import RichEvents
 from hepcnn.imaging.rich import rich_header, rich_images
 from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
 from hepcnn.store.shard import ShardWriter, Skipped
+
+#: Tracks whose images are in memory at a time: larger blocks are slower, because the system has
+#: to find new memory for each, and their images leave the processor's cache.
+BLOCK_TRACKS = 4096
 
 
 def convert(
@@ -95,16 +100,24 @@ def _append(
     others: Counter[int] = Counter()
     with progress(f"convert {spec}", events) as advance:
         for chunk in read_rich(spec, sample, rich=settings.rich):
-            try:
-                images, counts = rich_images(chunk, geometry, settings)
-            except InputError as error:
-                raise InputError(f"{spec}: {error}") from error
-            writer.append(images)
-            cutflow.update(counts)
-            unlisted = images.truth["pdg"][images.truth["species"] == OTHER]
-            others.update(unlisted.tolist())
-            advance(len(chunk))
+            for block in _blocks(chunk):
+                try:
+                    images, counts = rich_images(block, geometry, settings)
+                except InputError as error:
+                    raise InputError(f"{spec}: {error}") from error
+                writer.append(images)
+                cutflow.update(counts)
+                unlisted = images.truth["pdg"][images.truth["species"] == OTHER]
+                others.update(unlisted.tolist())
+                advance(len(block))
     return cutflow, others
+
+
+def _blocks(events: RichEvents) -> Iterator[RichEvents]:
+    """A chunk in parts of about `BLOCK_TRACKS` tracks."""
+    step = max(1, BLOCK_TRACKS * len(events) // max(events.n_tracks, 1))
+    for start in range(0, len(events), step):
+        yield events.part(start, min(start + step, len(events)))
 
 
 def _provenance(

@@ -75,6 +75,17 @@ def test_a_shard_holds_the_images_of_all_files(tmp_path, files, chunks, monkeypa
     assert images.skipped == []
 
 
+@pytest.mark.parametrize("tracks", [1, 40])
+def test_the_blocks_worked_on_do_not_show(tmp_path, files, monkeypatch, tracks):
+    """Down to one event at a time."""
+    convert([str(files / "*.root")], SAMPLE, SETTINGS, tmp_path / "a.h5")
+    monkeypatch.setattr(conversion, "BLOCK_TRACKS", tracks)
+    convert([str(files / "*.root")], SAMPLE, SETTINGS, tmp_path / "b.h5")
+    whole, parts = (ImageSet(tmp_path / name) for name in ("a.h5", "b.h5"))
+    assert_equal(parts.read(0, len(parts)), whole.read(0, len(whole)))
+    assert parts.cutflow == whole.cutflow
+
+
 def test_provenance_names_settings_and_inputs(tmp_path, files):
     convert([str(files / "0.root")], SAMPLE, SETTINGS, tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5") as file:
