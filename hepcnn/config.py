@@ -60,13 +60,14 @@ class RichSimulation(Settings):
     """Lowest and highest momentum generated (MeV)."""
     mixture: dict[Species, NonNegative] | Literal["flat"] = {
         "electron": 0.025,
-        "muon": 0.008,
-        "pion": 0.776,
-        "kaon": 0.12,
-        "proton": 0.07,
+        "muon": 0.004,
+        "pion": 0.689,
+        "kaon": 0.181,
+        "proton": 0.100,
         "deuteron": 0.001,
     }
-    """Abundance of each species (normalised to 1), or `flat`."""
+    """Abundance of each species (normalised to 1), or `flat`. The default is that of the
+    lecture's test sample, and a few deuterons."""
     unreconstructed: NonNegative = 2.0
     """Tracks that radiate but are not in the list of tracks, per reconstructed track. With the
     default, half of the hits are theirs, and the peak occupancy of RICH1 is 30 % at 150 tracks."""
@@ -142,7 +143,7 @@ class PolarImages(Settings):
     """Outer radius of the image in each RICH (mm on the photon plane)."""
     channels: Annotated[list[Literal["hits", "tracks"]], Field(min_length=1)] = ["hits"]
     """What is counted in the bins: photon hits; the projections of the event's other tracks."""
-    momentum_range: Range = (2000.0, 100000.0)
+    momentum_range: Range = (3000.0, 100000.0)
     """Tracks kept: low <= p < high (MeV)."""
 
     @model_validator(mode="after")
@@ -191,10 +192,10 @@ class Train(Settings):
 class Tables(Settings):
     """The performance tables of a task."""
 
-    momentum_range: Range = (2000.0, 100000.0)
+    momentum_range: Range = (3000.0, 100000.0)
     """Tracks in the tables: low <= p < high (MeV)."""
     momentum_bins: Annotated[list[Positive], Field(min_length=2)] = [
-        2000.0, 9300.0, 15600.0, 30000.0, 50000.0, 100000.0,
+        3000.0, 9300.0, 15600.0, 30000.0, 50000.0, 100000.0,
     ]  # fmt: skip
     """Edges of the momentum bins (MeV), half-open; PIDCalib2's thresholds are among them."""
     misid: list[Fraction] = [0.01, 0.03, 0.05, 0.10]

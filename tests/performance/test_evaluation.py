@@ -61,7 +61,7 @@ def test_bins_add_up_to_the_whole(predictions):
 
 def test_denominators_account_for_every_scored_track(predictions):
     flow = {r["step"]: int(r["count"]) for r in evaluated(predictions)[1]["cutflow"]}
-    out = flow["p < 2000 MeV, left out"] + flow["p >= 100000 MeV, left out"]
+    out = flow["p < 3000 MeV, left out"] + flow["p >= 100000 MeV, left out"]
     assert out > 0
     assert flow["scored"] == out + flow["in the tables"]
     assert flow["of them of other species"] > 0

@@ -40,7 +40,7 @@ def test_methods_come_in_the_tasks_order_and_tracks_by_key(make_predictions):
 
 def test_momentum_range_is_half_open_and_what_is_out_is_counted(make_predictions):
     p = make_predictions(n=8, other=0)
-    p.features["p"][:] = [1999, 2000, 9299.5, 9300, 50000, 99999, 100000, 200000]
+    p.features["p"][:] = [2999, 3000, 9299.5, 9300, 50000, 99999, 100000, 200000]
     sample = select([p], TASK, "rich_pid")
     assert (sample.below, len(sample), sample.above) == (1, 5, 2)
     assert sample.momentum_bin(TASK.tables.momentum_bins).tolist() == [0, 0, 1, 4, 4]
