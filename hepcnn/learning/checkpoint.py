@@ -1,12 +1,12 @@
 """A trained network with all that is needed to use it, in one torch file.
 
-The file holds tensors and plain data only, so that it is read without running code from it
+The file holds tensors and one JSON text only, so that it is read without running code from it
 (``torch.load(..., weights_only=True)``).
 """
 
 from __future__ import annotations
 
-import pickle
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -78,13 +78,18 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write the file atomically; equal contents give equal bytes."""
-        data = {
-            "format": FORMAT,
-            "version": VERSION,
+        description = {
             **self.__dict__,
             "preprocessing": self.preprocessing.to_json(),
             "split": self.split.model_dump(),
             "prior": self.prior.tolist(),
+        }
+        del description["weights"]
+        data = {
+            "format": FORMAT,
+            "version": VERSION,
+            "description": json.dumps(description),
+            "weights": self.weights,
         }
         # Through a file object: given a path, torch writes the temporary name into the file.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -103,19 +108,19 @@ class Checkpoint:
             raise InputError(f"{path}: no such file")
         try:
             data = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        except Exception as error:  # whatever torch makes of other bytes
             raise InputError(f"{path}: not a checkpoint of `hepcnn train`, or damaged") from error
-        if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise InputError(f"{path}: a torch file, but not a checkpoint of `hepcnn train`")
-        version = data.pop("version", None)
-        if version != VERSION:
+        if data.get("version") != VERSION:
             raise InputError(
-                f"{path}: format version {version}; this hepcnn reads version {VERSION}"
+                f"{path}: format version {data.get('version')}; this hepcnn reads version {VERSION}"
             )
         try:
-            data["preprocessing"] = Preprocessing.from_json(data["preprocessing"])
-            data["split"] = Split(**data["split"])
-            data["prior"] = np.array(data["prior"], np.float64)
-            return cls(**data)
+            found = json.loads(data["description"])
+            found["preprocessing"] = Preprocessing.from_json(found["preprocessing"])
+            found["split"] = Split(**found["split"])
+            found["prior"] = np.array(found["prior"], np.float64)
+            return cls(**found, weights=data["weights"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: a damaged checkpoint: {error}") from error

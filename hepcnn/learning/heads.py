@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 
-class ClassificationHead(nn.Module):
+class ClassificationHead:
     """One of C classes: cross-entropy, accuracy and balanced accuracy.
 
     Parameters
@@ -20,29 +20,23 @@ class ClassificationHead(nn.Module):
     Notes
     -----
     The loss of a batch is the mean of weight × cross-entropy over its examples, not over their
-    weights: so it is the same however a batch is shared between processes.
+    weights: so it is the same however a batch is shared between processes. The sums are no module's
+    buffers, because torch overwrites those with the first process's.
     """
 
-    counts: Tensor
-    loss_sum: Tensor
-    weights: Tensor
-
     def __init__(self, weights: Tensor) -> None:
-        super().__init__()
-        classes = len(weights)
-        self.register_buffer("weights", weights.to(torch.float32), persistent=False)
-        self.register_buffer("loss_sum", torch.zeros((), dtype=torch.float64), persistent=False)
+        self.weights = weights.to(torch.float32)
+        self.reset()
+
+    def reset(self, device: torch.device | str = "cpu") -> None:
+        """Forget all batches: an epoch begins, on a device."""
+        self.weights = self.weights.to(device)
+        classes = len(self.weights)
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
         #: Examples by true class (row) and most probable class (column).
-        self.register_buffer(
-            "counts", torch.zeros(classes, classes, dtype=torch.float64), persistent=False
-        )
+        self._counts = torch.zeros(classes, classes, dtype=torch.float64, device=device)
 
-    def reset(self) -> None:
-        """Forget all batches: an epoch begins."""
-        self.loss_sum.zero_()
-        self.counts.zero_()
-
-    def forward(self, logits: Tensor, label: Tensor) -> Tensor:
+    def __call__(self, logits: Tensor, label: Tensor) -> Tensor:
         """Give the loss of a batch and count it in the metrics.
 
         Parameters
@@ -55,10 +49,10 @@ class ClassificationHead(nn.Module):
         logits = logits.float()
         losses = self.weights[label] * functional.cross_entropy(logits, label, reduction="none")
         with torch.no_grad():
-            self.loss_sum += losses.sum(dtype=torch.float64)
+            self._loss += losses.sum(dtype=torch.float64)
             cell = label * len(self.weights) + logits.argmax(dim=1)
-            counts = torch.bincount(cell, minlength=self.counts.numel())
-            self.counts += counts.view_as(self.counts)
+            counts = torch.bincount(cell, minlength=self._counts.numel())
+            self._counts += counts.view_as(self._counts)
         return losses.mean()
 
     def metrics(self, total: Callable[[Tensor], Tensor] = lambda mine: mine) -> dict[str, float]:
@@ -76,7 +70,7 @@ class ClassificationHead(nn.Module):
             called rightly. ``balanced_accuracy``: the mean over the classes that occur of the part
             of a class that is called rightly (its efficiency).
         """
-        counts, loss = total(self.counts.clone()).cpu(), total(self.loss_sum.clone()).cpu()
+        counts, loss = total(self._counts.clone()).cpu(), total(self._loss.clone()).cpu()
         true, right = counts.sum(dim=1), counts.diagonal()
         weight = (true * self.weights.cpu()).sum()
         return {

@@ -28,8 +28,9 @@ from hepcnn.progress import note, progress
 from hepcnn.store.batches import Batches, Order
 from hepcnn.store.images import ImageSet
 
-# Its advice is not for the users of `hepcnn`. In each process of a training: not in a function.
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+# Its advice is not for the users of `hepcnn`. Here, because each process of a training imports it.
+for _name in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 def seed_torch(seed: int, *purpose: int) -> None:
@@ -178,12 +179,15 @@ class TrainingModule(LightningModule):
         cast(EpochDataset, self._train_loader.dataset).epoch = epoch
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = learning_rate(self.settings, epoch)
-        seed_torch(self.seed, 1, epoch, self.trainer.global_rank)
         self._start = time.monotonic()
-        self.train_head.reset()
-        self.validation_head.reset()
+        self.train_head.reset(self.device)
+        self.validation_head.reset(self.device)
 
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
+        if number == 0:
+            # Here, since what Lightning does between epochs draws random numbers too, and differs
+            # between a resumed training and one that goes on.
+            seed_torch(self.seed, 1, self.state.epoch, self.trainer.global_rank)
         return self.train_head(self.network(batch["images"]), batch["label"])
 
     def validation_step(self, batch: dict[str, Tensor], number: int) -> None:

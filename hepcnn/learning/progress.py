@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -77,6 +76,6 @@ class TrainingProgress:
             return cls()
         try:
             return cls(**torch.load(path, map_location="cpu", weights_only=True))
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, TypeError) as error:
-            note(f"{path}: unreadable, the training begins anew: {error}")
+        except Exception:  # whatever torch makes of other bytes
+            note(f"{path}: unreadable, the training begins anew")
             return cls()

@@ -18,7 +18,7 @@ from hepcnn.errors import InputError
 from hepcnn.files import write_text
 from hepcnn.learning.checkpoint import Checkpoint, shape_of
 from hepcnn.learning.examples import indices
-from hepcnn.learning.hardware import choose
+from hepcnn.learning.hardware import Hardware, choose
 from hepcnn.learning.module import ShowProgress, TrainingData, TrainingModule, seed_torch
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
@@ -81,19 +81,19 @@ def train(
     progress_of = f".{output.name}.progress-"
     work = output.parent / f"{progress_of}{provenance['id']}"
     data, preprocessing, prior = _examples(images, split, task.train)
-    _make_folders(output, work)
-
+    hardware = choose(task.train)
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice, and torch's own news
         seed_torch(seed, 0)
         classes = len(images.header.classes)
         network = build(architecture, shape_of(preprocessing), classes, **chosen.options)
+        _make_folders(output, work)
         state = TrainingProgress.load(work)
         if state.epoch:
             note(f"{task_name}/{network_name}: going on after epoch {state.epoch}, from {work}")
         if not state.finished(task.train):
             module = TrainingModule(network, data, task.train, seed, state, work)
-            _fit(module, f"{task_name}/{network_name}")
+            _fit(module, hardware, f"{task_name}/{network_name}")
             state = TrainingProgress.load(work)
     if state.diverged:
         raise InputError(
@@ -164,9 +164,7 @@ def _examples(
     return data, preprocessing, frequencies if settings.balance == "none" else flat
 
 
-def _fit(module: TrainingModule, name: str) -> None:
-    settings = module.settings
-    hardware = choose(settings)
+def _fit(module: TrainingModule, hardware: Hardware, name: str) -> None:
     note(
         f"{name}: {len(module.data.train)} training and {len(module.data.validation)} validation "
         f"images, {hardware.devices} × {hardware.accelerator}, {hardware.precision}"
@@ -176,7 +174,7 @@ def _fit(module: TrainingModule, name: str) -> None:
         devices=hardware.devices,
         strategy="ddp_spawn" if hardware.devices > 1 else "auto",
         precision=hardware.precision,
-        max_epochs=settings.epochs - module.state.epoch,
+        max_epochs=module.settings.epochs - module.state.epoch,
         callbacks=[ShowProgress(name)],
         logger=False,
         enable_checkpointing=False,

@@ -1,0 +1,59 @@
+"""A toy that is learnt in a second."""
+
+import pytest
+import torch
+
+from hepcnn.config import validate
+from hepcnn.learning.training import train
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch):
+    """Threads only wait for one another on networks as small as these."""
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the processes started here
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def shards(make_shards, tmp_path):
+    return make_shards(tmp_path, events=200)
+
+
+@pytest.fixture
+def make_config():
+    """A configuration with a small network; keyword arguments are settings of the training."""
+
+    def maker(seed=1, split=None, networks=None, **settings):
+        default = {"mlp": {"options": {"hidden": [16], "dropout": 0.25}}}
+        return validate(
+            {
+                "seed": seed,
+                "samples": {"toy": {"files": ["toy.root"]}},
+                "images": {"toy": {"sample": "toy"}},
+                "tasks": {
+                    "pid": {
+                        "images": "toy",
+                        "networks": networks or default,
+                        "train": {"epochs": 3, "batch_size": 32, "learning_rate": 0.01} | settings,
+                    }
+                },
+                "split": split or {},
+            },
+            "test",
+        )
+
+    return maker
+
+
+@pytest.fixture
+def run(make_config, shards, tmp_path):
+    """Train; the folder of the results."""
+
+    def runner(name="out", images=None, **settings):
+        train(images or shards, make_config(**settings), "pid", "mlp", tmp_path / name)
+        return tmp_path / name
+
+    return runner
