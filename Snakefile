@@ -38,7 +38,7 @@ rule events:
 
 rule images:
     input:
-        [path for name in SETTINGS.images for path in shards(name)],
+        [path for imageset in SETTINGS.images for path in shards(imageset)],
 
 
 rule networks:

@@ -5,8 +5,9 @@ import shlex
 from snakemake.exceptions import WorkflowError
 
 from hepcnn.config import validate
+from hepcnn.detector.geometry import geometry_names
 from hepcnn.errors import InputError
-from hepcnn.events.reading import expand_files
+from hepcnn.events.reading import FileSpec, expand_files
 from hepcnn.networks.registry import require
 from hepcnn.performance.evaluate import table_paths
 from hepcnn.provenance import code_version
@@ -62,7 +63,13 @@ def sources(imageset, shard):
 
 def local(files):
     """The files that Snakemake can watch: not root:// addresses, and without a tree's name."""
-    return [f.split(".root:")[0] + ".root" if ".root:" in f else f for f in files if "://" not in f]
+    return [FileSpec.parse(file).path for file in files if "://" not in file]
+
+
+def geometry(sample):
+    """The geometry of a sample, where it is a file of the user's."""
+    name = SETTINGS.samples[sample].geometry
+    return [] if name in geometry_names() else [name]
 
 
 def shards(imageset):

@@ -1,4 +1,6 @@
 rule simulate:
+    input:
+        lambda w: geometry(w.sample),
     output:
         f"{OUT}/events/{{sample}}/{{shard}}.root",
     params:

@@ -9,6 +9,7 @@ def conversion_part(wildcards):
 rule convert:
     input:
         lambda w: local(sources(w.imageset, w.shard)),
+        lambda w: geometry(SETTINGS.images[w.imageset].sample),
     output:
         f"{OUT}/images/{{imageset}}/{{shard}}.h5",
     params:

@@ -24,8 +24,8 @@ for _task in SETTINGS.tasks:
 
 rule report:
     input:
-        rules.images.input,
-        rules.tables.input,
+        [path for imageset in SETTINGS.images for path in shards(imageset)],
+        [path for task in SETTINGS.tasks for path in table_files(task)],
         [f"{OUT}/tasks/{t}/{n}/history.csv" for t, task in SETTINGS.tasks.items() for n in task.networks],
         [f"{OUT}/tasks/{t}/{m}/predictions.h5" for t in SETTINGS.tasks for m in methods(t)],
     output:
