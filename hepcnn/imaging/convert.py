@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -98,26 +99,31 @@ def _append(
     """Append a file's images; returns its cutflow and the PDG codes of other species."""
     cutflow: Counter[str] = Counter()
     others: Counter[int] = Counter()
-    with progress(f"convert {spec}", events) as advance:
-        for chunk in read_rich(spec, sample, rich=settings.rich):
-            for block in _blocks(chunk):
-                try:
-                    images, counts = rich_images(block, geometry, settings)
-                except InputError as error:
-                    raise InputError(f"{spec}: {error}") from error
-                writer.append(images)
-                cutflow.update(counts)
-                unlisted = images.truth["pdg"][images.truth["species"] == OTHER]
-                others.update(unlisted.tolist())
-                advance(len(block))
+    # One block is written while the next is made; the reader reads ahead by itself.
+    with progress(f"convert {spec}", events) as advance, ThreadPoolExecutor(1) as writing:
+        written: Future[None] | None = None
+        for block in _blocks(read_rich(spec, sample, rich=settings.rich)):
+            try:
+                images, counts = rich_images(block, geometry, settings)
+            except InputError as error:
+                raise InputError(f"{spec}: {error}") from error
+            if written:
+                written.result()
+            written = writing.submit(writer.append, images)
+            cutflow.update(counts)
+            others.update(images.truth["pdg"][images.truth["species"] == OTHER].tolist())
+            advance(len(block))
+        if written:
+            written.result()
     return cutflow, others
 
 
-def _blocks(events: RichEvents) -> Iterator[RichEvents]:
-    """A chunk in parts of about `BLOCK_TRACKS` tracks."""
-    step = max(1, BLOCK_TRACKS * len(events) // max(events.n_tracks, 1))
-    for start in range(0, len(events), step):
-        yield events.part(start, min(start + step, len(events)))
+def _blocks(chunks: Iterable[RichEvents]) -> Iterator[RichEvents]:
+    """The reader's chunks in parts of about `BLOCK_TRACKS` tracks."""
+    for events in chunks:
+        step = max(1, BLOCK_TRACKS * len(events) // max(events.n_tracks, 1))
+        for start in range(0, len(events), step):
+            yield events.part(start, min(start + step, len(events)))
 
 
 def _provenance(
