@@ -1,6 +1,6 @@
 """Photon reconstruction: solutions a second and their error, beside other root finders, in one run.
 
-    python benchmarks/quartic.py
+    python -m benchmarks.quartic
 
 The quartics are those of a saturated ring in each RICH. Medians of several repeats, in CPU seconds
 of one core, without compilation. An error is that of the light's direction at emission, against
@@ -9,13 +9,13 @@ of one core, without compilation. An error is that of the light's direction at e
 
 from __future__ import annotations
 
-import statistics
-import time
+import sys
 from collections.abc import Callable
 
 import numpy as np
 from numba import njit
 
+from benchmarks.harness import row, seconds
 from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import RichGeometry, load_geometry, unit
 from hepcnn.detector.optics import from_plane, to_sphere, trace_photons
@@ -37,15 +37,13 @@ WINDOW = {"rich1": 130.0, "rich2": 170.0}
 
 
 def rate(work: Callable[[], object], items: int, repeats: int = 7, inner: int = 1) -> float:
-    """Median of items a CPU second, after a first call that compiles."""
-    work()
-    rates = []
-    for _ in range(repeats):
-        start = time.process_time()
+    """Items a CPU second."""
+
+    def loop() -> None:
         for _ in range(inner):
             work()
-        rates.append(inner * items / (time.process_time() - start))
-    return statistics.median(rates)
+
+    return inner * items / seconds({"work": loop}, repeats)["work"]
 
 
 def ring_quartics(rich: RichGeometry, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,23 +115,21 @@ def error(sine: np.ndarray, exact: np.ndarray, e: np.ndarray) -> float:
     return float(1e6 * np.abs(angle(sine) - angle(exact)).max())
 
 
-def solutions(name: str, rich: RichGeometry) -> None:
-    """Print the rates of solving."""
+def solutions(name: str, rich: RichGeometry) -> bool:
+    """Solving, with the residual checked, against a stated rate and other root finders."""
     quartics = ring_quartics(rich, PAIRS)
     few = tuple(a[:ROOTS] for a in quartics)
-    e = few[0]
     exact = numpy_roots(*few)
-    loop = rate(lambda: numpy_roots(*few), ROOTS, 3)
-    ferrari = rate(lambda: numpy_ferrari(*quartics), PAIRS)
     sine, cosine = np.empty(PAIRS), np.empty(PAIRS)
     kernel = rate(lambda: solve_all(1.0, *quartics, sine, cosine), PAIRS, 15, 100)
-    print(
-        f"quartic {name}: {kernel / 1e6:.0f} M solutions/s with checks, "
-        f"error {error(reflection(1.0, *few)[0], exact, e):.1e} µrad; "
-        f"numpy Ferrari {ferrari / 1e6:.2f} M/s, x {kernel / ferrari:.0f}, "
-        f"error {error(numpy_ferrari(*few), exact, e):.1e} µrad; "
-        f"numpy.roots {loop / 1e6:.3f} M/s, x {kernel / loop:.0f}"
-    )
+    ours = f"{kernel / 1e6:.0f} M solutions/s"
+    kept = row(f"quartic, {name} / a stated rate", ours, "100 M/s", kernel / 1e8, 1)
+    ferrari = rate(lambda: numpy_ferrari(*quartics), PAIRS)
+    row(f"quartic, {name} / numpy Ferrari", ours, f"{ferrari / 1e6:.1f} M/s", kernel / ferrari)
+    loop = rate(lambda: numpy_roots(*few), ROOTS, 3)
+    row(f"quartic, {name} / numpy.roots", ours, f"{loop / 1e6:.3f} M/s", kernel / loop)
+    off = error(reflection(1.0, *few)[0], exact, few[0])
+    return kept & row(f"quartic, {name}: error", f"{off:.0e} µrad", "1 µrad", off, 1, most=True)
 
 
 def candidates(number: int, name: str, rich: RichGeometry, events: RichEvents) -> None:
@@ -189,15 +185,17 @@ def angles(name: str, rich: RichGeometry) -> None:
     print(f"angles {name}: {speed / 1e6:.0f} M pairs/s to θ and φ with all checks")
 
 
-def main() -> None:
-    """Print the rates."""
+def main() -> bool:
+    """Print all rows; returns whether all keep their limits."""
     geometry = load_geometry("lhcb-run3")
     events = simulate_chunk(RichSimulation(), geometry, np.random.default_rng(1), EVENTS)
+    kept = True
     for number, (name, rich) in enumerate(geometry.items(), start=1):
-        solutions(name, rich)
+        kept &= solutions(name, rich)
         angles(name, rich)
         candidates(number, name, rich, events)
+    return kept
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(not main())

@@ -1,35 +1,21 @@
-"""Events a second of the simulation, and photon tracing against its numpy form, in one run.
+"""Photon tracing against its numpy form, and events a second of the simulation, in one run.
 
-    python benchmarks/simulation.py
-
-Medians of several repeats, in CPU seconds of one core, without compilation.
+python -m benchmarks.simulation
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
+import sys
 
 import numpy as np
 
+from benchmarks.harness import row, seconds
 from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import RichGeometry, load_geometry, unit
 from hepcnn.detector.optics import to_sphere, trace_photons
 from hepcnn.simulation.rich.generate import simulate
 
 PHOTONS, TRACKS, EVENTS = 60, 500, 100
-
-
-def rate(work: Callable[[], object], items: int, repeats: int = 7) -> float:
-    """Median of items a CPU second, after a first call that compiles."""
-    work()
-    rates = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        rates.append(items / (time.process_time() - start))
-    return statistics.median(rates)
 
 
 def numpy_photons(geometry, entry, exit, offsets, cosine, along, turns):
@@ -79,28 +65,44 @@ def photons(geometry: RichGeometry) -> tuple[np.ndarray, ...]:
     return entry, exit, offsets, np.full(offsets[-1], np.cos(0.05)), along, turns
 
 
-def main() -> None:
-    """Print the rates."""
-    geometry = load_geometry("lhcb-run3")
-    n = TRACKS * PHOTONS
-    for name, rich in geometry.items():
-        arguments = photons(rich)
-        u, v, panel = trace_photons(rich, *arguments)
-        for kernel, plain in zip((u, v, panel), numpy_photons(rich, *arguments), strict=True):
-            np.testing.assert_allclose(kernel, plain, atol=1e-5)
-        fast = rate(lambda: trace_photons(rich, *arguments), n)  # noqa: B023 (called here)
-        slow = rate(lambda: numpy_photons(rich, *arguments), n)  # noqa: B023
-        limit = rate(lambda: np.random.default_rng(0).random(3 * n), n)
-        print(
-            f"tracing {name}: {fast / 1e6:.1f} M photons/s, numpy {slow / 1e6:.2f} M/s: "
-            f"x {fast / slow:.0f}; drawing their random numbers {limit / 1e6:.0f} M/s"
-        )
-    settings = RichSimulation()
-    events = rate(
-        lambda: list(simulate(settings, geometry, np.random.default_rng(1), EVENTS)), EVENTS, 3
+def tracing(name: str, rich: RichGeometry) -> bool:
+    """Tracing of rings against the same in vectorised numpy."""
+    arguments = photons(rich)
+    u, v, panel = trace_photons(rich, *arguments)
+    for kernel, plain in zip((u, v, panel), numpy_photons(rich, *arguments), strict=True):
+        np.testing.assert_allclose(kernel, plain, atol=1e-5)
+    taken = seconds(
+        {
+            "ours": lambda: trace_photons(rich, *arguments),
+            "numpy": lambda: numpy_photons(rich, *arguments),
+        }
     )
-    print(f"events: {events:.0f} events/s of {settings.tracks:.0f} tracks")
+    millions = TRACKS * PHOTONS / 1e6
+    return row(
+        f"photon tracing, {name} / numpy",
+        f"{millions / taken['ours']:.0f} M photons/s",
+        f"{millions / taken['numpy']:.1f} M photons/s",
+        taken["numpy"] / taken["ours"],
+        goal=50,
+    )
+
+
+def main() -> bool:
+    """Print all rows; returns whether all keep their limits."""
+    geometry = load_geometry("lhcb-run3")
+    kept = True
+    for name, rich in geometry.items():
+        kept &= tracing(name, rich)
+    settings = RichSimulation()
+
+    def events() -> None:
+        for _ in simulate(settings, geometry, np.random.default_rng(1), EVENTS):
+            pass
+
+    taken = seconds({"events": events}, 3)["events"]
+    print(f"simulation: {EVENTS / taken:.0f} events/s of {settings.tracks:.0f} tracks, one core")
+    return kept
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(not main())
