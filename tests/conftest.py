@@ -20,7 +20,7 @@ from hepcnn.store.shard import FEATURES, KEY, Axis, Header, Images, ShardWriter,
 _ABUNDANCE = np.array([0.025, 0.008, 0.776, 0.12, 0.07, 0.001])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_predictions() -> Callable[..., Predictions]:
     """Predictions by name of the method, always on the same tracks for the same seed.
 
@@ -70,7 +70,7 @@ def make_predictions() -> Callable[..., Predictions]:
     return maker
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_shards() -> Callable[..., list[Path]]:
     """Image shards of a toy: a ring of random pixels in the row of the class, and one of noise.
 
@@ -122,34 +122,34 @@ def make_shards() -> Callable[..., list[Path]]:
     return maker
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_results(
-    tmp_path: Path,
-    make_shards: Callable[..., list[Path]],
-    make_predictions: Callable[..., Predictions],
+    make_shards: Callable[..., list[Path]], make_predictions: Callable[..., Predictions]
 ) -> Callable[..., Config]:
     """A whole results folder of toys, as the stages before the report leave it.
 
     Gives its configuration; `tasks` maps names of tasks to their settings.
     """
 
-    def maker(tasks: dict[str, Task] | None = None, tracks: int = 2000, **shards: Any) -> Config:
+    def maker(
+        output: Path, tasks: dict[str, Task] | None = None, tracks: int = 1000, **shards: Any
+    ) -> Config:
         if tasks is None:
             tasks = {"rich_pid": Task(images="rich_polar")}
         names = {t.images for t in tasks.values()} or {"rich_polar"}
         config = Config(
-            output=str(tmp_path / "results"),
+            output=str(output),
             images={name: PolarImages(sample="rich") for name in sorted(names)},
             tasks=tasks,
         )
         inputs = {}
         for seed, name in enumerate(config.images):
-            folder = tmp_path / "results" / "images" / name
+            folder = output / "images" / name
             folder.mkdir(parents=True)
             made = make_shards(folder, **({"classes": SPECIES, "seed": seed} | shards))
             inputs[name] = dict(zip(map(str, made), ImageSet(made).ids, strict=True))
         for name, task in tasks.items():
-            folder = tmp_path / "results" / "tasks" / name
+            folder = output / "tasks" / name
             paths = []
             for method in [*task.networks, *task.baselines]:
                 made_up = make_predictions(method, n=tracks)

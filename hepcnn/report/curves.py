@@ -33,14 +33,19 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Training of a network by epoch, each (epochs,), counted from 1; `best` is an epoch."""
+    """Training of a network by epoch, each (epochs,); epochs count from 1."""
 
     epoch: Floats
     train_loss: Floats
     validation_loss: Floats
     train_accuracy: Floats
     validation_accuracy: Floats
-    best: int
+
+    @property
+    def best(self) -> int | None:
+        """The epoch with the lowest validation loss: its weights are the ones kept."""
+        loss = self.validation_loss
+        return int(self.epoch[np.nanargmin(loss)]) if np.isfinite(loss).any() else None
 
 
 def _percent(axes: Axes) -> None:
@@ -118,15 +123,15 @@ def training(histories: Mapping[str, History], look: Mapping[str, Look]) -> Figu
 
 
 @styled
-def cuts(pairs: Mapping[str, tuple[Points, Points]], box: list[str]) -> Figure:
+def cuts(pairs: Mapping[str, tuple[Points, Points]], title: str) -> Figure:
     """Draw K→K and π→K against momentum for stated cuts, as LHCb shows its RICH.
 
     Parameters
     ----------
     pairs : mapping of str to (Points, Points)
         For each cut, by its text, the kaon efficiency and the pion misID.
-    box : list of str
-        Lines of the label box.
+    title : str
+        Method and number of tracks.
     """
     figure = Figure(figsize=(5.2, 4.1))
     axes = figure.subplots()
@@ -139,16 +144,20 @@ def cuts(pairs: Mapping[str, tuple[Points, Points]], box: list[str]) -> Figure:
             axes.containers[-1].set_label(rf"{arrow} $\to$ K,  {plain(cut)}")
     _momentum_axis(axes, [p for pair in pairs.values() for p in pair])
     axes.set(ylim=(0, 1.42), ylabel="efficiency [%]", yticks=np.arange(0, 1.01, 0.2))
-    axes.legend(loc="upper right", ncols=2, columnspacing=1.2)
+    axes.legend(loc="upper center", ncols=2, columnspacing=1.5)
     axes.axhline(1, color=INK, linewidth=0.6, alpha=0.4)
+    axes.set_title(title)
     _percent(axes)
-    label_box(axes, box, place="upper left")
     return figure
 
 
 @styled
 def panels(
-    series: Mapping[str, Mapping[str, Points]], look: Mapping[str, Look], quantity: str
+    series: Mapping[str, Mapping[str, Points]],
+    look: Mapping[str, Look],
+    quantity: str,
+    *,
+    whole: bool = True,
 ) -> Figure:
     """Draw one quantity of all methods against momentum, a panel each for species or cuts.
 
@@ -160,6 +169,8 @@ def panels(
         By method.
     quantity : str
         What is drawn, without the unit.
+    whole : bool
+        Draw 0 to 100 %; otherwise each panel to its highest point.
     """
     columns = 3 if len(series) > 4 else min(2, len(series))
     rows = -(-len(series) // columns)
@@ -170,8 +181,11 @@ def panels(
             _draw(axes, points, look[method], method, float(shift), False)
         _momentum_axis(axes, list(by_method.values()), label=False)
         axes.set_title(title, fontsize=12)
-        tops = [np.nan_to_num(p.value + p.err_high).max(initial=0) for p in by_method.values()]
-        top = min(1.0, 1.1 * max([0.01, *tops]))
+        known = [(p.value + p.err_high)[~np.isnan(p.value)] for p in by_method.values()]
+        highest = float(np.concatenate([*known, np.zeros(0)]).max(initial=0))
+        if not any(len(values) for values in known):
+            axes.text(0.5, 0.5, "no tracks", transform=axes.transAxes, ha="center", va="center")
+        top = 1.0 if whole else min(1.0, 1.1 * max(0.01, highest))
         axes.set_ylim(-0.04 * top, 1.06 * top)
         _percent(axes)
     for axes in list(grid.flat)[len(series) :]:
@@ -216,7 +230,7 @@ def separation(
     for value in misid:
         axes.axhline(value, color=INK, linewidth=0.6, alpha=0.35)
     axes.set_yscale("log")
-    axes.set(xlim=(0, 1), ylim=(10 ** np.floor(np.log10(max(lowest, 1e-5))), 1))
+    axes.set(xlim=(0, 1), ylim=(10 ** np.floor(np.log10(max(lowest / 3, 1e-5))), 1))
     axes.set(xlabel=r"K $\to$ K efficiency [%]", ylabel=r"$\pi$ $\to$ K misID [%]")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g}"))

@@ -10,13 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import PolarImages
+from hepcnn.detector.geometry import RichGeometry, load_geometry
+from hepcnn.detector.particles import MASSES, SPECIES
+from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.report import curves, pictures
 from hepcnn.report.blocks import Grid, Picture, Studio, grid
 from hepcnn.store.images import ImageSet
 
-#: Examples are the tracks nearest to this momentum (MeV), so that their rings can be compared: in
-#: RICH1 it is above the threshold of every species.
+#: Examples are near this momentum (MeV), so that their rings can be compared: in RICH1 it is above
+#: the threshold of every species.
 EXAMPLE_MOMENTUM = 40_000.0
+#: Of at most so many nearest tracks, or this fraction of the species, that of the quietest event is
+#: shown: a ring can be seen in it.
+NEAREST, FRACTION = 20, 0.02
 #: Images read at a time for the means.
 _BLOCK = 20_000
 
@@ -49,7 +55,7 @@ class ImageSection:
 
 
 def image_section(
-    name: str, settings: PolarImages, images: ImageSet, studio: Studio
+    name: str, settings: PolarImages, geometry: str, images: ImageSet, studio: Studio
 ) -> ImageSection:
     """Draw and describe one image set.
 
@@ -59,6 +65,8 @@ def image_section(
         Its name.
     settings : PolarImages
         Its settings.
+    geometry : str
+        The geometry of its sample, for the expected rings.
     images : ImageSet
         Its images.
     studio : Studio
@@ -91,11 +99,14 @@ def image_section(
             caption=f"Momentum of the {len(images):,} tracks in {name}, and the share of each "
             "species.",
         ),
-        views=[_view(images, view, studio) for view in images.header.views],
+        views=[
+            _view(images, view, load_geometry(geometry)[view], studio)
+            for view in images.header.views
+        ],
     )
 
 
-def _view(images: ImageSet, view: str, studio: Studio) -> View:
+def _view(images: ImageSet, view: str, geometry: RichGeometry, studio: Studio) -> View:
     r, phi = images.header.axes[view]
     rich = view.upper()
     means = mean_images(images, view)
@@ -110,7 +121,7 @@ def _view(images: ImageSet, view: str, studio: Studio) -> View:
                 "track",
                 caption=f"{track.species.capitalize()}: {track.name}.",
             )
-            for track in examples(images, view)
+            for track in examples(images, view, geometry)
         ],
         mean=studio.picture(
             pictures.means(means, r, phi),
@@ -129,21 +140,35 @@ def _view(images: ImageSet, view: str, studio: Studio) -> View:
     )
 
 
-def examples(images: ImageSet, view: str) -> list[pictures.Track]:
-    """Pick the track of each species nearest to `EXAMPLE_MOMENTUM`, where there is one.
+def ring_radius(geometry: RichGeometry, species: str, momentum: float) -> float:
+    """Radius (mm) of the ring of a particle of a momentum (MeV), NaN below threshold.
+
+    f tan θ_C with the focal length f of the spherical mirror, half its radius, and the mean angle
+    of detected photons; the tilt of the mirror makes it an ellipse of a few per cent.
+    """
+    velocity = beta(momentum, MASSES[SPECIES.index(species)])
+    angle = detected_spectrum(geometry).mean_angle(velocity)
+    return float(geometry.spherical_mirror.radius / 2 * np.tan(angle))
+
+
+def examples(images: ImageSet, view: str, geometry: RichGeometry) -> list[pictures.Track]:
+    """Pick a track of each species, where there is one, see the constants above.
 
     The image is of the first channel.
     """
-    labels, p = images.labels, images.features("p")
+    labels, p, crowd = images.labels, images.features("p"), images.features("n_tracks")
     found = []
     for index, species in enumerate(images.header.classes):
         own = np.flatnonzero(labels == index)
         if len(own):
-            at = int(own[np.argmin(np.abs(p[own] - EXAMPLE_MOMENTUM))])
+            order = np.argsort(np.abs(p[own] - EXAMPLE_MOMENTUM), kind="stable")
+            near = own[order[: max(1, min(NEAREST, int(FRACTION * len(own))))]]
+            at = int(near[np.argmin(crowd[near])])
             one = images.read(at, at + 1)
             image = np.zeros(images.header.shape, dtype=np.int64)
             image.ravel()[one.views[view].pixel] = one.views[view].value[:, 0]
-            found.append(pictures.Track(species, float(p[at]), _named(one.key[0]), image))
+            ring = ring_radius(geometry, species, float(p[at]))
+            found.append(pictures.Track(species, float(p[at]), _named(one.key[0]), image, ring))
     return found
 
 

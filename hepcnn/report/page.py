@@ -55,7 +55,11 @@ def build_report(config: Config, output: Path) -> None:
     folder = Path(config.output)
     images = [
         image_section(
-            name, config.images[name], found, Studio(folder / "images" / name / "figures")
+            name,
+            config.images[name],
+            config.samples[config.images[name].sample].geometry,
+            found,
+            Studio(folder / "images" / name / "figures"),
         )
         for name, found in results.images.items()
     ]
@@ -87,10 +91,10 @@ def _page(results: Results, images: Sequence[ImageSection], tasks: Sequence[Task
         inputs={what: origin["id"] for what, origin in rows},
     )
     rows.append(("this page", own))
-    stages = [[what, *_origin(origin)] for what, origin in rows]
+    stages = [[what, *_origin(made)] for what, made in rows]
     versions: dict[str, dict[str, str]] = {}
-    for _, origin in rows:
-        for name, version in origin.get("versions", {}).items():
+    for _, made in rows:
+        for name, version in dict(made.get("versions", {})).items():
             versions.setdefault(name, {})[version] = ""
     return Page(
         config=results.config,
@@ -119,8 +123,7 @@ def _origins(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
     for images in results.images.values():
-        for path, provenance in zip(images.paths, images.provenance, strict=True):
-            yield short(path), provenance
+        yield from zip(map(short, images.paths), images.provenance, strict=True)
     for name, task in results.tasks.items():
         for method, provenance in task.provenance.items():
             yield f"tasks/{name}/{method}/predictions.h5", provenance

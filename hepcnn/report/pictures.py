@@ -36,13 +36,15 @@ def _edges(axis: Axis) -> NDArray[np.float64]:
 class Track:
     """One image with what is known of its track.
 
-    `image` is (bins in r, bins in φ); `momentum` is in MeV; `name` says which track it is.
+    `image` is (bins in r, bins in φ); `momentum` is in MeV; `name` says which track it is; `ring`
+    is the radius of its expected ring (in the unit of r), NaN below threshold.
     """
 
     species: str
     momentum: float
     name: str
     image: NDArray[Any]
+    ring: float
 
 
 def _ring_sector(r: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -53,16 +55,12 @@ def _ring_sector(r: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np
     return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
 
 
-def _cells(
-    axes: Axes, track: Track, outlines: list[NDArray[np.float64]], full: float
-) -> PolyCollection:
-    values = track.image[track.image > 0]
-    shade = 0.35 + 0.65 * np.minimum(values / full, 1.0) if len(values) else np.zeros(0)
-    cells = PolyCollection(
-        outlines, array=None, facecolors=SPECIES_COLOUR[track.species], alpha=shade, linewidths=0
-    )
-    axes.add_collection(cells)
-    return cells
+def _cells(axes: Axes, track: Track, outlines: list[NDArray[np.float64]], full: float) -> None:
+    """Fill the outlines of the occupied bins, the darker the more hits."""
+    if outlines:
+        shade = 0.35 + 0.65 * np.minimum(track.image[track.image > 0] / full, 1.0)
+        colour = SPECIES_COLOUR[track.species]
+        axes.add_collection(PolyCollection(outlines, facecolors=colour, alpha=shade, linewidths=0))
 
 
 def _phi_ticks(axes: Axes) -> None:
@@ -84,7 +82,8 @@ def example(track: Track, r: Axis, phi: Axis) -> Figure:
     Returns
     -------
     Figure
-        Two panels; each occupied bin is one cell in both, darker with more hits.
+        Two panels; each occupied bin is one cell in both, darker with more hits. The expected
+        ring is dashed.
     """
     figure = Figure(figsize=(5.6, 3.0))
     left, right = figure.subplots(1, 2)
@@ -115,6 +114,10 @@ def example(track: Track, r: Axis, phi: Axis) -> Figure:
     _cells(right, track, sectors, full)
     circle = np.linspace(-np.pi, np.pi, 181)
     right.plot(r.high * np.cos(circle), r.high * np.sin(circle), color=INK, lw=0.8, alpha=0.5)
+    if not np.isnan(track.ring):
+        dashed = {"color": INK, "linewidth": 1.0, "linestyle": (0, (4, 3))}
+        left.axhline(track.ring, **dashed)
+        right.plot(track.ring * np.cos(circle), track.ring * np.sin(circle), **dashed)
     right.plot(0, 0, marker="+", color=INK, markersize=8)
     limit = 1.06 * r.high
     right.set(

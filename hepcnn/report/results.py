@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import Config, Task
+from hepcnn.config import Config, PolarImages, Task
 from hepcnn.errors import InputError
 from hepcnn.performance.evaluate import TOGETHER
 from hepcnn.performance.sample import Sample, select
@@ -78,11 +78,11 @@ def read_results(config: Config) -> Results:
     Raises
     ------
     InputError
-        If a file is missing, with the command that makes it; if one is damaged; or if a task's
-        tables are not of its predictions.
+        If a file is missing, with the command that makes it; if one is damaged; or if files do
+        not belong together, or to the configuration.
     """
     folder = Path(config.output)
-    images = {name: _images(folder / "images" / name, name) for name in config.images}
+    images = {name: _images(folder / "images" / name, name, s) for name, s in config.images.items()}
     tasks = {name: _task(folder / "tasks" / name, name, t) for name, t in config.tasks.items()}
     for task in tasks.values():
         _check_shards(images[task.settings.images], task)
@@ -110,12 +110,27 @@ def _text(path: Path, make: str) -> str:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
 
-def _images(folder: Path, name: str) -> ImageSet:
+def _images(folder: Path, name: str, settings: PolarImages) -> ImageSet:
     shards = sorted(folder.glob("*.h5"))
     if not shards:
         make = f"hepcnn convert FILE.root... --images {name} -o {folder}/0000.h5"
         raise InputError(f"{folder}: no image shard (*.h5); one is made by '{make}'")
-    return ImageSet(shards)
+    images = ImageSet(shards)
+    wanted = settings.model_dump(mode="json")
+    _check_settings(folder, images.header.maker, wanted, "convert the events again")
+    return images
+
+
+def _check_settings(
+    path: Path, made: Mapping[str, Any], wanted: Mapping[str, Any], how: str
+) -> None:
+    """Refuse a file made with other settings than the configuration's: the page would mix them."""
+    for name in sorted(made.keys() & wanted.keys()):
+        if made[name] != wanted[name]:
+            raise InputError(
+                f"{path}: made with '{name}' {made[name]} where the configuration now says "
+                f"{wanted[name]}; {how}"
+            )
 
 
 def _task(folder: Path, name: str, settings: Task) -> TaskResults:
@@ -138,6 +153,9 @@ def _task(folder: Path, name: str, settings: Task) -> TaskResults:
                 f"{folder}/tables/{table.name}.json: made of other predictions than those in "
                 f"{folder}; make it again with '{evaluate}'"
             )
+        made, wanted = table.provenance.get("settings", {}), settings.tables.model_dump(mode="json")
+        where = folder / "tables" / f"{table.name}.json"
+        _check_settings(where, made, wanted, f"make it again with '{evaluate}'")
     train = f"hepcnn train SHARD.h5... --task {name} --network NETWORK -o {folder}/NETWORK"
     return TaskResults(
         name=name,
@@ -163,14 +181,13 @@ def _table(folder: Path, name: str, make: str) -> TableFile:
 
 def _history(path: Path, make: str) -> History:
     rows = list(csv.DictReader(_text(path, make).splitlines()))
+    if not rows:
+        raise InputError(f"{path}: a history without an epoch; make it again with '{make}'")
     try:
-        columns = tuple(np.array([float(row[name]) for row in rows]) for name in _HISTORY)
+        columns = [np.array([float(row[name]) for row in rows]) for name in _HISTORY]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a history with the columns {', '.join(_HISTORY)} ({error}); make it "
             f"again with '{make}'"
         ) from error
-    epoch, loss = columns[0], columns[2]
-    # The weights that are kept are those of the lowest validation loss.
-    best = int(epoch[np.nanargmin(loss)]) if np.isfinite(loss).any() else 0
-    return History(*columns, best)
+    return History(*columns)

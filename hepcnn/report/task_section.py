@@ -153,7 +153,7 @@ def _momentum_range(task: TaskResults) -> str:
 
 def _counts(task: TaskResults) -> str:
     kaons, pions = (int(task.sample.true(name).sum()) for name in ("kaon", "pion"))
-    return rf"{kaons:,} K, {pions:,} $\pi$ of the test split"
+    return rf"{kaons:,} K, {pions:,} $\pi$"
 
 
 def _summary(table: TableFile, look: Mapping[str, Look], studio: Studio) -> list[Picture]:
@@ -196,7 +196,7 @@ def _separation(task: TaskResults, look: Mapping[str, Look], studio: Studio) -> 
     for method in task.sample.methods:
         score = task.sample.nndllk(method)
         rocs[method] = Ranking(score[kaon], score[pion]).roc()
-    box = ["NNDLLK > cut, any cut", _momentum_range(task), _counts(task)]
+    box = ["NNDLLK > cut, test split", _momentum_range(task), _counts(task)]
     return studio.picture(
         curves.separation(rocs, look, task.settings.tables.misid, box),
         "kaon_pion",
@@ -230,7 +230,7 @@ def _cuts(task: TaskResults, method: str, studio: Studio) -> Picture:
         rows = _of(records, asked=cut)
         pairs[cut] = (points(rows, "efficiency"), points(rows, "misid"))
     return studio.picture(
-        curves.cuts(pairs, [plain(method)]),
+        curves.cuts(pairs, f"{plain(method)},  {_counts(task)}"),
         f"cuts_{method}",
         alt=f"Kaon efficiency and pion misID of {method} against momentum for stated cuts",
         caption=f"{method}: kaons kept (K → K) and pions let through (π → K) at stated cuts.",
@@ -257,7 +257,7 @@ def _species(records: Records, look: Mapping[str, Look], studio: Studio) -> list
         label = "misID" if quantity == "misid" else quantity
         found.append(
             studio.picture(
-                curves.panels(series, look, label),
+                curves.panels(series, look, label, whole=quantity != "misid"),
                 f"{quantity}_momentum",
                 alt=f"{label.capitalize()} of every species against momentum, by method",
                 caption=text,

@@ -1,0 +1,256 @@
+"""The page: whole, self-contained, safe, and clear about what is missing."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hepcnn.config import Config, Network, Task
+from hepcnn.detector.geometry import load_geometry
+from hepcnn.errors import InputError
+from hepcnn.report import style
+from hepcnn.report.image_section import mean_images, ring_radius
+from hepcnn.report.page import build_report
+from hepcnn.store.images import ImageSet
+
+Make = Callable[..., Config]
+
+
+class Reader(HTMLParser):
+    """Collects the tags with their attributes, the ids and the text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def _build(config: Config, folder: Path) -> str:
+    page = folder / "report.html"
+    build_report(config, page)
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def results(make_results: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config]:
+    folder = tmp_path_factory.mktemp("whole") / "results"
+    return folder, make_results(folder)
+
+
+@pytest.fixture(scope="module")
+def page(results: tuple[Path, Config]) -> str:
+    return _build(results[1], results[0])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw figures for the page only."""
+    monkeypatch.setattr(style, "save", lambda *_: None)
+
+
+def _linked(page: str) -> list[str]:
+    """Everything that the page, its style and the figures within it would load or lead to."""
+    found = re.findall(r"(?:src|href|srcset|action|data)=[\"']([^\"']*)", page)
+    found += re.findall(r"url\(([^)]*)\)|@import\s+(\S+)", page)
+    for coded in re.findall(r"data:image/svg\+xml;charset=utf-8;base64,([A-Za-z0-9+/=]+)", page):
+        figure = base64.b64decode(coded).decode()
+        found += re.findall(r"href=[\"']([^\"']*)", figure)
+        found += re.findall(r"url\(([^)]*)\)", figure)
+    return [link if isinstance(link, str) else "".join(link) for link in found]
+
+
+def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
+    links = _linked(page)
+    assert len(links) > 50
+    assert [link for link in links if not link.startswith(("data:", "#"))] == []
+    assert "<script" not in page
+    assert "<link" not in page
+
+
+def test_links_within_the_page_lead_somewhere(page: str) -> None:
+    reader = Reader(page)
+    ids = {attributes["id"] for _, attributes in reader.tags if "id" in attributes}
+    targets = {a["href"][1:] for a in reader.all("a") if (a["href"] or "").startswith("#")}
+    assert targets
+    assert targets <= ids
+
+
+def test_every_figure_has_a_text_in_its_place(page: str) -> None:
+    images = Reader(page).all("img")
+    assert len(images) > 15
+    assert all(len(image["alt"] or "") > 20 for image in images)
+
+
+def test_tables_have_captions_and_their_files(page: str, results: tuple[Path, Config]) -> None:
+    assert page.count('<figure class="table">') == page.count("<table>")
+    links = {a["download"]: a["href"] for a in Reader(page).all("a") if "download" in a}
+    folder = results[0] / "tasks" / "rich_pid" / "tables"
+    for name in ("comparison.csv", "efficiency.json", "confusion_majority.csv"):
+        text = base64.b64decode((links[name] or "").split("base64,")[1]).decode()
+        assert text == (folder / name).read_text(encoding="utf-8")
+
+
+def test_numbers_are_those_of_the_tables(page: str, results: tuple[Path, Config]) -> None:
+    folder = results[0] / "tasks" / "rich_pid" / "tables"
+    text = Reader(page).text
+    assert (folder / "printout_lecture_cnn.txt").read_text(encoding="utf-8") in text
+    assert "400" in text  # tracks of the images, from the cutflow
+    assert "2019" in text  # the seed
+
+
+@pytest.mark.usefixtures("page")
+def test_figures_are_put_beside_the_tables(results: tuple[Path, Config]) -> None:
+    folder = results[0] / "tasks" / "rich_pid" / "figures"
+    names = {path.name for path in folder.iterdir()}
+    assert {"kaon_pion.pdf", "kaon_pion.png", "confusion_lecture_cnn.pdf", "training.png"} <= names
+    assert (results[0] / "images" / "rich_polar" / "figures").is_dir()
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_same_results_give_the_same_bytes(
+    page: str, results: tuple[Path, Config], tmp_path: Path
+) -> None:
+    assert _build(results[1], tmp_path) == page
+
+
+@pytest.mark.usefixtures("quick")
+def test_hostile_names_several_tasks_and_image_sets(make_results: Make, tmp_path: Path) -> None:
+    name, network, images = "<script>alert(1)<", 'a" onload="x$y', "<b>&"
+    tasks = {
+        name: Task(images=images, networks={network: Network(architecture="mlp")}, baselines=[]),
+        "second": Task(images="plain", networks={"mlp": Network()}, baselines=["majority"]),
+    }
+    config = make_results(tmp_path / "results", tasks, tracks=500, events=40)
+    reader = Reader(_build(config, tmp_path))
+    assert not reader.all("script")
+    assert not any("onload" in attributes for _, attributes in reader.tags)
+    for text in (f"Task {name}", network, "Task second", f"Images {images}", "Images plain"):
+        assert text in reader.text
+    assert "The task has no control" in reader.text
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_task_two_views_and_species_without_tracks(make_results: Make, tmp_path: Path) -> None:
+    config = make_results(
+        tmp_path / "results",
+        {},
+        events=40,
+        views=("rich1", "rich2"),
+        abundance=(0, 0, 0.5, 0.5, 0, 0),
+    )
+    reader = Reader(_build(config, tmp_path))
+    assert "PID printout" not in reader.text
+    alts = [image["alt"] or "" for image in reader.all("img")]
+    assert sum("Image of one" in alt and "RICH2" in alt for alt in alts) == 2
+
+
+def _shards(folder: Path) -> Path:
+    return folder / "images" / "rich_polar"
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        ("images/rich_polar", "hepcnn convert"),
+        ("tasks/rich_pid/lecture_cnn/history.csv", "hepcnn train"),
+        ("tasks/rich_pid/lecture_cnn/predictions.h5", "hepcnn predict"),
+        ("tasks/rich_pid/majority/predictions.h5", "--baseline majority"),
+        ("tasks/rich_pid/tables/efficiency.json", "hepcnn evaluate"),
+        ("tasks/rich_pid/tables/printout_majority.txt", "hepcnn evaluate"),
+    ],
+)
+def test_a_missing_file_is_named_with_its_command(
+    make_results: Make, tmp_path: Path, missing: str, command: str
+) -> None:
+    config = make_results(tmp_path / "results", tracks=200, events=8)
+    path = tmp_path / "results" / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(InputError, match=re.escape(missing)) as error:
+        build_report(config, tmp_path / "report.html")
+    assert command in str(error.value)
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("lecture_cnn/history.csv", "epoch,loss\n1,2\n"),
+        ("lecture_cnn/history.csv", ""),
+        ("tables/efficiency.json", "{"),
+        ("tables/efficiency.json", "[]"),
+        ("tables/efficiency.json", '{"name": "efficiency"}'),
+    ],
+)
+def test_a_damaged_file_is_named(make_results: Make, tmp_path: Path, file: str, text: str) -> None:
+    config = make_results(tmp_path / "results", tracks=200, events=8)
+    (tmp_path / "results" / "tasks" / "rich_pid" / file).write_text(text)
+    with pytest.raises(InputError, match=re.escape(file)):
+        build_report(config, tmp_path / "report.html")
+
+
+def test_files_that_do_not_belong_together_are_refused(make_results: Make, tmp_path: Path) -> None:
+    config = make_results(tmp_path / "results", tracks=200, events=8)
+    task = config.tasks["rich_pid"]
+    tables = task.tables.model_copy(update={"momentum_range": (3000.0, 50_000.0)})
+    other = config.model_copy(
+        update={"tasks": {"rich_pid": task.model_copy(update={"tables": tables})}}
+    )
+    with pytest.raises(InputError, match="momentum_range"):
+        build_report(other, tmp_path / "report.html")
+
+    path = tmp_path / "results" / "tasks" / "rich_pid" / "tables" / "species.json"
+    path.write_text(path.read_text().replace("rich_pid-majority", "another"))
+    with pytest.raises(InputError, match=r"species\.json: made of other predictions"):
+        build_report(config, tmp_path / "report.html")
+
+
+def test_a_shard_that_no_prediction_knows_is_refused(
+    make_results: Make, make_shards: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    config = make_results(tmp_path / "results", tracks=200, events=8)
+    (left_over,) = make_shards(tmp_path, shards=1, events=4, seed=9, classes=_classes(tmp_path))
+    shutil.copy(left_over, _shards(tmp_path / "results") / "9999.h5")
+    with pytest.raises(InputError, match=r"9999\.h5: not among the shards"):
+        build_report(config, tmp_path / "report.html")
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    return ImageSet(sorted(_shards(folder / "results").glob("*.h5"))).header.classes
+
+
+def test_mean_images_are_sums_over_tracks(make_shards: Callable[..., list[Path]], tmp_path) -> None:
+    images = ImageSet(make_shards(tmp_path, events=20))
+    everything = images.read(0, len(images))
+    sparse = everything.views["rich1"]
+    dense = np.zeros((len(images), 64))
+    rows = np.repeat(np.arange(len(images)), np.diff(sparse.offsets))
+    dense[rows, sparse.pixel] = sparse.value[:, 0]
+    for index, (mean, count) in enumerate(mean_images(images, "rich1").values()):
+        own = dense[images.labels == index]
+        assert count == len(own)
+        np.testing.assert_allclose(mean.ravel(), own.mean(axis=0))
+
+
+def test_expected_rings_are_those_of_the_field() -> None:
+    rich1 = load_geometry("lhcb-run3")["rich1"]
+    saturated = ring_radius(rich1, "electron", 50_000)
+    assert 94 < saturated < 98  # PHYSICS: radii of 94 to 97 mm
+    assert ring_radius(rich1, "kaon", 40_000) < saturated
+    assert np.isnan(ring_radius(rich1, "kaon", 8_000))
