@@ -90,8 +90,8 @@ def image_section(
             ("file", "reason", "events lost"),
             [(s.file, s.reason, s.events if s.events >= 0 else "unknown") for s in images.skipped],
         ),
-        lost=f"{sum(e for e in lost if e >= 0):,}"
-        + (" and an unknown number" if any(e < 0 for e in lost) else ""),
+        lost=f"{sum(e for e in lost if e >= 0):,} events"
+        + (" and an unknown number more" if any(e < 0 for e in lost) else ""),
         momentum=studio.picture(
             curves.momentum(spectra),
             "momentum",

@@ -11,9 +11,10 @@ from typing import ParamSpec
 
 import matplotlib as mpl
 import mplhep
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.rcsetup import cycler
 
 from hepcnn.detector.particles import PARTICLES
 from hepcnn.files import atomic_path
@@ -82,7 +83,6 @@ _STYLE = {
     "axes.titlelocation": "left",
     "axes.unicode_minus": True,
     "axes.prop_cycle": cycler("color", COLOURS),
-    "figure.constrained_layout.use": True,
     "figure.facecolor": "white",
     "savefig.bbox": None,
     "svg.fonttype": "path",  # the page must look the same whatever fonts the reader has
@@ -98,10 +98,8 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(_STYLE):
             figure = draw(*args, **kwargs)
-            # Find the layout here, once, and not again for each format that is written.
-            if engine := figure.get_layout_engine():
-                engine.execute(figure)
-            figure.set_layout_engine("none")
+            # Once, and not by the figure itself, which would do it twice for each format.
+            ConstrainedLayoutEngine().execute(figure)
             return figure
 
     return inner

@@ -101,13 +101,17 @@ def merits(records: Records, network: str) -> list[Merit]:
         rows = [r for r in own if r["figure"] == name]
         result.append(
             Merit(
-                name=name,
+                name=_title(name),
                 network=_shown(rows[0], "network_value"),
                 controls={r["control"]: _shown(r, "control_value") for r in rows},
                 apart=all(r["apart"] == "yes" for r in rows),
             )
         )
     return result
+
+
+def _title(figure: str) -> str:
+    return figure.replace(" pi ", " π ")
 
 
 def _shown(record: Mapping[str, Any], column: str) -> str:
@@ -161,7 +165,7 @@ def _summary(table: TableFile, look: Mapping[str, Look], studio: Studio) -> list
     for row in table.records:
         for role in ("network", "control"):
             value, error = (number(row[f"{role}_value{part}"]) for part in ("", "_err_high"))
-            values.setdefault(row["figure"], {})[row[role]] = (value, error)
+            values.setdefault(_title(row["figure"]), {})[row[role]] = (value, error)
     if not values:
         return []
     return [

@@ -19,6 +19,7 @@ from hepcnn.report import style
 from hepcnn.report.image_section import mean_images, ring_radius
 from hepcnn.report.page import build_report
 from hepcnn.store.images import ImageSet
+from hepcnn.store.shard import Skipped
 
 Make = Callable[..., Config]
 
@@ -147,7 +148,11 @@ def test_hostile_names_several_tasks_and_image_sets(make_results: Make, tmp_path
 
 
 @pytest.mark.usefixtures("quick")
-def test_no_task_two_views_and_species_without_tracks(make_results: Make, tmp_path: Path) -> None:
+def test_no_task_two_views_and_species_without_tracks(
+    make_results: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped = [Skipped("bad.root", "truncated", 12), Skipped("worse.root", "no tree", -1)]
+    monkeypatch.setattr(ImageSet, "skipped", property(lambda _: skipped))
     config = make_results(
         tmp_path / "results",
         {},
@@ -157,6 +162,13 @@ def test_no_task_two_views_and_species_without_tracks(make_results: Make, tmp_pa
     )
     reader = Reader(_build(config, tmp_path))
     assert "PID printout" not in reader.text
+    for text in (
+        "2 files were left out",
+        "with 12 events and an unknown number more",
+        "bad.root",
+        "truncated",
+    ):
+        assert text in reader.text
     alts = [image["alt"] or "" for image in reader.all("img")]
     assert sum("Image of one" in alt and "RICH2" in alt for alt in alts) == 2
 
