@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from numpy.typing import NDArray
 
@@ -93,7 +93,7 @@ def train(
             note(f"{task_name}/{network_name}: going on after epoch {state.epoch}, from {work}")
         if not state.finished(task.train):
             module = TrainingModule(network, data, task.train, seed, state, work)
-            _fit(module, hardware, f"{task_name}/{network_name}")
+            fit(module, hardware, f"{task_name}/{network_name}")
             state = TrainingProgress.load(work)
     if state.diverged:
         raise InputError(
@@ -164,7 +164,10 @@ def _examples(
     return data, preprocessing, frequencies if settings.balance == "none" else flat
 
 
-def _fit(module: TrainingModule, hardware: Hardware, name: str) -> None:
+def fit(
+    module: TrainingModule, hardware: Hardware, name: str, callbacks: Sequence[Callback] = ()
+) -> None:
+    """Train a module to its end, showing the progress under a name."""
     note(
         f"{name}: {len(module.data.train)} training and {len(module.data.validation)} validation "
         f"images, {hardware.devices} × {hardware.accelerator}, {hardware.precision}"
@@ -175,7 +178,7 @@ def _fit(module: TrainingModule, hardware: Hardware, name: str) -> None:
         strategy="ddp_spawn" if hardware.devices > 1 else "auto",
         precision=hardware.precision,
         max_epochs=module.settings.epochs - module.state.epoch,
-        callbacks=[ShowProgress(name)],
+        callbacks=[ShowProgress(name), *callbacks],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

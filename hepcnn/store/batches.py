@@ -25,8 +25,10 @@ BLOCK = 1024
 WINDOW = 1 << 16
 #: Examples read at once: bounds the memory of a read.
 SPAN = 1 << 13
-#: Sparse images up to so many bytes are held in memory: about ten million of a RICH.
+#: Sparse images up to so many bytes are held in memory: over a million of a busy RICH.
 MEMORY = 2 << 30
+#: Occupancy above which clearing a whole buffer is faster than setting its pixels back.
+_CROWDED = 0.1
 #: Buffers that batches are made in by turns.
 BUFFERS = 3
 
@@ -106,11 +108,8 @@ def _read(images: ImageSet, index: NDArray[np.int64]) -> Iterator[_Sparse]:
                     f"{path}: views/{name}/pixel: {sparse.pixel.max()} is not in an image of "
                     f"{pixels} pixels: a damaged image shard"
                 )
-            lengths = np.diff(sparse.offsets)[part - part[0]]
-            offsets = np.concatenate([[0], np.cumsum(lengths)])
-            kept = np.repeat(sparse.offsets[part - part[0]] - offsets[:-1], lengths)
-            kept += np.arange(offsets[-1])
-            views.append((offsets, sparse.pixel[kept], sparse.value[kept]))
+            whole = sparse.offsets, sparse.pixel, sparse.value
+            views.append(whole if len(part) == len(block) else _take(*whole, part - part[0]))
         yield _Sparse(part, views)
 
 
@@ -130,54 +129,66 @@ def _join(parts: list[_Sparse]) -> _Sparse:
 
 
 @njit(cache=True, nogil=True)
-def _fill(out, offsets, pixel, value, rows, first, step, scale, touched, n):  # type: ignore[no-untyped-def]  # numba
-    """Set the pixels of one view in a flat dense batch; note where. Pixels are `step` apart."""
-    size = len(out) // len(rows)
-    for b in range(len(rows)):
-        for j in range(offsets[rows[b]], offsets[rows[b] + 1]):
-            at = b * size + np.int64(pixel[j]) * step + first
-            for c in range(len(scale)):
-                out[at + c] = value[j, c] * scale[c]
-            touched[n] = at
-            n += 1
-    return n
+def _take(offsets, pixel, value, rows):  # type: ignore[no-untyped-def]  # numba
+    """Sparse images of some rows."""
+    taken = np.zeros(len(rows) + 1, np.int64)
+    for i in range(len(rows)):
+        taken[i + 1] = taken[i] + offsets[rows[i] + 1] - offsets[rows[i]]
+    new_pixel = np.empty(taken[-1], pixel.dtype)
+    new_value = np.empty((taken[-1], value.shape[1]), value.dtype)
+    for i in range(len(rows)):
+        old, new = slice(offsets[rows[i]], offsets[rows[i] + 1]), slice(taken[i], taken[i + 1])
+        new_pixel[new] = pixel[old]
+        new_value[new] = value[old]
+    return taken, new_pixel, new_value
 
 
 @njit(cache=True, nogil=True)
-def _clear(out, touched, channels):  # type: ignore[no-untyped-def]  # numba
-    for at in touched:
-        for c in range(channels):
-            out[at + c] = 0
+def _scatter(dense, offsets, pixel, value, rows, first, scale):  # type: ignore[no-untyped-def]  # numba
+    """Set the pixels of one view, value × scale, in a batch (B, H·W, V·C), from column `first`."""
+    for b in range(len(rows)):
+        part = slice(offsets[rows[b]], offsets[rows[b] + 1])
+        where = pixel[part]
+        for c in range(len(scale)):
+            image, count, factor = dense[b, :, first + c], value[part, c], scale[c]
+            for j in range(len(where)):
+                image[where[j]] = count[j] * factor
 
 
 class _Buffer:
-    """A dense batch (B, H, W, V, C) that is made again and again."""
+    """A dense batch that is made again and again."""
 
     def __init__(self, batch_size: int, images: ImageSet) -> None:
         header = images.header
-        shape = (batch_size, *header.shape, len(header.views), len(header.channels))
-        self._dense = np.zeros(shape, np.float32)
-        self._touched = np.empty(0, np.int64)
-        self._count = 0
+        height, width = header.shape
+        views, channels = len(header.views), len(header.channels)
+        self._dense = np.zeros((batch_size, height * width, views * channels), np.float32)
+        self._shape = (height, width, views, channels)
+        self._last: tuple[_Sparse, NDArray[np.int64]] | None = None
 
     def fill(
         self, sparse: _Sparse, rows: NDArray[np.int64], scale: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Make the batch of some rows, as (B, V, C, H, W); valid until the next."""
-        views, channels = scale.shape
-        _clear(self._dense.reshape(-1), self._touched[: self._count], channels)
-        needed = sum(int((o[rows + 1] - o[rows]).sum()) for o, _, _ in sparse.views)
-        if needed > len(self._touched):
-            self._touched = np.empty(needed + needed // 2, np.int64)
-        dense = self._dense[: len(rows)]
-        flat = dense.reshape(-1)
-        self._count = 0
+        self._clear()
+        self._set(sparse, rows, scale)
+        self._last = sparse, rows
+        return self._dense[: len(rows)].reshape(-1, *self._shape).transpose(0, 3, 4, 1, 2)
+
+    def _clear(self) -> None:
+        if self._last is None:
+            return
+        sparse, rows = self._last
+        occupied = sum(int((ends[rows + 1] - ends[rows]).sum()) for ends, _, _ in sparse.views)
+        if occupied > _CROWDED * len(rows) * self._dense[0].size:
+            self._dense.fill(0)
+        else:
+            self._set(sparse, rows, np.zeros(self._shape[2:], np.float32))
+
+    def _set(self, sparse: _Sparse, rows: NDArray[np.int64], scale: NDArray[np.float32]) -> None:
         for v, (offsets, pixel, value) in enumerate(sparse.views):
-            self._count = _fill(
-                flat, offsets, pixel, value, rows, v * channels, views * channels, scale[v],
-                self._touched, self._count,
-            )  # fmt: skip
-        return dense.transpose(0, 3, 4, 1, 2)
+            first = v * scale.shape[1]
+            _scatter(self._dense, offsets, pixel, value, rows, first, scale[v])
 
 
 class Batches:

@@ -48,8 +48,10 @@ def same(first, second):
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("order", ["stored", "shuffled", "balanced"])
 @pytest.mark.parametrize("memory", [0, 1 << 30])
-def test_images_are_those_of_the_index(images, order, memory):
-    """Every batch, although its buffer held another one before."""
+@pytest.mark.parametrize("crowded", [0, 1])
+def test_images_are_those_of_the_index(images, order, memory, crowded, monkeypatch):
+    """Every batch, although its buffer held another one before, cleared in either way."""
+    monkeypatch.setattr(module, "_CROWDED", crowded)
     which = np.flatnonzero(images.labels >= 0)
     scale = np.array([[1, 2], [0.5, 4]])
     batches = Batches(images, which, 32, order=order, seed=3, scale=scale, memory=memory)

@@ -1,0 +1,112 @@
+"""Batches of RICH images, shuffled: ours beside the usual loader, and beside their limits.
+
+    python -m benchmarks.loading
+
+The usual loader reads one image after the other from a dense, gzipped HDF5 file and lets torch
+collate them. How fast that is depends on the file's chunks: of a batch, as prototypes had them, or
+of one image, the best case for reading singly. (With the chunks that h5py chooses by itself it is
+five times slower still.)
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import h5py
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+
+from benchmarks.harness import row, seconds
+from benchmarks.shards import simulated_images
+from hepcnn.learning.cpu import keep_freed_memory
+from hepcnn.learning.loading import EpochDataset, loader
+from hepcnn.store.batches import SPAN, Batches
+from hepcnn.store.images import ImageSet
+
+EVENTS, BATCH_SIZE = 400, 256
+#: Images that the usual loader, which is slow, is timed with.
+USUAL_IMAGES = 512
+
+
+class UsualDataset(Dataset[tuple[np.ndarray, int]]):
+    """One image of a dense HDF5 file an item."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = h5py.File(path)
+
+    def __len__(self) -> int:
+        return len(self.file["labels"])
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        return self.file["images"][index], self.file["labels"][index]
+
+
+def usual_loader(path: Path, images: ImageSet, chunk: int) -> DataLoader[object]:
+    """The same images dense, float32, gzipped in chunks of so many, read one by one."""
+    batch = next(Batches(images, np.arange(len(images)), len(images), memory=0).epoch())
+    dense = batch["images"][:, 0]
+    with h5py.File(path, "w") as file:
+        chunks = (chunk, *dense.shape[1:])
+        file.create_dataset("images", data=dense, compression="gzip", chunks=chunks)
+        file["labels"] = batch["label"]
+    dataset = UsualDataset(path)
+    sampler = RandomSampler(dataset, num_samples=USUAL_IMAGES)
+    return DataLoader(dataset, batch_size=BATCH_SIZE, sampler=sampler)
+
+
+def drain(batches: Iterable[object]) -> None:
+    """Go through an epoch."""
+    for _ in batches:
+        pass
+
+
+def clear(dense: np.ndarray, times: int) -> None:
+    """Only write: what making dense batches cannot do without."""
+    for _ in range(times):
+        dense.fill(0)
+
+
+def main() -> bool:
+    """Print all rows; returns whether all keep their limits."""
+    keep_freed_memory()  # as training does
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images = simulated_images(folder, EVENTS)
+        which = np.arange(len(images))
+        disk = EpochDataset(Batches(images, which, BATCH_SIZE, order="shuffled", memory=0))
+        held = EpochDataset(Batches(images, which, BATCH_SIZE, order="shuffled"))
+        usual = usual_loader(folder / "usual.h5", images, BATCH_SIZE)
+        best = usual_loader(folder / "best.h5", images, 1)
+        dense = np.empty((BATCH_SIZE, *images.header.shape), np.float32)
+        starts = range(0, len(images), SPAN)
+        taken = seconds(
+            {
+                "disk": lambda: drain(loader(disk)),
+                "memory": lambda: drain(loader(held)),
+                "usual": lambda: drain(usual),
+                "best": lambda: drain(best),
+                "read": lambda: drain(images.read(i, min(i + SPAN, len(images))) for i in starts),
+                "zero": lambda: clear(dense, len(held)),
+            },
+            3,
+        )
+    counts = {"usual": USUAL_IMAGES, "best": USUAL_IMAGES}
+    rate = {name: counts.get(name, len(images)) / time for name, time in taken.items()}
+
+    def compare(title: str, ours: str, peer: str, floor: float | None = None) -> bool:
+        ratio = rate[ours] / rate[peer]
+        return row(title, f"{rate[ours]:,.0f} img/s", f"{rate[peer]:,.0f} img/s", ratio, floor)
+
+    kept = compare("batches from disk / per-item h5py", "disk", "usual", 100)
+    kept &= compare("batches from memory / per-item h5py", "memory", "usual", 100)
+    compare("  … / per-item h5py, a chunk an image", "memory", "best")
+    compare("  limit: from disk / bare reading in order", "disk", "read")
+    compare("  limit: from memory / clearing a batch", "memory", "zero")
+    return kept
+
+
+if __name__ == "__main__":
+    sys.exit(not main())

@@ -1,0 +1,187 @@
+"""A training step of the lecture's network on a CPU: ours beside PyTorch's defaults and the peak.
+
+    python -m benchmarks.training
+
+Ours is the product's training, Lightning and loading included. The peer is the same network as
+torch's tutorials would train it: NCHW float32, Adam, a batch that is ready in memory. Each runs in
+a process of its own, because ours changes the process's malloc; they take turns, step by step.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback
+from torch import nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.harness import row
+from benchmarks.shards import simulated_images
+from hepcnn.config import Train
+from hepcnn.learning.hardware import choose
+from hepcnn.learning.loading import EpochDataset, loader
+from hepcnn.learning.module import TrainingData, TrainingModule
+from hepcnn.learning.progress import TrainingProgress
+from hepcnn.learning.training import fit
+from hepcnn.networks.registry import build
+from hepcnn.store.batches import Batches
+from hepcnn.store.images import ImageSet
+
+EVENTS, STEPS, WARM_UP = 150, 12, 3
+BATCH_SIZES = (256, 512)
+SHAPE, CLASSES = (1, 1, 32, 32), 6
+#: Of the convolution in `peak`.
+PEAK_FLOPS = 2 * 16 * 56**2 * 256**2 * 9
+
+
+class TakeTurns(Callback):
+    """Waits for its turn before each step, and tells how long the step took."""
+
+    def __init__(self, turn: Connection) -> None:
+        self.turn = turn
+
+    def on_train_start(self, *_: Any) -> None:
+        self.turn.recv()
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.turn.send(time.perf_counter() - self.start)
+        self.turn.recv()
+        self.start = time.perf_counter()
+
+
+def ours(turn: Connection, path: str, batch_size: int) -> None:
+    """The product's training."""
+    images = ImageSet(path)
+    which = np.flatnonzero(images.labels >= 0)
+    one = np.ones(len(images.header.classes))
+    scale = np.ones((1, 1), np.float32)
+    settings = Train(batch_size=batch_size)
+    data = TrainingData(images, which, which[:0], scale, one, one)
+    network = build("lecture_cnn", SHAPE, CLASSES)
+    with tempfile.TemporaryDirectory() as name:
+        module = TrainingModule(network, data, settings, 1, TrainingProgress(), Path(name))
+        fit(module, choose(settings), "ours", [TakeTurns(turn)])
+
+
+def peer(turn: Connection, batch_size: int) -> None:
+    """PyTorch's defaults."""
+    network = nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten(),
+        nn.Linear(12544, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, CLASSES),
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(network.parameters())
+    images = (torch.rand(batch_size, 1, 32, 32) < 0.35).float()
+    label = torch.randint(0, CLASSES, (batch_size,))
+    while True:
+        turn.recv()
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        functional.cross_entropy(network(images), label).backward()
+        optimizer.step()
+        turn.send(time.perf_counter() - start)
+
+
+def peak(turn: Connection) -> None:
+    """A convolution that oneDNN computes as fast as any: 256 channels, 3 × 3, channels last."""
+    images = torch.rand(16, 256, 56, 56).to(memory_format=torch.channels_last)
+    kernel = torch.rand(256, 256, 3, 3).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        while True:
+            turn.recv()
+            start = time.perf_counter()
+            functional.conv2d(images, kernel, padding=1)
+            turn.send(time.perf_counter() - start)
+
+
+def step_flops() -> float:
+    """Floating-point operations of a training step, an image."""
+    network = build("lecture_cnn", SHAPE, CLASSES)
+    with FlopCounterMode(display=False) as counter:
+        network(torch.rand(2, *SHAPE)).sum().backward()
+    return counter.get_total_flops() / 2
+
+
+def take_turns(work: dict[str, tuple[Callable[..., None], tuple[Any, ...]]]) -> dict[str, float]:
+    """Median seconds of a step of each, in turns."""
+    context = multiprocessing.get_context("spawn")
+    turns, processes = {}, []
+    for name, (target, arguments) in work.items():
+        turns[name], theirs = context.Pipe()
+        processes.append(context.Process(target=target, args=(theirs, *arguments), daemon=True))
+        processes[-1].start()
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(WARM_UP + STEPS):
+        for name, turn in turns.items():
+            turn.send(True)
+            taken[name].append(turn.recv())
+    for process in processes:
+        process.kill()  # Lightning catches SIGTERM
+        process.join()
+    return {name: statistics.median(times[WARM_UP:]) for name, times in taken.items()}
+
+
+def loading_seconds(images: ImageSet, batch_size: int) -> float:
+    """Seconds to load a batch."""
+    batches = Batches(images, np.arange(len(images)), batch_size, order="shuffled")
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        for batch in loader(EpochDataset(batches)):
+            del batch
+        taken.append((time.perf_counter() - start) / len(batches))
+    return min(taken)
+
+
+def main() -> bool:
+    """Print all rows; returns whether all keep their limits."""
+    with tempfile.TemporaryDirectory() as name:
+        images = simulated_images(Path(name), EVENTS)
+        work: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {"peak": (peak, ())}
+        for size in BATCH_SIZES:
+            work[f"ours {size}"] = ours, (str(images.paths[0]), size)
+            work[f"peer {size}"] = peer, (size,)
+        taken = take_turns(work)
+        load = loading_seconds(images, BATCH_SIZES[0])
+    rate = {n: max(size / taken[f"{n} {size}"] for size in BATCH_SIZES) for n in ("ours", "peer")}
+    kept = row(
+        "lecture network, training / torch's defaults",
+        f"{rate['ours']:,.0f} img/s",
+        f"{rate['peer']:,.0f} img/s",
+        rate["ours"] / rate["peer"],
+        2,
+    )
+    flops, limit = rate["ours"] * step_flops(), PEAK_FLOPS / taken["peak"]
+    row(
+        "  limit: its share of a convolution's peak",
+        f"{flops / 1e9:.0f} GFLOP/s",
+        f"{limit / 1e9:.0f} GFLOP/s",
+        flops / limit,
+        goal=0.45,
+    )
+    step = taken[f"ours {BATCH_SIZES[0]}"]
+    row(
+        "  loading a batch / a training step",
+        f"{load * 1e3:.2f} ms",
+        f"{step * 1e3:.0f} ms",
+        load / step,
+        goal=0.01,
+        most=True,
+    )
+    return kept
+
+
+if __name__ == "__main__":
+    sys.exit(not main())
