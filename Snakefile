@@ -26,9 +26,14 @@ localrules:
 
 
 rule all:
+    # Not the report alone: Snakemake makes a deleted file again only if it is asked for.
     default_target: True
     input:
-        f"{OUT}/report.html",
+        rules.report.output,
+        [path for name, sample in SETTINGS.samples.items() if sample.simulate for path in simulated(name)],
+        [path for imageset in SETTINGS.images for path in shards(imageset)],
+        [path for task in SETTINGS.tasks for path in learned(task)],
+        [path for task in SETTINGS.tasks for path in table_files(task)],
 
 
 rule events:
@@ -43,7 +48,7 @@ rule images:
 
 rule networks:
     input:
-        [f"{OUT}/tasks/{task}/{network}/checkpoint.ckpt" for task, t in SETTINGS.tasks.items() for network in t.networks],
+        [path for task in SETTINGS.tasks for path in learned(task)],
 
 
 rule tables:

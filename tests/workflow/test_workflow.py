@@ -82,7 +82,7 @@ def test_a_finished_workflow_has_its_report_and_nothing_to_do(finished):
     for file in ("mlp/checkpoint.ckpt", "mlp/history.csv", "momentum_prior/predictions.h5"):
         assert (results / "tasks" / "rich_pid" / file).is_file()
     assert not finished.planned()
-    empty = [p for p in results.rglob("*.*") if p.is_file() and not p.stat().st_size]
+    empty = [p for p in results.rglob("[!.]*.*") if p.is_file() and not p.stat().st_size]
     assert all(p.suffix == ".log" for p in empty)
 
 
@@ -114,10 +114,24 @@ def test_an_edit_of_the_imaging_code_reruns_imaging_and_what_follows(project):
     assert project.planned() == Counter(expected)
 
 
-def test_a_deleted_shard_is_rebuilt_alone_with_what_follows(project):
-    (project.folder / "results" / "images" / "rich_polar" / "0001.h5").unlink()
-    assert project.planned()["convert"] == 1
-    assert not project.planned()["simulate"]
+@pytest.mark.parametrize(
+    ("deleted", "planned"),
+    [
+        (
+            "images/rich_polar/0001.h5",
+            {"convert": 1, "train": 1, "predict": 1, "predict_baseline": 2}
+            | {"evaluate_rich_pid": 1, "report": 1},
+        ),
+        (
+            "tasks/rich_pid/majority/predictions.h5",
+            {"predict_baseline": 1, "evaluate_rich_pid": 1, "report": 1},
+        ),
+        ("tasks/rich_pid/tables/species.tex", {"evaluate_rich_pid": 1, "report": 1}),
+    ],
+)
+def test_a_deleted_file_is_made_again_alone_with_what_follows(project, deleted, planned):
+    (project.folder / "results" / deleted).unlink()
+    assert project.planned() == Counter(planned)
 
 
 def test_the_same_configuration_and_seed_give_the_same_tables(finished, tmp_path):

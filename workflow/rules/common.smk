@@ -88,7 +88,15 @@ def methods(task):
     return [*SETTINGS.tasks[task].networks, *SETTINGS.tasks[task].baselines]
 
 
+def learned(task):
+    """What training and prediction make for a task."""
+    made = [f"{network}/{file}" for network in SETTINGS.tasks[task].networks for file in ("checkpoint.ckpt", "history.csv")]
+    made += [f"{method}/predictions.h5" for method in methods(task)]
+    return [f"{OUT}/tasks/{task}/{file}" for file in made]
+
+
 def table_files(task):
+    """All tables of a task."""
     return table_paths(f"{OUT}/tasks/{task}/tables", methods(task))
 
 

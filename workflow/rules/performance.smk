@@ -26,10 +26,13 @@ rule report:
     input:
         [path for imageset in SETTINGS.images for path in shards(imageset)],
         [path for task in SETTINGS.tasks for path in table_files(task)],
-        [f"{OUT}/tasks/{t}/{n}/history.csv" for t, task in SETTINGS.tasks.items() for n in task.networks],
-        [f"{OUT}/tasks/{t}/{m}/predictions.h5" for t in SETTINGS.tasks for m in methods(t)],
+        [path for task in SETTINGS.tasks for path in learned(task)],
     output:
-        f"{OUT}/report.html",
+        page=f"{OUT}/report.html",
+        figures=[
+            *(directory(f"{OUT}/images/{imageset}/figures") for imageset in SETTINGS.images),
+            *(directory(f"{OUT}/tasks/{task}/figures") for task in SETTINGS.tasks),
+        ],
     params:
         config=SETTINGS.model_dump_json(),
         code=code_version("hepcnn.report.page"),
@@ -38,4 +41,4 @@ rule report:
     benchmark:
         f"{OUT}/benchmarks/report.tsv"
     shell:
-        "hepcnn report --config - -o {output} <<< {params.config:q} 2>&1 | tee {log}"
+        "hepcnn report --config - -o {output.page} <<< {params.config:q} 2>&1 | tee {log}"
