@@ -1,7 +1,6 @@
 """Layers that do what torch's do in a fraction of their time on a CPU.
 
-They take half of what the lecture's network needs beside its convolutions and matrix products;
-`benchmarks/training.py` measures the whole step.
+`benchmarks/training.py` measures what they are worth in the training of the lecture's network.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ class Dropout(nn.Dropout):
         mask = torch.empty_like(input, requires_grad=False)
         numbers = torch.empty(-(-mask.numel() // 8), dtype=torch.int64).random_(-(1 << 63), None)
         keep = numbers.view(torch.uint8)[: mask.numel()] >= int(threshold)
-        mask.copy_(keep.as_strided(mask.shape, mask.stride())).mul_(1 / (1 - self.p))
-        return input * mask
+        keep = keep.as_strided(mask.shape, mask.stride())
+        return input * torch.mul(keep, 1 / (1 - self.p), out=mask)
 
 
 class Flatten(nn.Module):
