@@ -20,13 +20,8 @@ from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import RichGeometry, load_geometry, unit
 from hepcnn.detector.optics import from_plane, to_sphere, trace_photons
 from hepcnn.events.schema import RichEvents
-from hepcnn.reconstruction.photons import (
-    _block,
-    _emission,
-    _mirrors,
-    _unfold,
-    photon_candidates,
-)
+from hepcnn.reconstruction.photon_kernels import block_angles, mirrors_of, prepare_track, unfold
+from hepcnn.reconstruction.photons import photon_candidates
 from hepcnn.reconstruction.quartic import reflection, solve_all
 from hepcnn.simulation.rich.generate import simulate_chunk
 
@@ -162,9 +157,9 @@ def candidates(number: int, name: str, rich: RichGeometry, events: RichEvents) -
 @njit(error_model="numpy", nogil=True)
 def one_track(o, point, direction, hits, theta, phi, repeats):
     """The kernel of `photon_candidates` for one track, many times."""
-    track = _emission(o, 1.0, point, direction)
+    track = prepare_track(o, 1.0, point, direction)
     for _ in range(repeats):
-        _block(o, track, hits[0], hits[1], hits[2], theta, phi)
+        block_angles(o, track, hits[0], hits[1], hits[2], theta, phi)
 
 
 def angles(name: str, rich: RichGeometry) -> None:
@@ -175,8 +170,8 @@ def angles(name: str, rich: RichGeometry) -> None:
     point = direction * (rich.radiator.entry_z + 500)
     plane = rng.uniform(-1, 1, (PAIRS, 2)) * rich.photon_plane.half_size
     panel = np.zeros(PAIRS, np.int8)
-    o = _mirrors(rich)
-    hits = _unfold(o, from_plane(rich, plane, panel), panel)
+    o = mirrors_of(rich)
+    hits = unfold(o, from_plane(rich, plane, panel), panel)
     theta, phi = np.empty(PAIRS), np.empty(PAIRS)
     repeats = 100
     speed = rate(

@@ -8,7 +8,8 @@ from hepcnn.detector.geometry import load_geometry, unit
 from hepcnn.detector.optics import from_plane, project_tracks, to_sphere, trace_photons
 from hepcnn.detector.particles import PARTICLES
 from hepcnn.detector.radiator import beta, detected_spectrum
-from hepcnn.reconstruction.photons import _arc_tangent2, photon_angles, photon_candidates
+from hepcnn.reconstruction.photon_kernels import arc_tangent2
+from hepcnn.reconstruction.photons import photon_angles, photon_candidates
 from hepcnn.simulation.rich.generate import simulate_chunk
 
 RICHES = [
@@ -143,9 +144,9 @@ def test_arc_tangent_is_numpys():
     rng = np.random.default_rng(3)
     y, x = rng.normal(size=(2, 2000)) * 10.0 ** rng.uniform(-6, 6, (2, 2000))
     y[:4], x[:4] = [0, 1, 0, -1], [1, 0, -1, 0]
-    ours = [_arc_tangent2.py_func(*point) for point in zip(y, x, strict=True)]
+    ours = [arc_tangent2.py_func(*point) for point in zip(y, x, strict=True)]
     np.testing.assert_allclose(ours, np.arctan2(y, x), rtol=0, atol=5e-13)
-    assert _arc_tangent2.py_func(0.0, 0.0) == 0
+    assert arc_tangent2.py_func(0.0, 0.0) == 0
 
 
 @pytest.mark.parametrize("rich", ["rich1", "rich2"])
