@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import truncnorm
 
 from hepcnn.config import RichSimulation, Sample
 from hepcnn.detector.geometry import load_geometry
@@ -17,6 +18,7 @@ from hepcnn.simulation.rich.generate import (
     write_sample_shard,
 )
 from hepcnn.simulation.rich.pixels import number_of_pixels
+from hepcnn.simulation.rich.tracks import lognormal_within
 
 GEOMETRY = load_geometry("lhcb-run3")
 SMALL = {"tracks": 30, "tracks_spread": 0.0}
@@ -70,7 +72,19 @@ def test_random_numbers_of_shards_and_samples_are_independent():
 def test_shards_share_the_events():
     settings = RichSimulation(events=10, shards=4)
     assert [shard_events(settings, k) for k in range(4)] == [3, 3, 2, 2]
-    assert [shard_events(RichSimulation(events=1, shards=3), k) for k in range(3)] == [1, 0, 0]
+    with pytest.raises(ValueError, match="shards: 3 are more than the events"):
+        RichSimulation(events=2, shards=3)
+
+
+@pytest.mark.parametrize("sigmas", [-20, -3, 0, 3, 20])
+def test_momenta_keep_the_spectrum_far_from_its_median(sigmas):
+    """Uniform quantiles of a narrow range, whose density falls or rises exponentially in ln p."""
+    low, width = 1000 * np.exp(0.1 * sigmas), 0.1
+    p = lognormal_within(1000.0, width, (low, 1.02 * low), (np.arange(1000) + 0.5) / 1000)
+    assert (np.diff(p) > 0).all()
+    t = np.log(p / low)
+    expected = truncnorm(sigmas, sigmas + np.log(1.02) / width).cdf(sigmas + t / width)
+    np.testing.assert_allclose(expected, (np.arange(1000) + 0.5) / 1000, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -157,14 +171,14 @@ def test_flat_spectrum_and_mixture():
 
 
 def test_default_spectrum_and_mixture_are_lhcbs():
-    """Median 7-8 GeV, mean 12-15 GeV; abundances as configured, both charges."""
+    """Median 7-8 GeV, mean 12-15 GeV; abundances of the lecture's test sample, both charges."""
     events = make(tracks=500)
     p = events.tracks["p"]
     assert 7000 < np.median(p) < 8500
     assert 11500 < p.mean() < 15000
     species = np.bincount(species_of(events.tracks["pdg"]), minlength=6) / len(p)
-    assert species[SPECIES.index("pion")] == pytest.approx(0.776, abs=0.02)
-    assert species[SPECIES.index("kaon")] == pytest.approx(0.12, abs=0.015)
+    assert species[SPECIES.index("pion")] == pytest.approx(0.689, abs=0.02)
+    assert species[SPECIES.index("kaon")] == pytest.approx(0.181, abs=0.015)
     assert events.tracks["charge"].mean() == pytest.approx(0, abs=0.05)
     positive_code = events.tracks["pdg"] > 0
     lepton = np.abs(events.tracks["pdg"]) < 100

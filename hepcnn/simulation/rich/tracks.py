@@ -117,9 +117,26 @@ def sample_momentum(settings: RichSimulation, n: int, rng: np.random.Generator) 
 def lognormal_within(
     median: float | Floats, width: float, bounds: tuple[float, float], quantile: Floats
 ) -> Floats:
-    """Quantiles of a log-normal distribution that is cut to a range."""
-    low, high = (ndtr((np.log(edge) - np.log(median)) / width) for edge in bounds)
-    x = np.exp(np.log(median) + width * ndtri(low + quantile * (high - low)))
+    """Quantiles of a log-normal distribution that is cut to a range.
+
+    Parameters
+    ----------
+    median : float or array (n,)
+        Median before the cut.
+    width : float
+        Width of the logarithm.
+    bounds : tuple of float
+        The range, in the unit of the median.
+    quantile : float64 array (n,)
+        From 0 to 1.
+    """
+    low, high = ((np.log(edge) - np.log(median)) / width for edge in bounds)
+    # A range above the median is mirrored: near 1, ndtr has no digits left.
+    above = low > 0
+    low, high = np.where(above, -high, low), np.where(above, -low, high)
+    quantile = np.where(above, 1 - quantile, quantile)
+    z = ndtri(ndtr(low) + quantile * (ndtr(high) - ndtr(low)))
+    x = np.exp(np.log(median) + width * np.where(above, -z, z))
     return np.clip(x, *bounds)  # the ends, but for rounding
 
 
