@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError, nearest
@@ -25,7 +25,15 @@ Positive = Annotated[float, Field(gt=0)]
 Species = Literal["electron", "muon", "pion", "kaon", "proton", "deuteron"]
 Rich = Literal["rich1", "rich2"]
 T = TypeVar("T")
-Range = tuple[Positive, Positive]
+
+
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise ValueError(f"{bounds[0]:g} is not below {bounds[1]:g}")
+    return bounds
+
+
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
 
 
 class Settings(BaseModel):
@@ -40,7 +48,12 @@ def _check_mixture(mixture: Mapping[Species, float]) -> None:
 
 
 class RichSimulation(Settings):
-    """Simulated RICH events. The defaults are LHCb Run 3 in scale; all of it can be changed."""
+    """Simulated RICH events. The defaults are LHCb Run 3 in scale; all of it can be changed.
+
+    Where no source is named, a default is a round number: momenta for the median of 7 to 8 GeV and
+    the mean of 12 to 15 GeV of LHCb's long tracks, tracks between the means of Run 1 (30 to 40) and
+    of Run 3 (four to five times as many), tracking errors for 0.4 mrad of each photon's angle.
+    """
 
     events: Count = 400
     """Events in the whole sample."""
@@ -92,9 +105,8 @@ class RichSimulation(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        low, high = self.momentum_range
-        if low >= high:
-            raise ValueError(f"momentum_range: {low} is not below {high}")
+        if self.shards > self.events:
+            raise ValueError(f"shards: {self.shards} are more than the events ({self.events})")
         if isinstance(self.mixture, dict):
             _check_mixture(self.mixture)
         return self
@@ -205,8 +217,6 @@ class Tables(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.momentum_range[0] >= self.momentum_range[1]:
-            raise ValueError("momentum_range: the first number must be below the second")
         if any(a >= b for a, b in zip(self.momentum_bins, self.momentum_bins[1:], strict=False)):
             raise ValueError("momentum_bins: the edges must increase")
         if isinstance(self.mixture, dict):

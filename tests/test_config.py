@@ -32,6 +32,11 @@ WRONG = [
     ({"tasks": {"t": POLAR | {"tables": {"momentum_bins": [2, 1]}}}}, ["momentum_bins"]),
     ({"images": {"i": {"sample": "rich", "shape": [0, 32]}}}, ["images.i.shape", "got 0"]),
     ({"images": {"i": {"sample": "rich", "rich": ["rich1", "rich1"]}}}, ["twice"]),
+    (
+        {"images": {"i": {"sample": "rich", "momentum_range": [9, 3]}}},
+        ["i.momentum_range", "9"],
+    ),
+    ({"samples": {"a": {"simulate": {"events": 2, "shards": 3}}}}, ["shards: 3", "events (2)"]),
     ({"samples": {"a": {"simulate": {"mixture": {"kaon": 0}}}}}, ["mixture", "above 0"]),
     ({"tasks": {"t": POLAR | {"networks": {"majority": {}}}}}, ["majority", "baseline"]),
 ]
