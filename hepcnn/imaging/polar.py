@@ -91,9 +91,8 @@ def polar_counts(
     ValueError
         If a coordinate is not finite, or a group has more than `MAX_POINTS` points.
     """
+    check_shape(shape)
     pixels = shape[0] * shape[1]
-    if pixels > MAX_PIXELS:
-        raise InputError(f"shape: {shape[0]} × {shape[1]} pixels are more than {MAX_PIXELS}")
     if not (np.isfinite(points).all() and np.isfinite(centres).all()):
         raise ValueError("the coordinates of points and centres must be finite")
     per_group = np.diff(point_offsets)
@@ -121,6 +120,12 @@ def polar_counts(
         count,
     )
     return offsets, pixel[: offsets[-1]], count[: offsets[-1]]
+
+
+def check_shape(shape: tuple[int, int]) -> None:
+    """Refuse images of more than `MAX_PIXELS` pixels with an `InputError`."""
+    if shape[0] * shape[1] > MAX_PIXELS:
+        raise InputError(f"shape: {shape[0]} × {shape[1]} pixels are more than {MAX_PIXELS}")
 
 
 def _tangents(bins: int) -> tuple[np.float32, ...] | None:

@@ -15,13 +15,20 @@ from hepcnn.detector.particles import OTHER, SPECIES, species_of
 from hepcnn.errors import InputError
 from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.imaging.panels import PANELS, PanelPoints, panel_points
-from hepcnn.imaging.polar import MAX_POINTS, polar_counts
+from hepcnn.imaging.polar import MAX_POINTS, check_shape, polar_counts
 from hepcnn.imaging.sparse import in_order, merge_channels
 from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
 
 
 def rich_header(settings: PolarImages) -> Header:
-    """What all images made with these settings have in common."""
+    """What all images made with these settings have in common.
+
+    Raises
+    ------
+    InputError
+        If the images are too large.
+    """
+    check_shape(settings.shape)
     rows, columns = settings.shape
     return Header(
         detector="rich",
@@ -176,14 +183,18 @@ def _keys(events: RichEvents) -> npt.NDArray[np.void]:
 
 
 def _features(events: RichEvents) -> dict[str, npt.NDArray[np.float32]]:
-    """Features of all tracks; η of the first direction known, NaN if there is none."""
+    """Features of all tracks; η of the direction in the first RICH crossed, NaN if not known.
+
+    The direction in RICH2 is that behind the magnet.
+    """
     per_event = np.diff(events.track_offsets)
     eta = np.full(events.n_tracks, np.nan, np.float32)
     for rich in RICHES:
         if f"{rich}_direction" in events.tracks:
-            cosine = events.tracks[f"{rich}_direction"][:, 2].astype(np.float64)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                eta = np.where(np.isnan(eta), np.arctanh(cosine), eta).astype(np.float32)
+            x, y, z = events.tracks[f"{rich}_direction"].T.astype(np.float64)
+            with np.errstate(divide="ignore"):
+                here = np.arcsinh(z / np.hypot(x, y))  # of any length: float32 is not exactly 1
+            eta = np.where(np.isnan(eta), here, eta).astype(np.float32)
     return {
         "p": events.tracks["p"].astype(np.float32),
         "eta": eta,

@@ -45,7 +45,8 @@ class Predictions:
     label : ndarray, (N,) int16
         True class; −1 for a particle that is none of them.
     features : dict of str to ndarray, (N,) float32
-        ``p`` (MeV), ``eta`` and ``n_tracks`` (tracks of the event).
+        ``p`` (MeV), ``eta`` (NaN: the events tell no direction) and ``n_tracks`` (tracks of the
+        event).
     cutflow : tuple of (str, int)
         Counts from the events read down to ``("scored", N)``.
     provenance : dict
@@ -79,7 +80,8 @@ class Predictions:
         _check_array("scores", self.scores, (n, c), np.dtype(np.float32))
         _check_array("label", self.label, (n,), np.dtype(np.int16))
         for name in FEATURES:
-            _check_array(f"features/{name}", self.features[name], (n,), np.dtype(np.float32))
+            column = self.features[name]
+            _check_array(f"features/{name}", column, (n,), np.dtype(np.float32), name == "eta")
         _check_probabilities("prior", self.prior[np.newaxis])
         _check_probabilities("scores", self.scores)
         if n and not (self.label.min() >= -1 and self.label.max() < c):
@@ -94,11 +96,19 @@ class Predictions:
 
 
 def _check_array(
-    name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+    name: str,
+    array: NDArray[Any],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    unknown: bool = False,
 ) -> None:
+    """Refuse another shape or type, and values that are not finite, unless NaN for `unknown`."""
     if array.shape != shape or array.dtype != dtype:
         raise InputError(f"{name}: is {array.dtype} {array.shape} and must be {dtype} {shape}")
-    if dtype.kind == "f" and (bad := int(np.count_nonzero(~np.isfinite(array)))):
+    if dtype.kind != "f":
+        return
+    good = np.isfinite(array) | np.isnan(array) if unknown else np.isfinite(array)
+    if bad := int(np.count_nonzero(~good)):
         raise InputError(f"{name}: {bad} of {array.size} values are not finite")
 
 

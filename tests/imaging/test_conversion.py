@@ -192,6 +192,13 @@ def test_other_species_are_named(tmp_path, files, chunks, capsys):
     assert f"-3112: {len(images)}" in capsys.readouterr().err
 
 
+def test_wrong_settings_are_no_bad_file(tmp_path, files):
+    """Not every file is skipped for a shape that is too large."""
+    settings = PolarImages(sample="rich", shape=(5000, 5000))
+    with pytest.raises(InputError, match="5000 × 5000"):
+        convert([str(files / "*.root")], SKIP, settings, tmp_path / "a.h5")
+
+
 def test_no_file_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"no file matches .*none\*\.root"):
         convert([str(tmp_path / "none*.root")], SKIP, SETTINGS, tmp_path / "a.h5")

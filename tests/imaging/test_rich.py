@@ -200,6 +200,15 @@ def test_channels_merge_as_the_single_ones(events):
     assert (both.views["rich1"].value.sum(axis=1) > 0).all()
 
 
+def test_eta_needs_no_unit_vector(events):
+    """A direction in float32 may be a little longer than 1: along the axis, η stays known."""
+    direction = np.full_like(events.tracks["rich1_direction"], 1e-4)
+    direction[:, 2] = 1.0001
+    tracks = {**events.tracks, "rich1_direction": direction}
+    images, _ = rich_images(replace(events, tracks=tracks), GEOMETRY, SETTINGS)
+    np.testing.assert_allclose(images.features["eta"], np.log(2 * 1.0001 / 1.41421e-4), rtol=1e-4)
+
+
 def test_a_given_projection_makes_the_same_images(events):
     """A tuple with projections instead of segments; there is no direction, so no η."""
     tracks = {k: v for k, v in events.tracks.items() if not k.startswith("rich")}

@@ -52,6 +52,17 @@ def test_what_is_written_is_read(path, n):
             assert a == b
 
 
+def test_an_unknown_direction_has_no_eta(path):
+    """Of tuples that give a track's projection only; anything else must be finite."""
+    eta = np.array([np.nan, 2, 3], np.float32)
+    features = {"p": np.ones(3, np.float32), "eta": eta, "n_tracks": np.ones(3, np.float32)}
+    write_predictions(path, make(3, features=features))
+    np.testing.assert_array_equal(read_predictions(path).features["eta"], eta)
+    for wrong in ({"eta": eta * np.inf}, {"p": eta}):
+        with pytest.raises(InputError, match=r"of 3 values are not finite"):
+            make(3, features=features | wrong)
+
+
 def test_equal_predictions_give_equal_bytes(tmp_path):
     for name in "ab":
         write_predictions(tmp_path / name, make())
