@@ -29,6 +29,7 @@ class _Shard:
     path: Path
     header: Header
     provenance: dict[str, Any]
+    id: str
     length: int
     cutflow: tuple[tuple[str, int], ...]
     skipped: tuple[Skipped, ...]
@@ -85,7 +86,7 @@ class ImageSet:
     @property
     def ids(self) -> list[str]:
         """Identities of the shards, from their provenance."""
-        return [shard.provenance["id"] for shard in self._shards]
+        return [shard.id for shard in self._shards]
 
     @property
     def provenance(self) -> list[dict[str, Any]]:
@@ -206,10 +207,12 @@ def _inspect(path: Path) -> _Shard:
                 + ("use a newer hepcnn" if version > VERSION else "convert the events again")
             )
         try:
+            provenance = json.loads(file.attrs["provenance"])
             shard = _Shard(
                 path=path,
                 header=Header.from_json({name: _attribute(file, name) for name in HEADER_KEYS}),
-                provenance=json.loads(file.attrs["provenance"]),
+                provenance=provenance,
+                id=provenance["id"],
                 length=len(file["key"]),
                 cutflow=tuple((row["step"].decode(), int(row["count"])) for row in file["cutflow"]),
                 skipped=tuple(
@@ -239,13 +242,12 @@ def _check_together(shards: Sequence[_Shard]) -> None:
     wanted = first.header.to_json()
     by_id: dict[str, Path] = {}
     for shard in shards:
-        identity = shard.provenance["id"]
-        if identity in by_id:
+        if shard.id in by_id:
             raise InputError(
-                f"{by_id[identity]} and {shard.path} hold the same images (id {identity}): "
+                f"{by_id[shard.id]} and {shard.path} hold the same images (id {shard.id}): "
                 "give each shard once"
             )
-        by_id[identity] = shard.path
+        by_id[shard.id] = shard.path
         found = shard.header.to_json()
         for name in HEADER_KEYS:
             if found[name] != wanted[name]:
@@ -261,8 +263,8 @@ def _concatenate(parts: Sequence[Images]) -> Images:
     views = {}
     for view in first.views:
         sparse = [part.views[view] for part in parts]
-        starts = np.cumsum([0] + [s.offsets[-1] for s in sparse])
-        shifted = [s.offsets[1:] + start for s, start in zip(sparse, starts, strict=False)]
+        starts = np.cumsum([0] + [s.offsets[-1] for s in sparse[:-1]])
+        shifted = [s.offsets[1:] + start for s, start in zip(sparse, starts, strict=True)]
         views[view] = Sparse(
             offsets=np.concatenate([np.zeros(1, np.int64), *shifted]),
             pixel=np.concatenate([s.pixel for s in sparse]),
