@@ -21,9 +21,11 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the folder cannot be made or written to.
+        If `target` is a folder, or its own folder cannot be made or written to.
     """
     target = Path(target)
+    if target.is_dir():
+        raise InputError(f"cannot write '{target}': it is a folder, not a file")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Same folder: a rename is atomic only within a file system. Same suffix: some writers

@@ -37,6 +37,11 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         write_text(tmp_path / "file" / "a.csv", "x")
 
 
+def test_a_folder_in_the_place_of_the_file_is_named_before_any_work(tmp_path):
+    with pytest.raises(InputError, match="is a folder"), atomic_path(tmp_path):
+        pytest.fail("worked for nothing")
+
+
 def test_nearest_names():
     assert nearest("track_P", ["track_p", "hit_x"]) == "did you mean 'track_p'?"
     assert nearest("zzz", ["track_p", "hit_x"]) == "there are: hit_x, track_p"
