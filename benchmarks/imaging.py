@@ -137,14 +137,13 @@ def bare_read(path: Path) -> ak.Array:
 def contents(shard: Path) -> dict[str, np.ndarray]:
     """All columns of a shard."""
     found: dict[str, np.ndarray] = {}
+
+    def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and item.chunks is not None:
+            found[name] = item[:]
+
     with h5py.File(shard) as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[:]})
-                if isinstance(item, h5py.Dataset) and item.chunks is not None
-                else None
-            )
-        )
+        file.visititems(collect)
     return found
 
 

@@ -126,7 +126,8 @@ class Pixels(Settings):
 class Efficiency(Settings):
     """What fraction of the photons is detected, against wavelength (linear between points).
 
-    Photons outside the range of wavelengths of the quantum efficiency are lost.
+    Photons outside the range of wavelengths of the quantum efficiency are lost; the reflectivity
+    outside its range is that of the nearer end.
     """
 
     quantum_wavelength: Rising

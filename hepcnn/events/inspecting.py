@@ -84,8 +84,8 @@ def layout_of(tree: TreeInfo) -> str:
     given = {branch.name for branch in tree.branches}
     lacking = [b.name for b in wanted_branches(given, truth=False) if b.name not in given]
     if not lacking:
-        truth = "complete" if "track_pdg" in given else "no truth (track_pdg): can be predicted on"
-        return f"{_NATIVE} {truth}"
+        truth = "no truth: map track_pdg to 0 to predict on it"
+        return f"{_NATIVE} {'complete' if 'track_pdg' in given else truth}"
     if not any(b.name in given for b in wanted_branches(given)):
         return "not the native RICH layout"
     return f"native RICH layout in part; lacking: {', '.join(lacking)}"
