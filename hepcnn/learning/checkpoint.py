@@ -20,16 +20,10 @@ from hepcnn.config import Split
 from hepcnn.errors import InputError
 from hepcnn.files import atomic_path
 from hepcnn.learning.preprocessing import Preprocessing
-from hepcnn.networks.registry import Shape, build
+from hepcnn.networks.registry import build
 
 FORMAT = "hepcnn-checkpoint"
 VERSION = 1
-
-
-def shape_of(preprocessing: Preprocessing) -> Shape:
-    """Views, channels, height and width of an example."""
-    header = preprocessing.header
-    return len(header.views), len(header.channels), *header.shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +65,8 @@ class Checkpoint:
 
     def network(self) -> nn.Module:
         """Build the network with its weights, for prediction."""
-        classes = len(self.preprocessing.header.classes)
-        network = build(self.architecture, shape_of(self.preprocessing), classes, **self.options)
+        shape, classes = self.preprocessing.shape, len(self.prior)
+        network = build(self.architecture, shape, classes, **self.options)
         network.load_state_dict(self.weights)
         return network.eval()
 

@@ -35,6 +35,11 @@ class Preprocessing:
     header: Header
     scale: NDArray[np.float32]
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Views, channels, height and width of an example."""
+        return len(self.header.views), len(self.header.channels), *self.header.shape
+
     @classmethod
     def fit(cls, images: ImageSet, which: NDArray[np.int64]) -> Self:
         """Find the scale from some examples (strictly increasing indices)."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hepcnn.config import Config, Split, Train, entry
 from hepcnn.errors import InputError
 from hepcnn.files import write_text
-from hepcnn.learning.checkpoint import Checkpoint, shape_of
+from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.examples import indices
 from hepcnn.learning.hardware import Hardware, choose
 from hepcnn.learning.module import ShowProgress, TrainingData, TrainingModule, seed_torch
@@ -61,52 +61,39 @@ def train(
     """
     task = entry(config.tasks, task_name, "task")
     chosen = entry(task.networks, network_name, "network")
-    split, seed = config.split, config.seed
     architecture = chosen.architecture or network_name
     images = ImageSet(paths)
-    provenance = record(
-        "train",
-        {
-            "task": task_name,
-            "network": network_name,
-            "architecture": architecture,
-            "options": chosen.options,
-            "train": task.train.model_dump(),
-            "split": split.model_dump(),
-        },
-        code=__name__,
-        inputs=dict(zip(map(str, paths), images.ids, strict=True)),
-        seed=seed,
-    )
-    progress_of = f".{output.name}.progress-"
-    work = output.parent / f"{progress_of}{provenance['id']}"
-    data, preprocessing, prior = _examples(images, split, task.train)
+    settings = {
+        "task": task_name,
+        "network": network_name,
+        "architecture": architecture,
+        "options": chosen.options,
+        "train": task.train.model_dump(),
+        "split": config.split.model_dump(),
+    }
+    inputs = dict(zip(map(str, paths), images.ids, strict=True))
+    provenance = record("train", settings, code=__name__, inputs=inputs, seed=config.seed)
+    data, preprocessing, prior = _examples(images, config.split, task.train)
     hardware = choose(task.train)
+    folder = output.resolve()
+    work = folder.parent / f".{folder.name}.progress-{provenance['id']}"
+
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice, and torch's own news
-        seed_torch(seed, 0)
-        classes = len(images.header.classes)
-        network = build(architecture, shape_of(preprocessing), classes, **chosen.options)
+        seed_torch(config.seed, 0)
+        network = build(architecture, preprocessing.shape, len(prior), **chosen.options)
         _make_folders(output, work)
-        state = TrainingProgress.load(work)
-        if state.epoch:
-            note(f"{task_name}/{network_name}: going on after epoch {state.epoch}, from {work}")
-        if not state.finished(task.train):
-            module = TrainingModule(network, data, task.train, seed, state, work)
-            fit(module, hardware, f"{task_name}/{network_name}")
-            state = TrainingProgress.load(work)
-    if state.diverged:
-        raise InputError(
-            f"{task_name}/{network_name}: the training diverged in epoch {state.epoch}: its loss "
-            f"is not a number; lower train.learning_rate ({task.train.learning_rate:g})"
+        module = TrainingModule(
+            network, data, task.train, config.seed, TrainingProgress.load(work), work
         )
+        state = _finish(module, hardware, f"{task_name}/{network_name}")
     Checkpoint(
         task=task_name,
         name=network_name,
         architecture=architecture,
         options=dict(chosen.options),
         preprocessing=preprocessing,
-        split=split,
+        split=config.split,
         prior=prior,
         history=state.history,
         provenance=provenance,
@@ -115,8 +102,30 @@ def train(
     write_text(output / HISTORY, _csv(state.history))
     note(f"{output / CHECKPOINT}: the weights of epoch {state.best_epoch} of {state.epoch}")
     # Also what other settings or older code may have left unfinished for this output.
-    for folder in output.parent.glob(f"{progress_of}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for left in folder.parent.glob(f".{folder.name}.progress-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _finish(module: TrainingModule, hardware: Hardware, name: str) -> TrainingProgress:
+    """Train a module from where its progress stands to the end.
+
+    Raises
+    ------
+    InputError
+        If the training diverges.
+    """
+    if module.state.epoch:
+        note(f"{name}: going on after epoch {module.state.epoch}, from {module.folder}")
+    if not module.state.finished(module.settings):
+        fit(module, hardware, name)
+    # What was trained may have been a copy of the module, in another process.
+    state = TrainingProgress.load(module.folder)
+    if state.diverged:
+        raise InputError(
+            f"{name}: the training diverged in epoch {state.epoch}: its loss is not a number; "
+            f"lower train.learning_rate ({module.settings.learning_rate:g})"
+        )
+    return state
 
 
 def _make_folders(*folders: Path) -> None:
