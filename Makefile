@@ -11,6 +11,8 @@ RUN     = PATH="$(CURDIR)/$(BIN):$$PATH"
 
 demo: $(VENV)/.ready
 	$(RUN) snakemake --cores $(CORES) --quiet host --rerun-incomplete
+	@cat results/tasks/rich_pid/tables/printout_lecture_cnn.txt
+	@echo "The report: results/report.html"
 
 test: $(VENV)/.ready check
 	$(RUN) pytest
@@ -30,7 +32,6 @@ validate: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -c constraints.txt setuptools
 	$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt -e '.[test]'
 	touch $@
 
