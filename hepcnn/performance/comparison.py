@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.performance.confusion import X, mixture_for, track_weights
+from hepcnn.performance.confusion import X, mixture_for
 from hepcnn.performance.curves import Ranking
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.sample import Sample
@@ -135,7 +135,7 @@ def _merit(sample: Sample, method: str, misid: Sequence[float]) -> _Merit:
     total = _by_event(sample, sample.label >= 0)
     right = _by_event(sample, called == sample.label)
     right_flat = _by_event(sample, flat == sample.label)
-    weights = track_weights(sample.label, sample.mixture)[:X]
+    mixture = sample.mixture
     score, kaon, pion = sample.nndllk(method), sample.true("kaon"), sample.true("pion")
     ranking = Ranking(score[kaon], score[pion])
 
@@ -144,8 +144,10 @@ def _merit(sample: Sample, method: str, misid: Sequence[float]) -> _Merit:
         # The mean is over the species that there are: a bootstrap sample can miss a rare one.
         found = tracks > 0
         roc = ranking.roc(times[sample.event[kaon]], times[sample.event[pion]])
+        # A stated mixture's abundances are given: they do not vary from sample to sample.
+        share = (tracks if mixture.natural else mixture.abundances)[found]
         with np.errstate(invalid="ignore"):  # none at all: NaN
-            accuracy = (times @ right) @ weights / (tracks @ weights)
+            accuracy = ((times @ right)[found] / tracks[found]) @ share / share.sum()
             balanced = ((times @ right_flat)[found] / tracks[found]).sum() / found.sum()
         return np.array([accuracy, balanced, *(roc.efficiency_at(m) for m in misid)])
 

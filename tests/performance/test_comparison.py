@@ -39,6 +39,22 @@ def test_figures_are_those_of_the_confusion_matrix(make_predictions):
     assert c.error == pytest.approx(float(own.error), rel=0.3)
 
 
+def test_a_stated_mixture_is_no_source_of_error(make_predictions):
+    """Accuracy is Σ abundance × efficiency: its variance is that of the efficiencies alone."""
+    mixture = {"pion": 0.5, "kaon": 0.5}
+    task = Task(images="rich_polar", tables={"mixture": mixture})
+    methods = ("lecture_cnn", "majority")
+    sample, found = compared([make_predictions(m, power=1) for m in methods], task)
+    c = found["accuracy", "lecture_cnn", "majority"]
+    efficiency = sample.confusion("lecture_cnn").efficiency
+    variance = efficiency.value * (1 - efficiency.value) / efficiency.n_total
+    error = 0.5 * np.sqrt(variance[[2, 3]].sum())
+    assert c.network_value.error == pytest.approx(error, rel=0.2)
+    # Always a pion: half of the mixture, whatever the tracks.
+    assert c.control_value.value == pytest.approx(0.5)
+    assert c.control_value.error == pytest.approx(0, abs=1e-12)
+
+
 def test_class_balanced_training_changes_nothing(make_predictions):
     """The same likelihoods as posteriors under another prior: the same figures."""
     task = Task(images="rich_polar", networks={"balanced": {}, "lecture_cnn": {}})
