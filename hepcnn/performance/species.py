@@ -21,10 +21,21 @@ class Mean(NamedTuple):
     n: NDArray[np.int64]
 
     def together(self, weights: Floats) -> tuple[float, float]:
-        """Mean and error over all species' tracks, each with its species' weight, (6,)."""
+        """Mean and error over all species' tracks, each with its species' weight, (6,).
+
+        The error is √(Σw²(l − m)²)/Σw over the tracks' losses l with the mean m, as that of the
+        accuracy (`hepcnn.performance.intervals.weighted_proportion`): the species differ too.
+        NaN with less than two tracks.
+        """
         some = self.n * weights > 0
-        share = (self.n * weights)[some] / (self.n * weights).sum()
-        return float(share @ self.value[some]), float(np.hypot.reduce(share * self.error[some]))
+        n, w, value = self.n[some], weights[some], self.value[some]
+        mean = n * w @ value / (n @ w)
+        with np.errstate(invalid="ignore"):  # infinite losses have no error
+            # A single track does not differ from its species' mean.
+            within = np.where(n > 1, n * (n - 1) * self.error[some] ** 2, 0.0)
+            variance = w**2 @ (within + n * (value - mean) ** 2)
+        error = np.sqrt(variance) / (n @ w) if n.sum() > 1 else np.nan
+        return float(mean), float(error)
 
 
 def loss(probability: Floats, label: NDArray[np.int16]) -> Mean:

@@ -116,6 +116,23 @@ def test_loss_of_known_probabilities():
     assert loss(probability, np.array([5, -1], dtype=np.int16)).value[5] == np.inf
 
 
+def test_loss_of_all_species_together_has_the_error_of_its_mean():
+    rng = np.random.default_rng(5)
+    label = rng.choice(3, 400, p=[0.8, 0.1975, 0.0025]).astype(np.int16)
+    label[0], label[1:][label[1:] == 2] = 2, 0  # one track of this species
+    probability = rng.dirichlet([4, 2, 1, 1, 1, 1], 400)
+    losses = -np.log(probability[np.arange(400), label])
+    value, error = loss(probability, label).together(np.ones(6))
+    assert value == pytest.approx(losses.mean())
+    assert error == pytest.approx(losses.std() / 20)
+    weights = np.array([1, 3, 2, 1, 1, 1])
+    w = weights[label]
+    value, error = loss(probability, label).together(weights)
+    assert value == pytest.approx(np.average(losses, weights=w))
+    assert error == pytest.approx(np.sqrt((w**2 * (losses - value) ** 2).sum()) / w.sum())
+    assert np.isnan(loss(probability[:1], label[:1]).together(np.ones(6))[1])
+
+
 def test_working_points_of_a_control_without_an_image_say_why_there_are_none(predictions):
     rows = evaluated(predictions)[1]["working_points"]
     constant = [r for r in rows if r["method"] == "majority" and r["asked"].startswith("misID")]
