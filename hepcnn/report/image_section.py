@@ -15,6 +15,7 @@ from hepcnn.detector.particles import MASSES, SPECIES
 from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.report import curves, pictures
 from hepcnn.report.blocks import Grid, Picture, Studio, grid
+from hepcnn.report.results import ShownImages
 from hepcnn.store.images import ImageSet
 
 #: Examples are near this momentum (MeV), so that their rings can be compared: in RICH1 it is above
@@ -46,6 +47,7 @@ class ImageSection:
     name: str
     settings: PolarImages
     shards: int
+    ignored: int
     tracks: int
     cutflow: Grid
     skipped: Grid
@@ -55,7 +57,7 @@ class ImageSection:
 
 
 def image_section(
-    name: str, settings: PolarImages, geometry: str, images: ImageSet, studio: Studio
+    name: str, settings: PolarImages, geometry: str, shown: ShownImages, studio: Studio
 ) -> ImageSection:
     """Draw and describe one image set.
 
@@ -67,11 +69,12 @@ def image_section(
         Its settings.
     geometry : str
         The geometry of its sample, for the expected rings.
-    images : ImageSet
+    shown : ShownImages
         Its images.
     studio : Studio
         Where the figures go.
     """
+    images = shown.images
     classes, labels, p = images.header.classes, images.labels, images.features("p")
     spectra = {c: p[labels == i].astype(np.float64) for i, c in enumerate(classes)}
     lost = [row.events for row in images.skipped]
@@ -79,6 +82,7 @@ def image_section(
         name=name,
         settings=settings,
         shards=len(images.paths),
+        ignored=shown.ignored,
         tracks=len(images),
         cutflow=grid(
             f"Cutflow of {name}, summed over {len(images.paths)} shards",

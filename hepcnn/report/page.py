@@ -122,8 +122,8 @@ def _origins(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
     def short(path: Path) -> str:
         return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
-    for images in results.images.values():
-        yield from zip(map(short, images.paths), images.provenance, strict=True)
+    for shown in results.images.values():
+        yield from zip(map(short, shown.images.paths), shown.images.provenance, strict=True)
     for name, task in results.tasks.items():
         for method, provenance in task.provenance.items():
             yield f"tasks/{name}/{method}/predictions.h5", provenance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,22 @@ class TableFile:
 
 
 @dataclass(frozen=True, eq=False)
+class ShownImages:
+    """An image set as its tasks' predictions saw it.
+
+    Attributes
+    ----------
+    images : ImageSet
+        The shards that the predictions were made of; all in the folder if no task uses them.
+    ignored : int
+        Other shards in the folder, such as those of a sample that had more.
+    """
+
+    images: ImageSet
+    ignored: int
+
+
+@dataclass(frozen=True, eq=False)
 class TaskResults:
     """A task with the files of its methods."""
 
@@ -68,7 +84,7 @@ class Results:
     """All of a configuration's results."""
 
     config: Config
-    images: Mapping[str, ImageSet]
+    images: Mapping[str, ShownImages]
     tasks: Mapping[str, TaskResults]
 
 
@@ -82,23 +98,13 @@ def read_results(config: Config) -> Results:
         not belong together, or to the configuration.
     """
     folder = Path(config.output)
-    images = {name: _images(folder / "images" / name, name, s) for name, s in config.images.items()}
+    shards = {name: _shards(folder / "images" / name, name) for name in config.images}
     tasks = {name: _task(folder / "tasks" / name, name, t) for name, t in config.tasks.items()}
-    for task in tasks.values():
-        _check_shards(images[task.settings.images], task)
+    images = {}
+    for name, settings in config.images.items():
+        using = [task for task in tasks.values() if task.settings.images == name]
+        images[name] = _images(folder / "images" / name, settings, shards[name], using)
     return Results(config, images, tasks)
-
-
-def _check_shards(images: ImageSet, task: TaskResults) -> None:
-    """Refuse shards that a task's predictions were not made of: left over, or added since."""
-    for method, provenance in task.provenance.items():
-        used = set(provenance.get("inputs", {}).values())
-        for path, identity in zip(images.paths, images.ids, strict=True):
-            if identity not in used:
-                raise InputError(
-                    f"{path}: not among the shards that the predictions of '{method}' for task "
-                    f"'{task.name}' were made of; delete it, or predict again with it"
-                )
 
 
 def _text(path: Path, make: str) -> str:
@@ -110,15 +116,48 @@ def _text(path: Path, make: str) -> str:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
 
-def _images(folder: Path, name: str, settings: PolarImages) -> ImageSet:
-    shards = sorted(folder.glob("*.h5"))
-    if not shards:
+def _shards(folder: Path, name: str) -> dict[str, Path]:
+    """The image shards of a folder by their ids."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.h5")):
+        (identity,) = ImageSet(path).ids
+        if identity in found:
+            raise InputError(f"{found[identity]} and {path} hold the same images: delete one")
+        found[identity] = path
+    if not found:
         make = f"hepcnn convert FILE.root... --images {name} -o {folder}/0000.h5"
         raise InputError(f"{folder}: no image shard (*.h5); one is made by '{make}'")
-    images = ImageSet(shards)
+    return found
+
+
+def _images(
+    folder: Path, settings: PolarImages, shards: Mapping[str, Path], tasks: Sequence[TaskResults]
+) -> ShownImages:
+    used = [_used(folder, shards, task, method) for task in tasks for method in task.provenance]
+    for other in used[1:]:
+        if other != used[0]:
+            raise InputError(
+                f"{folder}: predictions were made of different shards; "
+                f"{shards[min(other ^ used[0])]} is in some only: predict again"
+            )
+    chosen = used[0] if used else set(shards)
+    images = ImageSet([path for identity, path in shards.items() if identity in chosen])
     wanted = settings.model_dump(mode="json")
     _check_settings(folder, images.header.maker, wanted, "convert the events again")
-    return images
+    return ShownImages(images, ignored=len(shards) - len(chosen))
+
+
+def _used(folder: Path, shards: Mapping[str, Path], task: TaskResults, method: str) -> set[str]:
+    """Ids of the shards that predictions were made of; all of them must be there."""
+    inputs = set(task.provenance[method].get("inputs", {}).values())
+    # A network's predictions are made of its checkpoint too.
+    gone = len(inputs - shards.keys()) - (method in task.settings.networks)
+    if gone > 0 or not inputs & shards.keys():
+        raise InputError(
+            f"{folder}: no longer holds the shards that the predictions of '{method}' for task "
+            f"'{task.name}' were made of; predict again"
+        )
+    return inputs & shards.keys()
 
 
 def _check_settings(
@@ -144,6 +183,12 @@ def _task(folder: Path, name: str, settings: Task) -> TaskResults:
             make = f"hepcnn predict SHARD.h5... {how} -o {path}"
             raise InputError(f"{path}: no such file; it is made by '{make}'")
         predictions[method] = read_predictions(path)
+        part = predictions[method].provenance.get("settings", {}).get("part", "test")
+        if part != "test":
+            raise InputError(
+                f"{path}: scores of the split '{part}'; the report is of events that no training "
+                "saw: predict with '--split test'"
+            )
     names = [*TOGETHER, *(f"confusion_{method}" for method in methods)]
     tables = {n: _table(folder / "tables", n, evaluate) for n in names}
     known = {str(p.provenance.get("id")) for p in predictions.values()}

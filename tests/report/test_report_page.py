@@ -6,19 +6,24 @@ import base64
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from hepcnn.config import Config, Network, Task
 from hepcnn.detector.geometry import load_geometry
+from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
 from hepcnn.report import style
 from hepcnn.report.image_section import mean_images, ring_radius
 from hepcnn.report.page import build_report
+from hepcnn.report.results import read_results
 from hepcnn.store.images import ImageSet
+from hepcnn.store.predictions import read_predictions, write_predictions
 from hepcnn.store.shard import Skipped
 
 Make = Callable[..., Config]
@@ -49,21 +54,31 @@ def _build(config: Config, folder: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
+def _name_only(figure: Figure, folder: Path, name: str) -> None:
+    """Stands for `style.save`, which test_report_figures.py tests: PDFs take half of the time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix in ("pdf", "png"):
+        (folder / f"{name}.{suffix}").touch()
+
+
 @pytest.fixture(scope="module")
 def results(make_results: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config]:
     folder = tmp_path_factory.mktemp("whole") / "results"
-    return folder, make_results(folder)
+    return folder, make_results(folder, classes=("pion", "kaon", "proton"))
 
 
 @pytest.fixture(scope="module")
 def page(results: tuple[Path, Config]) -> str:
-    return _build(results[1], results[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "save", _name_only)
+        return _build(results[1], results[0])
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw figures for the page only."""
+    """Put figures together and lay them out, but write none."""
     monkeypatch.setattr(style, "save", lambda *_: None)
+    monkeypatch.setattr(style, "svg", lambda _: "<svg/>")
 
 
 def _linked(page: str) -> list[str]:
@@ -124,27 +139,34 @@ def test_figures_are_put_beside_the_tables(results: tuple[Path, Config]) -> None
     assert (results[0] / "images" / "rich_polar" / "figures").is_dir()
 
 
-@pytest.mark.usefixtures("quick")
 def test_the_same_results_give_the_same_bytes(
-    page: str, results: tuple[Path, Config], tmp_path: Path
+    page: str, results: tuple[Path, Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(style, "save", lambda *_: None)
     assert _build(results[1], tmp_path) == page
 
 
 @pytest.mark.usefixtures("quick")
-def test_hostile_names_several_tasks_and_image_sets(make_results: Make, tmp_path: Path) -> None:
+def test_hostile_names_several_tasks_image_sets_and_a_shard_left_over(
+    make_results: Make, make_shards: Callable[..., list[Path]], tmp_path: Path
+) -> None:
     name, network, images = "<script>alert(1)<", 'a" onload="x$y', "<b>&"
     tasks = {
         name: Task(images=images, networks={network: Network(architecture="mlp")}, baselines=[]),
         "second": Task(images="plain", networks={"mlp": Network()}, baselines=["majority"]),
     }
-    config = make_results(tmp_path / "results", tasks, tracks=500, events=40)
+    toys = {"tracks": 500, "events": 40, "classes": ("pion", "kaon")}
+    config = make_results(tmp_path / "results", tasks, **toys)
+    (left_over,) = make_shards(tmp_path, shards=1, events=4, seed=9)
+    shutil.copy(left_over, tmp_path / "results" / "images" / "plain" / "9999.h5")
     reader = Reader(_build(config, tmp_path))
     assert not reader.all("script")
     assert not any("onload" in attributes for _, attributes in reader.tags)
     for text in (f"Task {name}", network, "Task second", f"Images {images}", "Images plain"):
         assert text in reader.text
     assert "The task has no control" in reader.text
+    assert "1 other shard in the folder of plain" in reader.text
+    assert "9999.h5" not in reader.text
 
 
 @pytest.mark.usefixtures("quick")
@@ -233,18 +255,55 @@ def test_files_that_do_not_belong_together_are_refused(make_results: Make, tmp_p
         build_report(config, tmp_path / "report.html")
 
 
-def test_a_shard_that_no_prediction_knows_is_refused(
+def test_shards_that_no_prediction_was_made_of_are_ignored_and_counted(
+    make_results: Make, make_shards: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    config = make_results(tmp_path / "results", tracks=200, events=8, classes=("pion", "kaon"))
+    (left_over,) = make_shards(tmp_path, shards=1, events=4, seed=9, shape=(16, 16))
+    shutil.copy(left_over, _shards(tmp_path / "results") / "9999.h5")
+    shown = read_results(config).images["rich_polar"]
+    assert [path.name for path in shown.images.paths] == ["0000.h5", "0001.h5"]
+    assert shown.ignored == 1
+
+
+def test_predictions_of_shards_that_are_gone_are_refused(
     make_results: Make, make_shards: Callable[..., list[Path]], tmp_path: Path
 ) -> None:
     config = make_results(tmp_path / "results", tracks=200, events=8)
-    (left_over,) = make_shards(tmp_path, shards=1, events=4, seed=9, classes=_classes(tmp_path))
-    shutil.copy(left_over, _shards(tmp_path / "results") / "9999.h5")
-    with pytest.raises(InputError, match=r"9999\.h5: not among the shards"):
-        build_report(config, tmp_path / "report.html")
+    folder = _shards(tmp_path / "results")
+    (folder / "0001.h5").unlink()
+    with pytest.raises(InputError, match=r"no longer holds the shards .* 'majority'"):
+        read_results(config)
+    # One of them was converted anew since, the other is as it was.
+    (other,) = make_shards(tmp_path, shards=1, events=4, seed=9, classes=SPECIES)
+    shutil.copy(other, folder / "0001.h5")
+    with pytest.raises(InputError, match="no longer holds the shards"):
+        read_results(config)
 
 
-def _classes(folder: Path) -> tuple[str, ...]:
-    return ImageSet(sorted(_shards(folder / "results").glob("*.h5"))).header.classes
+def test_no_shard_of_a_network_may_be_gone_either(make_results: Make, tmp_path: Path) -> None:
+    tasks = {"rich_pid": Task(images="rich_polar", baselines=[])}
+    config = make_results(tmp_path / "results", tasks, tracks=200, events=8)
+    path = tmp_path / "results" / "tasks" / "rich_pid" / "lecture_cnn" / "predictions.h5"
+    made = read_predictions(path)
+    inputs = made.provenance["inputs"] | {"checkpoint.ckpt": "its id"}
+    write_predictions(path, replace(made, provenance={**made.provenance, "inputs": inputs}))
+    assert read_results(config).images["rich_polar"].ignored == 0
+    (_shards(tmp_path / "results") / "0000.h5").unlink()
+    with pytest.raises(InputError, match="'lecture_cnn'"):
+        read_results(config)
+
+
+def test_scores_of_events_that_were_trained_on_are_refused(
+    make_results: Make, tmp_path: Path
+) -> None:
+    config = make_results(tmp_path / "results", tracks=200, events=8)
+    path = tmp_path / "results" / "tasks" / "rich_pid" / "lecture_cnn" / "predictions.h5"
+    made = read_predictions(path)
+    settings = {"settings": {"part": "train"}}
+    write_predictions(path, replace(made, provenance={**made.provenance, **settings}))
+    with pytest.raises(InputError, match="split 'train'"):
+        read_results(config)
 
 
 def test_mean_images_are_sums_over_tracks(make_shards: Callable[..., list[Path]], tmp_path) -> None:
