@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -40,16 +42,8 @@ def test_uniform_whatever_changes_in_the_names(key):
 
 
 def test_fields_are_not_interchangeable():
-    assert (
-        len(
-            {
-                *uniform_of(
-                    keys(*np.array([[1, 2, 3, 1, 2, 3], [2, 1, 2, 3, 3, 1], 4 * [0] + [7, 8]]))
-                )
-            }
-        )
-        == 6
-    )
+    names = np.array(list(permutations((1, 2, 3))))
+    assert len(set(uniform_of(keys(*names.T)))) == 6
 
 
 def test_all_tracks_of_an_event_are_on_one_side():
@@ -66,28 +60,8 @@ def test_stable_when_events_are_added_or_reordered():
 
 def test_pinned():
     """A changed hash would move events between the splits of old and new results."""
-    assert split_of(keys(1, 0, np.arange(20)), Split()).tolist() == [
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        1,
-        2,
-        2,
-        0,
-        0,
-        1,
-        0,
-        2,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ]
+    parts = split_of(keys(1, 0, np.arange(20)), Split())
+    assert "".join(map(str, parts)) == "00000012200102000000"
     assert uniform_of(keys(-1, 2, 3)).tolist() == [0.9386090038521101]
 
 
