@@ -43,8 +43,9 @@ STAGES = {
     [
         ("imaging/polar.py", {"convert"}),
         ("simulation/rich/photons.py", {"simulate"}),
-        ("detector/geometry.py", {"simulate", "convert"}),
-        ("detector/lhcb-run3.yaml", {"simulate", "convert"}),
+        ("detector/geometry.py", {"simulate", "convert", "report"}),
+        # It lies beside the particles, which the tables import.
+        ("detector/lhcb-run3.yaml", {"simulate", "convert", "evaluate", "report"}),
         ("performance/intervals.py", {"evaluate", "report"}),
         ("report/page.html", {"report"}),
         ("config.py", set()),
