@@ -20,7 +20,7 @@ def _file(config: Config, folder: Path) -> str:
 def test_the_page_goes_into_the_results_folder(
     make_results: Callable[..., Config], tmp_path: Path
 ) -> None:
-    config = make_results(tmp_path / "results", {}, events=8)
+    config = make_results(tmp_path / "results", {}, events=8, classes=("pion", "kaon"))
     result = CliRunner().invoke(main, ["report", "--config", _file(config, tmp_path)])
     assert result.exit_code == 0, result.output
     assert (
