@@ -9,9 +9,13 @@ import numpy.typing as npt
 from numba import njit
 
 from hepcnn.detector.geometry import RichGeometry
+from hepcnn.errors import InputError
 
 #: Panels of a RICH.
 PANELS = 2
+#: A point this far from the photon plane (mm) is not one: alignment and a tube's depth are less,
+#: a wrong unit, panel or geometry is more.
+OFF_PLANE = 50.0
 
 
 @dataclass(frozen=True)
@@ -51,27 +55,38 @@ def panel_points(
         Panel of each, 0 or 1; others (−1) are left out.
     event_offsets : int64 array (n_events + 1,)
         The points of event ``i`` are rows ``event_offsets[i]`` to ``event_offsets[i + 1]``.
+
+    Raises
+    ------
+    InputError
+        If a point is more than `OFF_PLANE` away from the plane.
     """
     plane = np.empty((len(point), 2), np.float32)
     index = np.empty(len(point), np.int64)
     offsets = np.zeros(PANELS * (len(event_offsets) - 1) + 1, np.int64)
-    _group(
+    farthest = _group(
         point,
         panel,
         event_offsets,
         np.array(geometry.photon_plane.centre),
-        geometry.photon_plane.axes[:2],
+        geometry.photon_plane.axes,
         geometry.split,
         plane,
         index,
         offsets,
     )
+    if farthest > OFF_PLANE:
+        raise InputError(
+            f"a hit or projection lies {farthest:.0f} mm away from the photon plane, more than "
+            f"{OFF_PLANE:.0f}: are the positions in mm, in LHCb's frame, with the right "
+            "hit_rich and hit_panel, and is 'geometry' that of the data?"
+        )
     return PanelPoints(plane[: offsets[-1]], index[: offsets[-1]], offsets)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _group(point, panel, event_offsets, centre, axes, split, plane, index, offsets):  # type: ignore[no-untyped-def]
-    stored = np.uint64(0)
+    stored, farthest = np.uint64(0), 0.0
     for event in range(len(event_offsets) - 1):
         for side in range(PANELS):
             # Panel 1 is seen as in panel 0: mirrored.
@@ -85,6 +100,9 @@ def _group(point, panel, event_offsets, centre, axes, split, plane, index, offse
                 z = point[i, 2] * sign[2] - centre[2]
                 plane[stored, 0] = x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]
                 plane[stored, 1] = x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]
+                away = abs(x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2])
+                farthest = max(farthest, away)
                 index[stored] = i
                 stored += np.uint64(1)
             offsets[PANELS * event + side + 1] = stored
+    return farthest

@@ -79,3 +79,15 @@ def test_a_misspelt_branch_is_named_with_the_nearest(folder, tmp_path):
     for word in ("own.root", "My_Trak_PGeV", "My_Track_PGeV"):
         assert word in result.stderr
     assert not (tmp_path / "x.h5").exists()
+
+
+def test_centimetres_taken_for_millimetres_are_refused(folder, tmp_path):
+    settings = yaml.safe_load((folder / "own.yaml").read_text())
+    branches = settings["samples"]["rich"]["branches"]
+    branches |= {name: text.removeprefix("10 * ") for name, text in branches.items()}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(settings))
+    arguments = ["convert", folder / "own.root", "--config", tmp_path / "c.yaml", "-o"]
+    result = CliRunner().invoke(main, [str(a) for a in [*arguments, tmp_path / "x.h5"]])
+    assert result.exit_code == 1
+    assert "own.root" in result.stderr
+    assert "away from the photon plane" in result.stderr
