@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -61,6 +61,14 @@ def _name_only(figure: Figure, folder: Path, name: str) -> None:
         (folder / f"{name}.{suffix}").touch()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_layout() -> Iterator[None]:
+    """Half of the rest of the time; test_report_figures.py lays every kind of figure out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style.ConstrainedLayoutEngine, "execute", lambda *_: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def results(make_results: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config]:
     folder = tmp_path_factory.mktemp("whole") / "results"
@@ -76,9 +84,8 @@ def page(results: tuple[Path, Config]) -> str:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put figures together and lay them out, but write none."""
+    """Draw figures for the page only."""
     monkeypatch.setattr(style, "save", lambda *_: None)
-    monkeypatch.setattr(style, "svg", lambda _: "<svg/>")
 
 
 def _linked(page: str) -> list[str]:
@@ -139,10 +146,10 @@ def test_figures_are_put_beside_the_tables(results: tuple[Path, Config]) -> None
     assert (results[0] / "images" / "rich_polar" / "figures").is_dir()
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_same_results_give_the_same_bytes(
-    page: str, results: tuple[Path, Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, results: tuple[Path, Config], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(style, "save", lambda *_: None)
     assert _build(results[1], tmp_path) == page
 
 
@@ -169,11 +176,12 @@ def test_hostile_names_several_tasks_image_sets_and_a_shard_left_over(
     assert "9999.h5" not in reader.text
 
 
-@pytest.mark.usefixtures("quick")
 def test_no_task_two_views_and_species_without_tracks(
     make_results: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     skipped = [Skipped("bad.root", "truncated", 12), Skipped("worse.root", "no tree", -1)]
+    monkeypatch.setattr(style, "save", lambda *_: None)
+    monkeypatch.setattr(style, "svg", lambda _: "<svg/>")
     monkeypatch.setattr(ImageSet, "skipped", property(lambda _: skipped))
     config = make_results(
         tmp_path / "results",
