@@ -64,10 +64,22 @@ class Checkpoint:
     weights: dict[str, Tensor]
 
     def network(self) -> nn.Module:
-        """Build the network with its weights, for prediction."""
+        """Build the network with its weights, for prediction.
+
+        Raises
+        ------
+        InputError
+            If the weights are not those of the architecture, as it now is.
+        """
         shape, classes = self.preprocessing.shape, len(self.prior)
         network = build(self.architecture, shape, classes, **self.options)
-        network.load_state_dict(self.weights)
+        try:
+            network.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise InputError(
+                f"the checkpoint's weights do not fit the network '{self.architecture}' of this "
+                f"hepcnn: {error}"
+            ) from error
         return network.eval()
 
     def save(self, path: Path) -> None:
