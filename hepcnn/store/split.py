@@ -13,7 +13,6 @@ from hepcnn.config import Split
 
 #: Parts in the order of their codes 0, 1, 2.
 PARTS = ("train", "validation", "test")
-TRAIN, VALIDATION, TEST = range(3)
 
 #: Increment and multipliers of SplitMix64: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable
 #: pseudorandom number generators", OOPSLA 2014, fig. 17 (constants of Stafford's mixer 13).

@@ -20,7 +20,7 @@ rule train:
         f"{OUT}/logs/train/{{task}}-{{network}}.log",
     benchmark:
         f"{OUT}/benchmarks/train/{{task}}-{{network}}.tsv"
-    threads: workflow.cores
+    threads: 8  # capped by --cores
     shell:
         "hepcnn train {input} --config - --task {wildcards.task} --network {wildcards.network}"
         " -o {params.folder} <<< {params.config:q} 2>&1 | tee {log}"
@@ -38,7 +38,7 @@ rule predict:
         f"{OUT}/logs/predict/{{task}}-{{network}}.log",
     benchmark:
         f"{OUT}/benchmarks/predict/{{task}}-{{network}}.tsv"
-    threads: workflow.cores
+    threads: 8  # capped by --cores
     shell:
         "hepcnn predict {input.images} --checkpoint {input.checkpoint} -o {output} 2>&1 | tee {log}"
 
