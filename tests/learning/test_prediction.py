@@ -147,3 +147,11 @@ def test_provenance_leads_back(scored, shards, checkpoint):
     for path in shards:
         with h5py.File(path) as file:
             assert inputs[str(path)] in file.attrs["provenance"]
+
+
+def test_weights_of_another_architecture_are_refused(shards, checkpoint, tmp_path):
+    data = torch.load(checkpoint, weights_only=True)
+    data["weights"].pop("output.bias")
+    torch.save(data, tmp_path / "other")
+    with pytest.raises(InputError, match="weights do not fit the network 'mlp'"):
+        predict(shards, tmp_path / "other", tmp_path / "p.h5")
