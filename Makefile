@@ -10,7 +10,7 @@ RUN     = PATH="$(CURDIR)/$(BIN):$$PATH"
 .PHONY: demo test check bench validate clean
 
 demo: $(VENV)/.ready
-	$(RUN) snakemake --cores $(CORES) --quiet host --rerun-incomplete
+	$(RUN) snakemake --cores $(CORES) --quiet host rules --rerun-incomplete
 	@cat results/tasks/rich_pid/tables/printout_lecture_cnn.txt
 	@echo "The report: results/report.html"
 

@@ -1,8 +1,8 @@
 # From ROOT hits to performance tables. One rule a stage, one hepcnn command a rule.
 #
 #   snakemake --cores 2               everything, to RESULTS/report.html
-#   snakemake --cores 2 images        up to a stage: events, images, networks, tables
-#   snakemake --cores 2 --configfile FILE.yaml    FILE.yaml laid over config.yaml
+#   snakemake images --cores 2        up to a stage: events, images, networks, tables
+#   snakemake --cores 2 --configfile FILE.yaml    FILE.yaml laid over config.yaml, key by key
 from snakemake.utils import min_version
 
 min_version("9.0")

@@ -35,7 +35,10 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
         )
         os.close(handle)
     except OSError as error:
-        raise InputError(f"cannot write '{target}': {error.strerror or error}") from error
+        # The obstacle can be another file than the target: one in the place of a folder.
+        raise InputError(
+            f"cannot write '{target}': {error.filename}: {error.strerror or error}"
+        ) from error
     temporary = Path(name)
     try:
         yield temporary

@@ -24,7 +24,7 @@ def check_values(events: RichEvents) -> None:
         true track not in the event.
     """
     p = events.tracks["p"]
-    _refuse(events, "track", "p", ~((p > 0) & (p < np.inf)), "a momentum is finite and above 0")
+    _refuse(events, "track", "p", ~((p > 0) & (p < np.inf)), "it must be finite and above 0")
     for rich in RICHES:
         for parts in (("entry", "direction", "exit"), ("projection",)):
             columns = [name for part in parts if (name := f"{rich}_{part}") in events.tracks]
@@ -32,14 +32,14 @@ def check_values(events: RichEvents) -> None:
                 _check_crossing(events, columns)
     position = events.hits["position"]
     if not np.isfinite(position).all():
-        _refuse(events, "hit", "position", ~np.isfinite(position).all(axis=1), "a hit is finite")
+        _refuse(events, "hit", "position", ~np.isfinite(position).all(axis=1), "it must be finite")
     _check_between(events, "rich", 1, 2)
     _check_between(events, "panel", 0, 1)
     if "track" in events.hits:
         tracks = np.repeat(np.diff(events.track_offsets), np.diff(events.hit_offsets))
         track = events.hits["track"]
         bad = (track < -1) | (track >= tracks)
-        _refuse(events, "hit", "track", bad, "it is an index of the event's tracks, or -1")
+        _refuse(events, "hit", "track", bad, "it must be an index of the event's tracks, or -1")
 
 
 def _check_crossing(events: RichEvents, columns: list[str]) -> None:
@@ -55,15 +55,17 @@ def _check_crossing(events: RichEvents, columns: list[str]) -> None:
     for name, vector in zip(columns, vectors, strict=True):
         bad = np.zeros(events.n_tracks, bool)
         bad[rows] = ~np.isfinite(vector[rows]).all(axis=1)
-        _refuse(events, "track", name, bad, "a track in a RICH is finite, or all NaN: not in it")
+        _refuse(events, "track", name, bad, "it must be finite, or all NaN: not in this RICH")
         if name.endswith("direction"):
             square = np.einsum("ij,ij->i", vector, vector)
-            _refuse(events, "track", name, np.abs(square - 1) > _TOLERANCE, "it is a unit vector")
+            _refuse(
+                events, "track", name, np.abs(square - 1) > _TOLERANCE, "it must be a unit vector"
+            )
 
 
 def _check_between(events: RichEvents, column: str, low: int, high: int) -> None:
     values = events.hits[column]
-    _refuse(events, "hit", column, (values < low) | (values > high), f"it is {low} or {high}")
+    _refuse(events, "hit", column, (values < low) | (values > high), f"it must be {low} or {high}")
 
 
 def _refuse(

@@ -127,7 +127,9 @@ def branches_block(tree: str, guesses: Mapping[str, str], names: Collection[str]
             continue
         if branch.name in guesses:
             entry = yaml.safe_dump({branch.name: guesses[branch.name]}, width=1000)
-            lines.append(f"  {entry.strip()}")
+            # The unit that the value must have: a name does not always tell.
+            unit = f"  # {branch.unit}" if branch.unit else ""
+            lines.append(f"  {entry.strip()}{unit}")
         else:
             lines.append(f"  # {branch.name}:   {branch.title}")
     lines += [

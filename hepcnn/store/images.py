@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -140,7 +141,8 @@ class ImageSet:
         parts: list[Images] = []
         while first < len(self._shards) and (not parts or self.offsets[first] < stop):
             low, high = self.offsets[first], self.offsets[first + 1]
-            parts.append(self._block(first, max(start, low) - low, min(stop, high) - low))
+            with _damage_named(self._shards[first].path):
+                parts.append(self._block(first, max(start, low) - low, min(stop, high) - low))
             first += 1
         return parts[0] if len(parts) == 1 else _concatenate(parts)
 
@@ -163,7 +165,11 @@ class ImageSet:
         )
 
     def _whole(self, name: str) -> np.ndarray:
-        return np.concatenate([self._file(i)[name][:] for i in range(len(self._shards))])
+        parts = []
+        for shard, path in enumerate(self.paths):
+            with _damage_named(path):
+                parts.append(self._file(shard)[name][:])
+        return np.concatenate(parts)
 
     def _group_column(self, group: str, name: str) -> np.ndarray:
         names = list(self._file(0)[group])
@@ -180,6 +186,15 @@ class ImageSet:
                 self._open.pop(next(iter(self._open))).close()
             self._open[shard] = _open(self._shards[shard].path)
         return self._open[shard]
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: a damaged image shard: {error}; convert it again") from error
 
 
 def _open(path: Path) -> h5py.File:

@@ -245,6 +245,8 @@ class ShardWriter:
             dtype=dtype,
             chunks=(max(CHUNK // (width or 1), 1), *tail),
             compression=hdf5plugin.Bitshuffle(cname="lz4"),
+            # A damaged chunk is an error: decompressed unchecked, it is garbage or a crash.
+            fletcher32=True,
             # Room for the chunk that is being filled: HDF5's own choice keeps megabytes of each
             # column, so that memory would grow with the file.
             rdcc_nbytes=CHUNK * np.dtype(dtype).itemsize,

@@ -256,12 +256,12 @@ def set_first(name, value, event=5):
 @pytest.mark.parametrize(
     ("name", "value", "rule"),
     [
-        ("hit_x", np.nan, "a hit is finite"),
-        ("hit_z", np.inf, "a hit is finite"),
-        ("hit_rich", 0, "it is 1 or 2"),
-        ("hit_rich", 3, "it is 1 or 2"),
-        ("hit_panel", -1, "it is 0 or 1"),
-        ("hit_panel", 2, "it is 0 or 1"),
+        ("hit_x", np.nan, "it must be finite"),
+        ("hit_z", np.inf, "it must be finite"),
+        ("hit_rich", 0, "it must be 1 or 2"),
+        ("hit_rich", 3, "it must be 1 or 2"),
+        ("hit_panel", -1, "it must be 0 or 1"),
+        ("hit_panel", 2, "it must be 0 or 1"),
         ("hit_track", 100, "index of the event's tracks"),
         ("hit_track", -2, "index of the event's tracks"),
         ("track_p", np.nan, "finite and above 0"),

@@ -226,3 +226,18 @@ def test_the_header_is_readable_without_hepcnn(tmp_path):
     write(tmp_path / "a.h5", 2)
     with h5py.File(tmp_path / "a.h5") as file:
         assert json.loads(file.attrs["classes"]) == ["electron", "pion"]
+
+
+@pytest.mark.parametrize("column", ["key", "truth/species", "views/rich1/pixel"])
+@pytest.mark.parametrize("byte", [0, 9])
+def test_a_damaged_chunk_is_refused_and_the_file_named(tmp_path, column, byte):
+    path = tmp_path / "a.h5"
+    write(path, 500)
+    with h5py.File(path) as file:
+        place = file[column].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place + byte] ^= 1
+    path.write_bytes(content)
+    images = ImageSet(path)
+    with pytest.raises(InputError, match=r"a\.h5: a damaged image shard"):
+        images.read(0, 500)

@@ -1,6 +1,7 @@
 # What the rules share: the checked configuration, the names of files, and what each stage depends on.
 import json
-import shlex
+import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -11,6 +12,10 @@ from hepcnn.events.reading import FileSpec, expand_files
 from hepcnn.networks.registry import require
 from hepcnn.performance.evaluate import table_paths
 from hepcnn.provenance import code_version
+
+
+# Rules call `hepcnn`: that of the environment that snakemake runs in, activated or not.
+shell.prefix(f'set -euo pipefail; export PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 
 def _checked(build):
