@@ -13,7 +13,7 @@ import numpy as np
 
 from hepcnn.config import Config, PolarImages, Task
 from hepcnn.errors import InputError
-from hepcnn.performance.evaluate import TOGETHER
+from hepcnn.performance.evaluate import table_names
 from hepcnn.performance.sample import Sample, select
 from hepcnn.report.curves import History
 from hepcnn.store.images import ImageSet
@@ -189,8 +189,7 @@ def _task(folder: Path, name: str, settings: Task) -> TaskResults:
                 f"{path}: scores of the split '{part}'; the report is of events that no training "
                 "saw: predict with '--split test'"
             )
-    names = [*TOGETHER, *(f"confusion_{method}" for method in methods)]
-    tables = {n: _table(folder / "tables", n, evaluate) for n in names}
+    tables = {n: _table(folder / "tables", n, evaluate) for n in table_names(methods)}
     known = {str(p.provenance.get("id")) for p in predictions.values()}
     for table in tables.values():
         if set(table.provenance.get("inputs", {}).values()) != known:
