@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,6 +25,10 @@ NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Species = Literal["electron", "muon", "pion", "kaon", "proton", "deuteron"]
 Rich = Literal["rich1", "rich2"]
+Channel = Literal["hits", "tracks", "expected_other"]
+Control = Literal["majority", "momentum_prior"]
+Analytic = Literal["threshold_counting", "boosted_tree", "likelihood_local", "likelihood_global"]
+Edges = Annotated[list[NonNegative], Field(min_length=2)]
 T = TypeVar("T")
 
 
@@ -102,6 +107,10 @@ class RichSimulation(Settings):
     """Hits at the centres of binary pixels (off: the exact point)."""
     tracking: bool = True
     """Tracks written with the tracking errors above (off: the true track)."""
+    index_shift: float = 0.0
+    """Added to the refractive index of both gases: what the reconstruction does not know of."""
+    dead_tubes: Fraction = 0.0
+    """Fraction of the photomultiplier tubes that give no hit; always the same ones."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -141,20 +150,33 @@ class Sample(Settings):
 
 
 class PolarImages(Settings):
-    """Track-centred images: hits in (r, φ) around each track's projection on the photon plane."""
+    """Track-centred images: the hits around each track, in r or θ and in φ."""
 
     sample: str
     """The sample that the images are made of."""
     maker: Literal["polar"] = "polar"
     """How images are made."""
+    coordinates: Literal["detector", "cherenkov"] = "detector"
+    """`detector`: distance r and azimuth φ about the track's projection on the photon plane.
+    `cherenkov`: the Cherenkov angle θ and the azimuth φ of each hit, taken as a photon of the
+    track; with them come the results of the analytic reconstruction, which the likelihood
+    baselines need."""
     rich: Annotated[list[Rich], Field(min_length=1)] = ["rich1"]
     """The RICHes seen; each is a view."""
+    required: list[Rich] | None = None
+    """The RICHes that a track must cross to be kept, by default all that are seen. In another one
+    that it does not cross its image is empty."""
     shape: tuple[Count, Count] = (32, 32)
-    """Bins in r and in φ."""
+    """Bins in r or θ, and in φ."""
     radius: dict[Rich, Positive] = {"rich1": 130.0, "rich2": 170.0}
-    """Outer radius of the image in each RICH (mm on the photon plane)."""
-    channels: Annotated[list[Literal["hits", "tracks"]], Field(min_length=1)] = ["hits"]
-    """What is counted in the bins: photon hits; the projections of the event's other tracks."""
+    """Outer radius of the image in each RICH (mm on the photon plane), in detector coordinates."""
+    angle: dict[Rich, Positive] = {"rich1": 64.0, "rich2": 36.0}
+    """Largest θ of the image in each RICH (mrad), in Cherenkov coordinates."""
+    channels: Annotated[list[Channel], Field(min_length=1)] = ["hits"]
+    """What is counted in the bins. `hits`: photon hits. `tracks`: the projections of the event's
+    other tracks (detector coordinates only). `expected_other`: the photons expected in the hits'
+    pixels from all but this track, in thousandths: the background, and the other tracks as the
+    global likelihood takes them to be (Cherenkov coordinates only)."""
     momentum_range: Range = (3000.0, 100000.0)
     """Tracks kept: low <= p < high (MeV)."""
 
@@ -162,9 +184,23 @@ class PolarImages(Settings):
     def _possible(self) -> Self:
         if len(set(self.rich)) < len(self.rich) or len(set(self.channels)) < len(self.channels):
             raise ValueError("a RICH or a channel is named twice")
-        if missing := [name for name in self.rich if name not in self.radius]:
-            raise ValueError(f"radius: no entry for {', '.join(missing)}")
+        bounds = "angle" if self.coordinates == "cherenkov" else "radius"
+        if missing := [name for name in self.rich if name not in getattr(self, bounds)]:
+            raise ValueError(f"{bounds}: no entry for {', '.join(missing)}")
+        foreign = "tracks" if self.coordinates == "cherenkov" else "expected_other"
+        if foreign in self.channels:
+            raise ValueError(f"channels: there is no '{foreign}' in {self.coordinates} coordinates")
+        if self.required is not None:
+            if unseen := [name for name in self.required if name not in self.rich]:
+                raise ValueError(f"required: {', '.join(unseen)} is not in 'rich'")
+            if not self.required:
+                raise ValueError("required: a track must cross at least one RICH")
         return self
+
+    @property
+    def must_cross(self) -> list[Rich]:
+        """The RICHes that a track must cross."""
+        return self.rich if self.required is None else self.required
 
 
 class Network(Settings):
@@ -174,6 +210,15 @@ class Network(Settings):
     """Name in `hepcnn networks`; by default the entry's own name."""
     options: dict[str, Any] = {}
     """Options of the architecture."""
+    images: str | None = None
+    """The image set it sees, of the same sample and tracks; by default the task's."""
+    views: list[str] | None = None
+    """The views it sees; by default all."""
+    channels: list[str] | None = None
+    """The channels it sees; by default all."""
+    features: list[str] = []
+    """What it is given beside the images: columns of the image set's features, such as `p`,
+    `eta` and `n_tracks`."""
 
 
 class Train(Settings):
@@ -214,11 +259,23 @@ class Tables(Settings):
     """Working points: fractions of true pions that pass the kaon cut."""
     mixture: dict[Species, NonNegative] | Literal["natural", "flat"] = "natural"
     """The population that decisions and purities are for: `natural` is the test sample's own."""
+    curve_bins: dict[Literal["p", "eta", "n_tracks"], Edges] = {
+        "p": [3000.0, 9300.0, 15600.0, 19000.0, *(24400.0 + 5400.0 * k for k in range(15))],
+        "eta": [1.5, 2.5, 3.0, 3.5, 4.0, 5.0],
+        "n_tracks": [0.0, 50.0, 200.0, 300.0, 500.0],
+    }
+    """Edges of the bins of the curves against momentum (MeV), pseudorapidity and tracks in the
+    event; those of PIDCalib2 in p and n_tracks."""
+    ablation: list[str] = []
+    """Methods, each a step from the one before: the steps of the ablation table."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if any(a >= b for a, b in zip(self.momentum_bins, self.momentum_bins[1:], strict=False)):
-            raise ValueError("momentum_bins: the edges must increase")
+        edges = {"momentum_bins": self.momentum_bins}
+        edges |= {f"curve_bins.{name}": bins for name, bins in self.curve_bins.items()}
+        for name, bins in edges.items():
+            if any(a >= b for a, b in pairwise(bins)):
+                raise ValueError(f"{name}: the edges must increase")
         if isinstance(self.mixture, dict):
             _check_mixture(self.mixture)
         return self
@@ -235,8 +292,11 @@ class Task(Settings):
     """The truth that is asked for."""
     networks: Annotated[dict[str, Network], Field(min_length=1)] = {"lecture_cnn": Network()}
     """The networks, by a name of your choice or an architecture's."""
-    baselines: list[Literal["majority", "momentum_prior"]] = ["majority", "momentum_prior"]
-    """Methods without an image that stand beside the networks."""
+    baselines: list[Control | Analytic] = ["majority", "momentum_prior"]
+    """Methods without an image that stand beside the networks. The analytic ones need an image set
+    in Cherenkov coordinates."""
+    robustness: list[str] = []
+    """Samples on which the same methods are tried as they are, without training on them."""
     train: Train = Train()
     """Training."""
     tables: Tables = Tables()
@@ -246,7 +306,21 @@ class Task(Settings):
     def _distinct(self) -> Self:
         if both := set(self.networks) & set(self.baselines):
             raise ValueError(f"networks: {', '.join(sorted(both))} is the name of a baseline")
+        methods = [*self.networks, *self.baselines]
+        for name in self.tables.ablation:
+            if name not in methods:
+                raise ValueError(f"tables.ablation: no method '{name}'; {nearest(name, methods)}")
         return self
+
+    @property
+    def methods(self) -> list[str]:
+        """Networks and baselines, in the order of the tables."""
+        return [*self.networks, *self.baselines]
+
+    def images_of(self, method: str) -> str:
+        """Name of the image set of a network or a baseline."""
+        network = self.networks.get(method)
+        return (network and network.images) or self.images
 
 
 class Split(Settings):
@@ -284,6 +358,8 @@ class Config(Settings):
     """Tasks."""
     split: Split = Split()
     """Events for training, validation and test."""
+    validation: list[Literal["rich"]] = []
+    """Detectors whose simulation and reconstruction are checked and shown in the report."""
 
     @model_validator(mode="after")
     def _references(self) -> Self:
@@ -299,7 +375,39 @@ class Config(Settings):
                     f"tasks.{name}.images: no image set '{task.images}'; "
                     + nearest(task.images, self.images)
                 )
+            self._check_task(f"tasks.{name}", task)
         return self
+
+    def _check_task(self, place: str, task: Task) -> None:
+        """Refuse image sets that are not of the same tracks, and samples that there are not."""
+        images = self.images[task.images]
+        analytic = [b for b in task.baselines if b in get_args(Analytic)]
+        if analytic and images.coordinates != "cherenkov":
+            raise ValueError(
+                f"{place}.baselines: {', '.join(analytic)} need 'images' in Cherenkov coordinates; "
+                f"'{task.images}' is in {images.coordinates} coordinates"
+            )
+        for name, network in task.networks.items():
+            if network.images is None:
+                continue
+            if network.images not in self.images:
+                raise ValueError(
+                    f"{place}.networks.{name}.images: no image set '{network.images}'; "
+                    + nearest(network.images, self.images)
+                )
+            other = self.images[network.images]
+            for what in ("sample", "must_cross", "momentum_range"):
+                if getattr(other, what) != getattr(images, what):
+                    raise ValueError(
+                        f"{place}.networks.{name}.images: '{network.images}' and '{task.images}' "
+                        f"are not of the same tracks: {what} is {getattr(other, what)} in the one "
+                        f"and {getattr(images, what)} in the other"
+                    )
+        for sample in task.robustness:
+            if sample not in self.samples:
+                raise ValueError(
+                    f"{place}.robustness: no sample '{sample}'; {nearest(sample, self.samples)}"
+                )
 
 
 def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
