@@ -25,7 +25,8 @@ def make_predictions() -> Callable[..., Predictions]:
     """Predictions by name of the method, always on the same tracks for the same seed.
 
     A network's log likelihoods are the true species' plus noise of width 1/`power`; its scores
-    are the posteriors under `prior`. The controls are what their names say.
+    are the posteriors under `prior`. The controls are what their names say. `likelihood_local` and
+    `likelihood_global` give their log likelihoods too.
     """
 
     def maker(
@@ -35,6 +36,8 @@ def make_predictions() -> Callable[..., Predictions]:
         power: float = 3.0,
         prior: np.ndarray = _ABUNDANCE,
         other: float = 0.01,
+        temperature: float = 1.0,
+        altered: str = "",
     ) -> Predictions:
         rng = np.random.default_rng(seed)
         label = rng.choice(6, size=n, p=_ABUNDANCE).astype(np.int16)
@@ -50,6 +53,7 @@ def make_predictions() -> Callable[..., Predictions]:
             likelihood = np.digitize(p, [5000, 20000])[:, None] * np.array([0, 0, 0, 0.3, 0.6, 0])
         scores = np.exp(likelihood) * prior
         scores = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+        relative = (likelihood - likelihood[:, 2:3]).astype(np.float32)
         return Predictions(
             task="rich_pid",
             method=method,
@@ -64,7 +68,12 @@ def make_predictions() -> Callable[..., Predictions]:
                 "n_tracks": np.full(n, 40, np.float32),
             },
             cutflow=(("events read", n), ("scored", n)),
-            provenance={"id": f"{method}{seed}"},
+            provenance={"id": f"{method}{seed}{altered}"},
+            temperature=temperature,
+            log_likelihood=np.pad(relative, ((0, 0), (0, 1)))
+            if method.startswith("likelihood_")
+            else None,
+            altered=altered,
         )
 
     return maker

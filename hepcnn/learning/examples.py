@@ -50,6 +50,9 @@ def predictions(
     method: str,
     prior: NDArray[np.float64],
     provenance: Mapping[str, Any],
+    temperature: float = 1.0,
+    log_likelihood: NDArray[np.float32] | None = None,
+    altered: str = "",
 ) -> Predictions:
     """Put the scores of some examples together with what the tables need of them."""
     selected = [] if part == "all" else [(f"in {part} split", len(which))]
@@ -64,4 +67,7 @@ def predictions(
         features={name: images.features(name)[which] for name in FEATURES},
         cutflow=(*images.cutflow.items(), *selected, ("scored", len(scores))),
         provenance=provenance,
+        temperature=temperature,
+        log_likelihood=log_likelihood,
+        altered=altered,
     )

@@ -17,13 +17,16 @@ from hepcnn.files import atomic_path
 from hepcnn.store.shard import KEY
 
 FORMAT = "hepcnn-predictions"
-VERSION = 1
+VERSION = 2
 #: What is kept of each example beside its scores, for bins and weights in the tables.
 FEATURES = ("p", "eta", "n_tracks")
 #: How far the float32 scores of an example may be from a sum of 1.
 TOLERANCE = 1e-4
 
-_ATTRIBUTES = ("task", "method", "classes", "prior", "cutflow", "provenance")
+_ATTRIBUTES = (
+    *("task", "method", "altered", "classes", "prior", "temperature"),
+    *("cutflow", "provenance"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,15 @@ class Predictions:
         Counts from the events read down to ``("scored", N)``.
     provenance : dict
         See `hepcnn.provenance.record`.
+    temperature : float
+        Fitted on the validation split: the scores to the power 1/temperature, renormalised, are
+        calibrated. `scores` are as they come from the method, without it.
+    log_likelihood : ndarray, (N, C + 1) float32, optional
+        ln L of each class and of ``below threshold``, relative to the pion; of the methods that
+        are likelihoods.
+    altered : str
+        The sample, where it is another than the task's: one on which the method is tried as it is,
+        without training on it.
 
     Raises
     ------
@@ -68,6 +80,9 @@ class Predictions:
     features: Mapping[str, NDArray[np.float32]]
     cutflow: tuple[tuple[str, int], ...]
     provenance: Mapping[str, Any]
+    temperature: float = 1.0
+    log_likelihood: NDArray[np.float32] | None = None
+    altered: str = ""
 
     def __post_init__(self) -> None:
         n, c = len(self.key), len(self.classes)
@@ -82,6 +97,11 @@ class Predictions:
         for name in FEATURES:
             column = self.features[name]
             _check_array(f"features/{name}", column, (n,), np.dtype(np.float32), name == "eta")
+        if self.log_likelihood is not None:
+            kind = np.dtype(np.float32)
+            _check_array("log_likelihood", self.log_likelihood, (n, c + 1), kind)
+        if not 0 < self.temperature < np.inf:
+            raise InputError(f"temperature: {self.temperature} is not above 0 and finite")
         _check_probabilities("prior", self.prior[np.newaxis])
         _check_probabilities("scores", self.scores)
         if n and not (self.label.min() >= -1 and self.label.max() < c):
@@ -137,12 +157,16 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
         file.attrs["version"] = VERSION
         file.attrs["task"] = p.task
         file.attrs["method"] = p.method
+        file.attrs["altered"] = p.altered
         file.attrs["classes"] = json.dumps(p.classes)
         file.attrs["prior"] = p.prior
+        file.attrs["temperature"] = p.temperature
         file.attrs["cutflow"] = json.dumps(p.cutflow)
         file.attrs["provenance"] = json.dumps(p.provenance, sort_keys=True)
         features = {f"features/{name}": p.features[name] for name in FEATURES}
         arrays = {"key": p.key, "scores": p.scores, "label": p.label} | features
+        if p.log_likelihood is not None:
+            arrays["log_likelihood"] = p.log_likelihood
         for name, array in arrays.items():
             # gzip, not a plugin's filter: every HDF5 reader opens it, and the file is small.
             file.create_dataset(name, data=array, compression="gzip", shuffle=True, chunks=True)
@@ -175,6 +199,7 @@ def read_predictions(path: str | Path) -> Predictions:
         missing += [d for d in datasets if not isinstance(file.get(d), h5py.Dataset)]
         if missing:
             raise InputError(f"{path}: no {', '.join(missing)} in it")
+        likelihood = file.get("log_likelihood")
         try:
             return Predictions(
                 task=str(file.attrs["task"]),
@@ -187,6 +212,9 @@ def read_predictions(path: str | Path) -> Predictions:
                 features={name: file[f"features/{name}"][()] for name in FEATURES},
                 cutflow=tuple((step, count) for step, count in json.loads(file.attrs["cutflow"])),
                 provenance=json.loads(file.attrs["provenance"]),
+                temperature=float(file.attrs["temperature"]),
+                log_likelihood=None if likelihood is None else likelihood[()],
+                altered=str(file.attrs["altered"]),
             )
         except InputError as error:
             raise InputError(f"{path}: {error}") from error

@@ -26,6 +26,9 @@ def make(n=50, **changes):
         "features": {name: rng.random(n, dtype=np.float32) for name in FEATURES},
         "cutflow": (("events read", 8), ("scored", n)),
         "provenance": {"stage": "predict", "inputs": {"a.h5": "0123"}},
+        "temperature": 1.25,
+        "log_likelihood": rng.normal(0, 9, (n, 4)).astype(np.float32),
+        "altered": "dark_hits_x2",
     }
     return Predictions(**(parts | changes))
 
@@ -61,6 +64,11 @@ def test_an_unknown_direction_has_no_eta(path):
     for wrong in ({"eta": eta * np.inf}, {"p": eta}):
         with pytest.raises(InputError, match=r"of 3 values are not finite"):
             make(3, features=features | wrong)
+
+
+def test_a_method_that_is_no_likelihood_has_none(path):
+    write_predictions(path, make(log_likelihood=None))
+    assert read_predictions(path).log_likelihood is None
 
 
 def test_equal_predictions_give_equal_bytes(tmp_path):
@@ -103,6 +111,9 @@ def _scores(**rows):
         ({"features": {n: np.full(50, np.inf, np.float32) for n in FEATURES}}, "features/p: 50"),
         ({"cutflow": (("scored", 49),)}, "cutflow: "),
         ({"cutflow": ()}, "cutflow: "),
+        ({"temperature": 0.0}, "temperature: 0"),
+        ({"temperature": np.nan}, "temperature: nan"),
+        ({"log_likelihood": np.zeros((50, 3), np.float32)}, r"log_likelihood: .*\(50, 4\)"),
     ],
 )
 def test_contradictions_are_named(change, message):
@@ -126,8 +137,8 @@ def test_not_our_files(tmp_path):
 def test_another_version_is_refused(path):
     write_predictions(path, make())
     with h5py.File(path, "a") as file:
-        file.attrs["version"] = 2
-    with pytest.raises(InputError, match="version 2, where hepcnn-predictions, version 1"):
+        file.attrs["version"] = 1
+    with pytest.raises(InputError, match="version 1, where hepcnn-predictions, version 2"):
         read_predictions(path)
 
 
