@@ -32,15 +32,15 @@ class Evaluation:
     printouts: Mapping[str, str]
 
 
-def table_names(methods: Sequence[str]) -> list[str]:
-    """Names of the tables of a task with these networks and baselines, in order."""
-    return [*TOGETHER, *(f"confusion_{method}" for method in methods)]
+def table_names(task: Task) -> list[str]:
+    """Names of the tables of a task, in order: they depend on nothing but its settings."""
+    return [*TOGETHER, *(f"confusion_{method}" for method in task.methods)]
 
 
-def table_paths(folder: str | Path, methods: Sequence[str]) -> list[str]:
-    """All files that `evaluate_files` writes for a task's networks and baselines, in order."""
-    files = [f"{name}.{suffix}" for name in table_names(methods) for suffix in FORMATS]
-    files += [f"printout_{m}.{suffix}" for m in methods for suffix in ("txt", "md")]
+def table_paths(folder: str | Path, task: Task) -> list[str]:
+    """All files that `evaluate_files` writes for a task, in order."""
+    files = [f"{name}.{suffix}" for name in table_names(task) for suffix in FORMATS]
+    files += [f"printout_{m}.{suffix}" for m in task.methods for suffix in ("txt", "md")]
     return [f"{folder}/{file}" for file in files]
 
 

@@ -173,7 +173,7 @@ def _check_settings(
 
 
 def _task(folder: Path, name: str, settings: Task) -> TaskResults:
-    methods = [*settings.networks, *settings.baselines]
+    methods = settings.methods
     evaluate = f"hepcnn evaluate {folder}/*/predictions.h5 --task {name} -o {folder}/tables"
     predictions = {}
     for method in methods:
@@ -189,7 +189,7 @@ def _task(folder: Path, name: str, settings: Task) -> TaskResults:
                 f"{path}: scores of the split '{part}'; the report is of events that no training "
                 "saw: predict with '--split test'"
             )
-    tables = {n: _table(folder / "tables", n, evaluate) for n in table_names(methods)}
+    tables = {n: _table(folder / "tables", n, evaluate) for n in table_names(settings)}
     known = {str(p.provenance.get("id")) for p in predictions.values()}
     for table in tables.values():
         if set(table.provenance.get("inputs", {}).values()) != known:

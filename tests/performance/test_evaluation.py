@@ -30,7 +30,7 @@ def test_every_table_that_is_promised_is_written_and_nothing_else(tmp_path, pred
         write_predictions(path, p)
     folder = tmp_path / "tables"
     evaluate_files(paths, validate({}), "rich_pid", folder)
-    promised = table_paths(folder, METHODS)
+    promised = table_paths(folder, Task(images="rich_polar"))
     assert sorted(promised) == sorted(str(p) for p in folder.iterdir())
     first = {p: p.read_bytes() for p in folder.iterdir()}
     evaluate_files(list(reversed(paths)), validate({}), "rich_pid", folder)

@@ -102,7 +102,7 @@ def learned(task):
 
 def table_files(task):
     """All tables of a task."""
-    return table_paths(f"{OUT}/tasks/{task}/tables", methods(task))
+    return table_paths(f"{OUT}/tasks/{task}/tables", SETTINGS.tasks[task])
 
 
 def part(**sections):
