@@ -8,6 +8,7 @@ from hepcnn.config import RichSimulation, Sample
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.optics import plane_coordinates
 from hepcnn.detector.particles import SPECIES, species_of
+from hepcnn.detector.pixels import number_of_pixels
 from hepcnn.errors import InputError
 from hepcnn.simulation.rich.generate import (
     CHUNK,
@@ -17,7 +18,6 @@ from hepcnn.simulation.rich.generate import (
     simulate_chunk,
     write_sample_shard,
 )
-from hepcnn.simulation.rich.pixels import number_of_pixels
 from hepcnn.simulation.rich.tracks import lognormal_within
 
 GEOMETRY = load_geometry("lhcb-run3")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hepcnn.detector.geometry import RichGeometry
 from hepcnn.detector.particles import SPECIES
-from hepcnn.simulation.rich.pixels import sensitive_fraction
+from hepcnn.detector.pixels import sensitive_fraction
 from hepcnn.simulation.rich.tracks import (
     Particles,
     lognormal_within,

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import RichGeometry
 from hepcnn.detector.optics import from_plane
+from hepcnn.detector.pixels import digitise, number_of_pixels
 from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.simulation.rich.background import sample_dark_hits
 from hepcnn.simulation.rich.photons import sample_photons
-from hepcnn.simulation.rich.pixels import digitise, number_of_pixels
 from hepcnn.simulation.rich.tracks import Floats, Particles, Segment
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hepcnn.detector.geometry import load_geometry
-from hepcnn.simulation.rich.pixels import digitise, number_of_pixels, sensitive_fraction
+from hepcnn.detector.pixels import digitise, number_of_pixels, sensitive_fraction
 
 GEOMETRIES = {
     (name, rich): geometry

@@ -1,0 +1,96 @@
+"""From points on the photon planes to hits in binary pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from hepcnn.detector.geometry import RichGeometry
+
+Floats = NDArray[np.float64]
+
+
+def _table(geometry: RichGeometry) -> Floats:
+    """One row a type: size, count, pitch, half sizes of its part, tubes along u, first number."""
+    half_u, half_v = geometry.photon_plane.half_size
+    rows, first = [], 0.0
+    for pixels in geometry.pixels:
+        part_u, part_v = pixels.half_size or (half_u, half_v)
+        columns, lines = (np.ceil(2 * half / pixels.pitch) for half in (half_u, half_v))
+        rows.append([pixels.size, pixels.count, pixels.pitch, part_u, part_v, columns, first])
+        first += columns * lines * pixels.count**2
+    return np.array(rows)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _digitise(
+    table: Floats,
+    half_u: float,
+    half_v: float,
+    u: Floats,
+    v: Floats,
+    pixel: NDArray[np.int64],
+    centre_u: Floats,
+    centre_v: Floats,
+) -> None:
+    for i in range(u.size):
+        pixel[i] = -1
+        if not (abs(u[i]) < half_u and abs(v[i]) < half_v):
+            continue
+        for k in range(table.shape[0]):
+            if abs(u[i]) < table[k, 3] and abs(v[i]) < table[k, 4]:
+                break
+        size, count, pitch = table[k, 0], int(table[k, 1]), table[k, 2]
+        # The grid of tubes starts at the panel's corner; the pixels are in the middle of a tube.
+        edge = (pitch - count * size) / 2
+        tube_u, tube_v = int((u[i] + half_u) / pitch), int((v[i] + half_v) / pitch)
+        in_u = np.floor((u[i] + half_u - tube_u * pitch - edge) / size)
+        in_v = np.floor((v[i] + half_v - tube_v * pitch - edge) / size)
+        if in_u < 0 or in_v < 0 or in_u >= count or in_v >= count:
+            continue
+        column, row = tube_u * count + int(in_u), tube_v * count + int(in_v)
+        pixel[i] = int(table[k, 6]) + row * int(table[k, 5]) * count + column
+        centre_u[i] = tube_u * pitch + edge + (in_u + 0.5) * size - half_u
+        centre_v[i] = tube_v * pitch + edge + (in_v + 0.5) * size - half_v
+
+
+def digitise(geometry: RichGeometry, u: Floats, v: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Find the pixels of points on a panel.
+
+    Parameters
+    ----------
+    geometry : RichGeometry
+        The RICH.
+    u, v : float64 array (n,)
+        Points in the plane of the panel (mm); NaN is nowhere.
+
+    Returns
+    -------
+    pixel : int64 array (n,)
+        Number of the pixel on its panel; -1 on no sensitive area.
+    centre : float64 array (n, 2)
+        (u, v) of the pixel's centre (mm); undefined where there is no pixel.
+    """
+    pixel = np.empty(u.size, np.int64)
+    centre = np.zeros((2, u.size))
+    _digitise(_table(geometry), *geometry.photon_plane.half_size, u, v, pixel, centre[0], centre[1])
+    return pixel, centre.T
+
+
+def number_of_pixels(geometry: RichGeometry) -> int:
+    """An upper bound of the numbers that `digitise` gives."""
+    half_v = geometry.photon_plane.half_size[1]
+    last = _table(geometry)[-1]
+    return int(last[6] + last[5] * np.ceil(2 * half_v / last[2]) * last[1] ** 2)
+
+
+def sensitive_fraction(geometry: RichGeometry) -> float:
+    """Sensitive area over the area of the panel, for parts of the panel in whole tubes."""
+    whole = inner = sensitive = 0.0
+    for pixels in geometry.pixels:
+        half_u, half_v = pixels.half_size or geometry.photon_plane.half_size
+        whole = half_u * half_v
+        sensitive += (whole - inner) * (pixels.count * pixels.size / pixels.pitch) ** 2
+        inner = whole
+    return sensitive / whole
