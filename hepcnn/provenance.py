@@ -16,7 +16,7 @@ import hepcnn
 
 _PACKAGE = Path(hepcnn.__file__).parent
 #: Modules that change no stage's output by themselves: the settings' values count, not their form.
-_NEUTRAL = {"hepcnn", "hepcnn.config", "hepcnn.errors", "hepcnn.progress", "hepcnn.provenance"}
+_NEUTRAL = ("hepcnn.config", "hepcnn.errors", "hepcnn.progress", "hepcnn.provenance")
 
 
 def digest(data: Any) -> str:
@@ -31,6 +31,10 @@ def _source(module: str) -> Path | None:
         if candidate.is_file():
             return candidate
     return None
+
+
+def _neutral(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in _NEUTRAL)
 
 
 @cache
@@ -64,7 +68,7 @@ def code_version(module: str) -> str:
     todo, seen = [module], set()
     while todo:
         name = todo.pop()
-        if name not in seen and name not in _NEUTRAL:
+        if name not in seen and not _neutral(name):
             seen.add(name)
             todo.extend(_imports(name))
     total = hashlib.sha256()

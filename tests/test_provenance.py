@@ -48,7 +48,7 @@ STAGES = {
         ("detector/lhcb-run3.yaml", {"simulate", "convert", "evaluate", "report"}),
         ("performance/intervals.py", {"evaluate", "report"}),
         ("report/page.html", {"report"}),
-        ("config.py", set()),
+        ("config/tasks.py", set()),
         ("cli/convert.py", set()),
     ],
 )

@@ -1,0 +1,63 @@
+"""Image sets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hepcnn.config.settings import Channel, Count, Positive, Range, Rich, Settings
+
+
+class PolarImages(Settings):
+    """Track-centred images: the hits around each track, in r or θ and in φ."""
+
+    sample: str
+    """The sample that the images are made of."""
+    maker: Literal["polar"] = "polar"
+    """How images are made."""
+    coordinates: Literal["detector", "cherenkov"] = "detector"
+    """`detector`: distance r and azimuth φ about the track's projection on the photon plane.
+    `cherenkov`: the Cherenkov angle θ and the azimuth φ of each hit, taken as a photon of the
+    track; with them come the results of the analytic reconstruction, which the likelihood
+    baselines need."""
+    rich: Annotated[list[Rich], Field(min_length=1)] = ["rich1"]
+    """The RICHes seen; each is a view."""
+    required: list[Rich] | None = None
+    """The RICHes that a track must cross to be kept, by default all that are seen. In another one
+    that it does not cross its image is empty."""
+    shape: tuple[Count, Count] = (32, 32)
+    """Bins in r or θ, and in φ."""
+    radius: dict[Rich, Positive] = {"rich1": 130.0, "rich2": 170.0}
+    """Outer radius of the image in each RICH (mm on the photon plane), in detector coordinates."""
+    angle: dict[Rich, Positive] = {"rich1": 64.0, "rich2": 36.0}
+    """Largest θ of the image in each RICH (mrad), in Cherenkov coordinates."""
+    channels: Annotated[list[Channel], Field(min_length=1)] = ["hits"]
+    """What is counted in the bins. `hits`: photon hits. `tracks`: the projections of the event's
+    other tracks (detector coordinates only). `expected_other`: the photons expected in the hits'
+    pixels from all but this track, in thousandths: the background, and the other tracks as the
+    global likelihood takes them to be (Cherenkov coordinates only)."""
+    momentum_range: Range = (3000.0, 100000.0)
+    """Tracks kept: low <= p < high (MeV)."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if len(set(self.rich)) < len(self.rich) or len(set(self.channels)) < len(self.channels):
+            raise ValueError("a RICH or a channel is named twice")
+        bounds = "angle" if self.coordinates == "cherenkov" else "radius"
+        if missing := [name for name in self.rich if name not in getattr(self, bounds)]:
+            raise ValueError(f"{bounds}: no entry for {', '.join(missing)}")
+        foreign = "tracks" if self.coordinates == "cherenkov" else "expected_other"
+        if foreign in self.channels:
+            raise ValueError(f"channels: there is no '{foreign}' in {self.coordinates} coordinates")
+        if self.required is not None:
+            if unseen := [name for name in self.required if name not in self.rich]:
+                raise ValueError(f"required: {', '.join(unseen)} is not in 'rich'")
+            if not self.required:
+                raise ValueError("required: a track must cross at least one RICH")
+        return self
+
+    @property
+    def must_cross(self) -> list[Rich]:
+        """The RICHes that a track must cross."""
+        return self.rich if self.required is None else self.required

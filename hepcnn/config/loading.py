@@ -1,0 +1,93 @@
+"""Configurations read and checked, with errors that say what would be right."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from hepcnn.config.whole import Config
+from hepcnn.errors import InputError, nearest
+
+T = TypeVar("T")
+
+
+def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Names valid beside the unknown key at `location`."""
+    current: Any = model
+    for step in location[:-1]:
+        fields = getattr(current, "model_fields", {})
+        current = fields[step].annotation if step in fields else current
+        # Step into list[X], dict[K, X] and X | None until a model is found.
+        while not (isinstance(current, type) and issubclass(current, BaseModel)):
+            inner = [a for a in getattr(current, "__args__", ()) if a is not type(None)]
+            if not inner:
+                return []
+            current = next((a for a in inner if hasattr(a, "model_fields")), inner[-1])
+    return list(current.model_fields)
+
+
+def explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
+    """Say what is wrong with data for a model: one line for each wrong key."""
+    lines = [f"{what} is not valid"]
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"]) or "the whole"
+        if item["type"] == "extra_forbidden":
+            name = str(item["loc"][-1])
+            lines.append(
+                f"  {place}: unknown key; {nearest(name, _field_names(model, item['loc']))}"
+            )
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            given = (
+                "" if item["type"] in ("missing", "value_error") else f" (got {item['input']!r})"
+            )
+            lines.append(f"  {place}: {message}{given}")
+    return "\n".join(lines)
+
+
+def validate(data: Mapping[str, Any] | None, source: str = "config") -> Config:
+    """Check a parsed configuration.
+
+    Parameters
+    ----------
+    data : mapping or None
+        What a YAML file holds; empty means all defaults.
+    source : str
+        What to call it in an error message.
+
+    Raises
+    ------
+    InputError
+        One line for each wrong key: where it is, what is wrong, the nearest valid names.
+    """
+    try:
+        return Config.model_validate(dict(data or {}))
+    except ValidationError as error:
+        raise InputError(explain(error, f"{source}: the configuration", Config)) from error
+
+
+def load(path: str | Path) -> Config:
+    """Read and check a YAML (or JSON) configuration file; ``-`` is the standard input."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read the configuration '{path}': {error.strerror}") from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from error
+    if data is not None and not isinstance(data, dict):
+        raise InputError(f"{path}: a configuration is a mapping of keys, not {type(data).__name__}")
+    return validate(data, str(path))
+
+
+def entry(entries: Mapping[str, T], name: str, what: str) -> T:
+    """One entry of a list of the configuration by name, or an error with the nearest names."""
+    if name not in entries:
+        raise InputError(f"no {what} '{name}' in the configuration; {nearest(name, entries)}")
+    return entries[name]

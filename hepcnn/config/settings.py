@@ -1,0 +1,50 @@
+"""The base of all settings, and the types of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from hepcnn.detector.particles import SPECIES
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Species = Literal["electron", "muon", "pion", "kaon", "proton", "deuteron"]
+Rich = Literal["rich1", "rich2"]
+Channel = Literal["hits", "tracks", "expected_other"]
+Control = Literal["majority", "momentum_prior"]
+Analytic = Literal["threshold_counting", "boosted_tree", "likelihood_local", "likelihood_global"]
+Edges = Annotated[list[NonNegative], Field(min_length=2)]
+
+
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise ValueError(f"{bounds[0]:g} is not below {bounds[1]:g}")
+    return bounds
+
+
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def check_mixture(mixture: Mapping[Species, float]) -> None:
+    """Refuse, inside a validator, a mixture without an abundance above 0."""
+    if not sum(mixture.values()) > 0:
+        raise ValueError("a mixture of species needs at least one abundance above 0")
+
+
+def abundances(mixture: Mapping[Species, float] | Literal["flat"]) -> list[float]:
+    """Abundances of the six species, in the order of `SPECIES`, normalised to 1."""
+    if mixture == "flat":
+        return [1 / len(SPECIES)] * len(SPECIES)
+    weights = [float(mixture.get(name, 0.0)) for name in SPECIES]  # type: ignore[call-overload]
+    return [w / sum(weights) for w in weights]

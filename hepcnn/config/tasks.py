@@ -1,0 +1,143 @@
+"""Tasks: networks and baselines, their training and their tables."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hepcnn.config.settings import (
+    Analytic,
+    Control,
+    Count,
+    Edges,
+    Fraction,
+    NonNegative,
+    Positive,
+    Range,
+    Settings,
+    Species,
+    check_mixture,
+)
+from hepcnn.errors import nearest
+
+
+class Network(Settings):
+    """One network of a task."""
+
+    architecture: str | None = None
+    """Name in `hepcnn networks`; by default the entry's own name."""
+    options: dict[str, Any] = {}
+    """Options of the architecture."""
+    images: str | None = None
+    """The image set it sees, of the same sample and tracks; by default the task's."""
+    views: list[str] | None = None
+    """The views it sees; by default all."""
+    channels: list[str] | None = None
+    """The channels it sees; by default all."""
+    features: list[str] = []
+    """What it is given beside the images: columns of the image set's features, such as `p`,
+    `eta` and `n_tracks`."""
+
+
+class Train(Settings):
+    """How the networks of a task are trained."""
+
+    epochs: Count = 8
+    """At most so many epochs."""
+    batch_size: Count = 256
+    """Examples a step."""
+    learning_rate: Positive = 1e-3
+    """Step size of Adam."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """The learning rate over the epochs."""
+    balance: Literal["none", "class", "sampler"] = "none"
+    """`class`: loss weights inverse to each class's abundance; `sampler`: classes drawn equally
+    often. The tables undo either by the prior that it stands for."""
+    patience: Count = 3
+    """Stop after so many epochs without a lower validation loss."""
+    precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    """Numbers used in training; `auto`: bf16 where the hardware computes in it, else 32."""
+    devices: Literal["auto"] | Count = "auto"
+    """How many GPUs (or, without GPUs, CPU processes)."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Loader processes; 0 loads in the training process, which is the fastest for images that
+    fit its cache."""
+
+
+class Tables(Settings):
+    """The performance tables of a task."""
+
+    momentum_range: Range = (3000.0, 100000.0)
+    """Tracks in the tables: low <= p < high (MeV)."""
+    momentum_bins: Annotated[list[Positive], Field(min_length=2)] = [
+        3000.0, 9300.0, 15600.0, 30000.0, 50000.0, 100000.0,
+    ]  # fmt: skip
+    """Edges of the momentum bins (MeV), half-open; PIDCalib2's thresholds are among them."""
+    misid: list[Fraction] = [0.01, 0.03, 0.05, 0.10]
+    """Working points: fractions of true pions that pass the kaon cut."""
+    mixture: dict[Species, NonNegative] | Literal["natural", "flat"] = "natural"
+    """The population that decisions and purities are for: `natural` is the test sample's own."""
+    curve_bins: dict[Literal["p", "eta", "n_tracks"], Edges] = {
+        "p": [3000.0, 9300.0, 15600.0, 19000.0, *(24400.0 + 5400.0 * k for k in range(15))],
+        "eta": [1.5, 2.5, 3.0, 3.5, 4.0, 5.0],
+        "n_tracks": [0.0, 50.0, 200.0, 300.0, 500.0],
+    }
+    """Edges of the bins of the curves against momentum (MeV), pseudorapidity and tracks in the
+    event; those of PIDCalib2 in p and n_tracks."""
+    ablation: list[str] = []
+    """Methods, each a step from the one before: the steps of the ablation table."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        edges = {"momentum_bins": self.momentum_bins}
+        edges |= {f"curve_bins.{name}": bins for name, bins in self.curve_bins.items()}
+        for name, bins in edges.items():
+            if any(a >= b for a, b in pairwise(bins)):
+                raise ValueError(f"{name}: the edges must increase")
+        if isinstance(self.mixture, dict):
+            check_mixture(self.mixture)
+        return self
+
+
+class Task(Settings):
+    """A question asked of an image set, and the methods that answer it side by side."""
+
+    images: str
+    """The image set."""
+    kind: Literal["classification"] = "classification"
+    """The kind of question."""
+    target: Literal["species"] = "species"
+    """The truth that is asked for."""
+    networks: Annotated[dict[str, Network], Field(min_length=1)] = {"lecture_cnn": Network()}
+    """The networks, by a name of your choice or an architecture's."""
+    baselines: list[Control | Analytic] = ["majority", "momentum_prior"]
+    """Methods without an image that stand beside the networks. The analytic ones need an image set
+    in Cherenkov coordinates."""
+    robustness: list[str] = []
+    """Samples on which the same methods are tried as they are, without training on them."""
+    train: Train = Train()
+    """Training."""
+    tables: Tables = Tables()
+    """Tables."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if both := set(self.networks) & set(self.baselines):
+            raise ValueError(f"networks: {', '.join(sorted(both))} is the name of a baseline")
+        methods = [*self.networks, *self.baselines]
+        for name in self.tables.ablation:
+            if name not in methods:
+                raise ValueError(f"tables.ablation: no method '{name}'; {nearest(name, methods)}")
+        return self
+
+    @property
+    def methods(self) -> list[str]:
+        """Networks and baselines, in the order of the tables."""
+        return [*self.networks, *self.baselines]
+
+    def images_of(self, method: str) -> str:
+        """Name of the image set of a network or a baseline."""
+        network = self.networks.get(method)
+        return (network and network.images) or self.images

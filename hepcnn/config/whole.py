@@ -1,0 +1,100 @@
+"""The whole configuration: lists of samples, images and tasks that name one another."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from hepcnn.config.images import PolarImages
+from hepcnn.config.samples import RichSimulation, Sample
+from hepcnn.config.settings import Analytic, Fraction, Settings
+from hepcnn.config.tasks import Task
+from hepcnn.errors import nearest
+
+
+class Split(Settings):
+    """Fractions of the events, by hash of (run, subrun, event): stable when files are added."""
+
+    train: Fraction = 0.7
+    """To fit."""
+    validation: Fraction = 0.15
+    """To stop early and to choose."""
+    test: Fraction = 0.15
+    """For the tables, and for nothing else."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + validation + test is {total:g} and must be 1")
+        return self
+
+
+class Config(Settings):
+    """The whole configuration."""
+
+    output: str = "results"
+    """Folder of everything that is made."""
+    seed: Annotated[int, Field(ge=0)] = 20190305
+    """Seed of all random numbers."""
+    samples: Annotated[dict[str, Sample], Field(min_length=1)] = {
+        "rich": Sample(simulate=RichSimulation())
+    }
+    """Sets of ROOT files."""
+    images: dict[str, PolarImages] = {"rich_polar": PolarImages(sample="rich")}
+    """Image sets."""
+    tasks: dict[str, Task] = {"rich_pid": Task(images="rich_polar")}
+    """Tasks."""
+    split: Split = Split()
+    """Events for training, validation and test."""
+    validation: list[Literal["rich"]] = []
+    """Detectors whose simulation and reconstruction are checked and shown in the report."""
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        for name, images in self.images.items():
+            if images.sample not in self.samples:
+                raise ValueError(
+                    f"images.{name}.sample: no sample '{images.sample}'; "
+                    + nearest(images.sample, self.samples)
+                )
+        for name, task in self.tasks.items():
+            if task.images not in self.images:
+                raise ValueError(
+                    f"tasks.{name}.images: no image set '{task.images}'; "
+                    + nearest(task.images, self.images)
+                )
+            self._check_task(f"tasks.{name}", task)
+        return self
+
+    def _check_task(self, place: str, task: Task) -> None:
+        """Refuse image sets that are not of the same tracks, and samples that there are not."""
+        images = self.images[task.images]
+        analytic = [b for b in task.baselines if b in get_args(Analytic)]
+        if analytic and images.coordinates != "cherenkov":
+            raise ValueError(
+                f"{place}.baselines: {', '.join(analytic)} need 'images' in Cherenkov coordinates; "
+                f"'{task.images}' is in {images.coordinates} coordinates"
+            )
+        for name, network in task.networks.items():
+            if network.images is None:
+                continue
+            if network.images not in self.images:
+                raise ValueError(
+                    f"{place}.networks.{name}.images: no image set '{network.images}'; "
+                    + nearest(network.images, self.images)
+                )
+            other = self.images[network.images]
+            for what in ("sample", "must_cross", "momentum_range"):
+                if getattr(other, what) != getattr(images, what):
+                    raise ValueError(
+                        f"{place}.networks.{name}.images: '{network.images}' and '{task.images}' "
+                        f"are not of the same tracks: {what} is {getattr(other, what)} in the one "
+                        f"and {getattr(images, what)} in the other"
+                    )
+        for sample in task.robustness:
+            if sample not in self.samples:
+                raise ValueError(
+                    f"{place}.robustness: no sample '{sample}'; {nearest(sample, self.samples)}"
+                )
