@@ -115,18 +115,27 @@ def sin2_ratio(index: ArrayLike, velocity: ArrayLike) -> NDArray[np.float64]:
     return np.maximum(1 - 1 / (n2 * v2), 0.0) / (1 - 1 / n2)
 
 
-def detected_spectrum(geometry: RichGeometry) -> DetectedSpectrum:
-    """Tabulate the detected photons of a RICH: 37 sin²θ a mm and eV, times the efficiency."""
+def detected_spectrum(geometry: RichGeometry, index_shift: float = 0.0) -> DetectedSpectrum:
+    """Tabulate the detected photons of a RICH: 37 sin²θ a mm and eV, times the efficiency.
+
+    Parameters
+    ----------
+    geometry : RichGeometry
+        The RICH.
+    index_shift : float
+        Added to the gas's refractive index at all energies: another pressure or temperature.
+    """
     wavelength = geometry.efficiency.quantum_wavelength
     edges = np.linspace(HC / wavelength[-1], HC / wavelength[0], _POINTS + 1)
     energy = (edges[1:] + edges[:-1]) / 2
-    index = refractive_index(geometry.radiator.gas, energy)
+    gas = geometry.radiator.gas
+    index = refractive_index(gas, energy) + index_shift
     rate = PHOTONS_PER_MM_EV * (1 - 1 / index**2)
     density = rate * detection_efficiency(geometry.efficiency, energy) * np.diff(edges)
     cumulative = np.concatenate([[0.0], density.cumsum()]) / density.sum()
     quantiles = np.interp(
         np.linspace(0, 1, _POINTS),
         cumulative,
-        refractive_index(geometry.radiator.gas, edges),
+        refractive_index(gas, edges) + index_shift,
     )
     return DetectedSpectrum(index, density, quantiles, float(np.average(index, weights=density)))

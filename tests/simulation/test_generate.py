@@ -107,6 +107,8 @@ def test_momenta_keep_the_spectrum_far_from_its_median(sigmas):
         {"chromatic": False},
         {"pixel": False},
         {"tracking": False},
+        {"index_shift": 1e-5},
+        {"dead_tubes": 0.05},
     ],
     ids=lambda change: next(iter(change)),
 )

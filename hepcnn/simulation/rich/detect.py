@@ -13,6 +13,7 @@ from hepcnn.detector.optics import from_plane
 from hepcnn.detector.pixels import digitise, number_of_pixels
 from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.simulation.rich.background import sample_dark_hits
+from hepcnn.simulation.rich.dead_tubes import on_dead_tube
 from hepcnn.simulation.rich.photons import sample_photons
 from hepcnn.simulation.rich.tracks import Floats, Particles, Segment
 
@@ -52,7 +53,7 @@ def detect(
 
     A pixel is on or off: several photons in one are one hit, whose truth is the first photon's
     in the order of `particles`. With pixels switched off, hits are at the photons' own points
-    and none are joined; insensitive gaps stay.
+    and none are joined; insensitive gaps and dead tubes stay.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def detect(
     photons = sample_photons(
         settings,
         geometry,
-        detected_spectrum(geometry),
+        detected_spectrum(geometry, settings.index_shift),
         segment,
         beta(particles.p, particles.mass),
         rng,
@@ -86,6 +87,8 @@ def detect(
 
     pixel, plane = digitise(geometry, u, v)
     (on,) = (pixel >= 0).nonzero()
+    if settings.dead_tubes > 0:
+        on = on[~on_dead_tube(geometry, settings.dead_tubes, panel[on], plane[on])]
     number = (2 * event + panel) * number_of_pixels(geometry) + pixel
     if settings.pixel:
         on = on[np.unique(number[on], return_index=True)[1]]

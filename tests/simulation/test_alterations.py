@@ -1,0 +1,98 @@
+"""What the analysis is not told: another refractive index, dead tubes."""
+
+import numpy as np
+import pytest
+from cherenkov_reference import reconstruct
+
+from hepcnn.config import RichSimulation
+from hepcnn.detector.geometry import load_geometry
+from hepcnn.detector.optics import plane_coordinates
+from hepcnn.detector.radiator import cherenkov_angle, detected_spectrum
+from hepcnn.simulation.rich.dead_tubes import dead_tubes
+from hepcnn.simulation.rich.generate import simulate_chunk
+
+GEOMETRY = load_geometry("lhcb-run3")
+QUIET = {"tracks": 20, "tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0}
+FAST = {"spectrum": "flat", "momentum_range": (20e3, 60e3), "mixture": {"electron": 1}}
+
+
+def make(events=40, seed=7, **changes):
+    settings = RichSimulation(**{**QUIET, **FAST, **changes})
+    return simulate_chunk(settings, GEOMETRY, np.random.default_rng(seed), events)
+
+
+def test_without_alterations_the_events_are_as_ever():
+    """Sums over the hits' positions, from before there were alterations."""
+    events = make(events=3, seed=1, tracks=50, unreconstructed=1.0, dark_hits=10)
+    assert events.n_hits == 6784
+    total = events.hits["position"].sum(axis=0, dtype=np.float64)
+    np.testing.assert_allclose(
+        total, [-1818094.801, -227044.203, 40258863.770], rtol=1e-9, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("shift", [1e-5, -5e-5])
+def test_a_shifted_index_moves_the_rings_as_computed(shift):
+    """Δθ = Δn / (n tan θ) at β = 1; the tracks stay, and so does what the reconstruction knows."""
+    exact = {"chromatic": False, "pixel": False, "tracking": False}
+    plain, shifted = (make(index_shift=s, **exact) for s in (0.0, shift))
+    for name, array in plain.tracks.items():
+        np.testing.assert_array_equal(array, shifted.tracks[name])
+    for rich, geometry in GEOMETRY.items():
+        index = detected_spectrum(geometry).mean_index
+        expected = cherenkov_angle(index + shift, 1.0) - cherenkov_angle(index, 1.0)
+        before, after = (
+            np.median(reconstruct(events, rich, geometry)[1]) for events in (plain, shifted)
+        )
+        assert after - before == pytest.approx(expected, rel=0.1), rich
+
+
+def test_a_shifted_index_changes_the_yield():
+    """Photons go as sin²θ ≈ 2(n − 1)."""
+    plain, shifted = (make(events=100, index_shift=s) for s in (0.0, 2e-4))
+    for number, geometry in enumerate(GEOMETRY.values(), 1):
+        index = detected_spectrum(geometry).mean_index
+        wanted = (1 - (index + 2e-4) ** -2) / (1 - index**-2)
+        seen = [(events.hits["rich"] == number).sum() for events in (plain, shifted)]
+        assert seen[1] / seen[0] == pytest.approx(wanted, rel=0.04)
+
+
+def tubes_of(events, rich):
+    """Panel, column and line of the tube of each hit of a RICH on the first type's grid."""
+    geometry = GEOMETRY[rich]
+    mine = events.hits["rich"] == int(rich[-1])
+    panel = events.hits["panel"][mine]
+    plane = plane_coordinates(geometry, events.hits["position"][mine], panel)
+    first = geometry.pixels[0]
+    inside = (np.abs(plane) < (first.half_size or geometry.photon_plane.half_size)).all(1)
+    place = (plane + geometry.photon_plane.half_size) / first.pitch
+    return np.column_stack([panel, place.astype(int)])[inside]
+
+
+@pytest.mark.parametrize("rich", ["rich1", "rich2"])
+def test_dead_tubes_give_no_hit_in_any_event(rich):
+    """Light and noise alike; the others are as before; exactly the fraction of each type."""
+    fraction = 0.25
+    plain, broken = (make(20, dead_tubes=f, dark_hits=20_000) for f in (0.0, fraction))
+    dead = dead_tubes(GEOMETRY[rich], fraction)[0]
+    before = tubes_of(plain, rich)
+    np.testing.assert_array_equal(tubes_of(broken, rich), before[~dead[tuple(before.T)]])
+    seen = {tuple(tube) for tube in before}
+    assert dead.sum() == round(fraction * len(seen))
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.3, 1.0])
+def test_hits_fall_by_the_fraction(fraction):
+    """Uniform light: of the noise alone so many hits are left."""
+    noise = {"tracks": 1e-9, "dark_hits": 5000}
+    for number in (1, 2):
+        before, after = (
+            (make(20, dead_tubes=f, **noise).hits["rich"] == number).sum() for f in (0, fraction)
+        )
+        assert after / before == pytest.approx(1 - fraction, abs=0.01)
+
+
+def test_dead_tubes_of_a_smaller_fraction_are_among_those_of_a_larger():
+    for geometry in GEOMETRY.values():
+        few, many = dead_tubes(geometry, 0.1), dead_tubes(geometry, 0.4)
+        assert all((a <= b).all() and a.any() for a, b in zip(few, many, strict=True))
