@@ -15,7 +15,16 @@ from hepcnn.detector.particles import SPECIES
 from hepcnn.performance.evaluate import evaluate_files
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions, write_predictions
-from hepcnn.store.shard import FEATURES, KEY, Axis, Header, Images, ShardWriter, Sparse
+from hepcnn.store.shard import (
+    FEATURES,
+    KEY,
+    Axis,
+    Header,
+    Images,
+    ShardWriter,
+    Sparse,
+    analytic_features,
+)
 
 _ABUNDANCE = np.array([0.025, 0.008, 0.776, 0.12, 0.07, 0.001])
 
@@ -83,7 +92,9 @@ def make_predictions() -> Callable[..., Predictions]:
 def make_shards() -> Callable[..., list[Path]]:
     """Image shards of a toy: a ring of random pixels in the row of the class, and one of noise.
 
-    Tracks come four an event; every 20th is none of the classes.
+    Tracks come four an event; every 20th is none of the classes. With `analytic` the rows are
+    angles to 64 mrad and there are the features of the analytic reconstruction, drawn at random
+    but for the angles: those of the middle of a class's row, and none for the first class.
     """
 
     def maker(
@@ -96,13 +107,17 @@ def make_shards() -> Callable[..., list[Path]]:
         channels: tuple[str, ...] = ("hits",),
         shape: tuple[int, int] = (8, 8),
         seed: int = 1,
+        analytic: bool = False,
     ) -> list[Path]:
         rng = np.random.default_rng(seed)
-        axes = {
-            v: (Axis("r", "mm", 0, 130, shape[0]), Axis("phi", "rad", -3, 3, shape[1]))
-            for v in views
-        }
-        header = Header("rich", views, shape, channels, axes, classes, {"maker": "polar"})
+        rows = (
+            Axis("theta", "mrad", 0, 64, shape[0])
+            if analytic
+            else Axis("r", "mm", 0, 130, shape[0])
+        )
+        axes = {v: (rows, Axis("phi", "rad", -3, 3, shape[1])) for v in views}
+        widths = dict.fromkeys(FEATURES) | (analytic_features(views) if analytic else {})
+        header = Header("rich", views, shape, channels, axes, classes, {"maker": "polar"}, widths)
         paths = []
         for shard in range(shards):
             n = 4 * (events // shards)
@@ -122,6 +137,13 @@ def make_shards() -> Callable[..., list[Path]]:
             pdg = np.where(label < 0, 3112, 211).astype(np.int32)
             momentum = rng.uniform(2000, 100000, n).astype(np.float32)
             features = dict.fromkeys(FEATURES, np.full(n, 4, np.float32)) | {"p": momentum}
+            for name in list(widths)[len(FEATURES) :]:
+                features[name] = rng.random((n, widths[name] or 1)).astype(np.float32)
+                if widths[name] is None:
+                    features[name] = features[name][:, 0]
+            for view in views if analytic else ():
+                angle = 0.064 / shape[0] * (1.5 + np.arange(len(SPECIES)))
+                features[f"angle_{view}"][:] = np.where(np.arange(len(SPECIES)) > 0, angle, 0)
             paths.append(folder / f"{shard:04d}.h5")
             with ShardWriter(paths[-1], header) as writer:
                 writer.append(Images(key, sparse, {"species": label, "pdg": pdg}, features))

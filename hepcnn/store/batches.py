@@ -8,7 +8,7 @@ what makes loaders slow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hepcnn.errors import InputError
+from hepcnn.errors import InputError, nearest
 from hepcnn.store.images import ImageSet
 
 #: Neighbours in the image set that stay together when the order is drawn.
@@ -40,11 +40,17 @@ Order = Literal["stored", "shuffled", "balanced"]
 class Batch(TypedDict):
     """B examples.
 
-    ``images`` float32 (B, V, C, H, W), channels last in memory; ``label`` int64 (B,), −1 for a
-    particle that is none of the classes; ``index`` int64 (B,) into the image set.
+    ``images`` float32 (B, V, C, H, W), channels last in memory; ``features`` float32 (B, F), the
+    columns asked for, side by side; ``expected`` float32 (B, V, K, 2), of each view and each of K
+    hypotheses the row of its expected ring as a float, in rows from the image's lower edge (−1: no
+    light), and the number of its photons expected, K = 0 in image sets that do not say; ``label``
+    int64 (B,), −1 for a particle that is none of the classes; ``index`` int64 (B,) into the image
+    set.
     """
 
     images: NDArray[np.float32]
+    features: NDArray[np.float32]
+    expected: NDArray[np.float32]
     label: NDArray[np.int64]
     index: NDArray[np.int64]
 
@@ -90,15 +96,58 @@ class _Sparse:
         return sum(array.nbytes for view in self.views for array in view)
 
 
-def _read(images: ImageSet, index: NDArray[np.int64]) -> Iterator[_Sparse]:
+@dataclass(frozen=True)
+class _Selection:
+    """What of the images is seen: names of views, and indices of channels."""
+
+    views: tuple[str, ...]
+    channels: tuple[int, ...]
+
+
+def _positions(images: ImageSet, names: Sequence[str] | None, what: str) -> list[int]:
+    """Places of some views or channels among those that there are."""
+    there: tuple[str, ...] = getattr(images.header, f"{what}s")
+    if names is None:
+        return list(range(len(there)))
+    if not names:
+        raise InputError(f"no {what} is chosen; there are {', '.join(there)}")
+    for name in names:
+        if name not in there:
+            raise InputError(f"{images.paths[0]}: no {what} '{name}'; {nearest(name, there)}")
+    return [there.index(name) for name in names]
+
+
+def _features(images: ImageSet, names: Sequence[str]) -> NDArray[np.float32]:
+    """Columns of features side by side, (N, F)."""
+    columns = [images.features(name).reshape(len(images), -1) for name in names]
+    return np.concatenate([np.empty((len(images), 0), np.float32), *columns], axis=1)
+
+
+def _expected(images: ImageSet, views: Sequence[str]) -> NDArray[np.float32]:
+    """Expected rows and photons of all examples, as in `Batch`."""
+    header = images.header
+    if not all({f"angle_{v}", f"photons_{v}"} <= header.features.keys() for v in views):
+        return np.empty((len(images), len(views), 0, 2), np.float32)
+    found = []
+    for view in views:
+        axis, angle = header.axes[view][0], images.features(f"angle_{view}")
+        # The axis is in mrad.
+        row = (1000 * angle - axis.low) * np.float32(axis.bins / (axis.high - axis.low))
+        found.append(
+            np.stack([np.where(angle > 0, row, -1), images.features(f"photons_{view}")], axis=-1)
+        )
+    return np.stack(found, axis=1).astype(np.float32)
+
+
+def _read(images: ImageSet, index: NDArray[np.int64], selection: _Selection) -> Iterator[_Sparse]:
     """Read the examples of a strictly increasing index, a span of the image set at a time."""
+    every = selection.channels == tuple(range(len(images.header.channels)))
     spans = np.split(index, np.flatnonzero(np.diff(index // SPAN)) + 1) if len(index) else []
     pixels = np.prod(images.header.shape)
     for part in spans:
-        block = images.read(int(part[0]), int(part[-1]) + 1)
         views = []
-        for name in images.header.views:
-            sparse = block.views[name]
+        for name in selection.views:
+            sparse = images.view(name, int(part[0]), int(part[-1]) + 1)
             if len(sparse.pixel) and sparse.pixel.max() >= pixels:
                 example = (
                     part[0] + np.searchsorted(sparse.offsets, sparse.pixel.argmax(), "right") - 1
@@ -108,8 +157,9 @@ def _read(images: ImageSet, index: NDArray[np.int64]) -> Iterator[_Sparse]:
                     f"{path}: views/{name}/pixel: {sparse.pixel.max()} is not in an image of "
                     f"{pixels} pixels: a damaged image shard"
                 )
-            whole = sparse.offsets, sparse.pixel, sparse.value
-            views.append(whole if len(part) == len(block) else _take(*whole, part - part[0]))
+            value = sparse.value if every else sparse.value[:, selection.channels]
+            whole = sparse.offsets, sparse.pixel, value
+            views.append(whole if len(part) == len(sparse) else _take(*whole, part - part[0]))
         yield _Sparse(part, views)
 
 
@@ -158,12 +208,10 @@ def _scatter(dense, offsets, pixel, value, rows, first, scale):  # type: ignore[
 class _Buffer:
     """A dense batch that is made again and again."""
 
-    def __init__(self, batch_size: int, images: ImageSet) -> None:
-        header = images.header
-        height, width = header.shape
-        views, channels = len(header.views), len(header.channels)
+    def __init__(self, batch_size: int, shape: tuple[int, int, int, int]) -> None:
+        height, width, views, channels = shape
         self._dense = np.zeros((batch_size, height * width, views * channels), np.float32)
-        self._shape = (height, width, views, channels)
+        self._shape = shape
         self._last: tuple[_Sparse, NDArray[np.int64]] | None = None
 
     def fill(
@@ -204,15 +252,24 @@ class Batches:
         Indices of the examples, strictly increasing.
     batch_size : int
         Examples of a batch; the last may be smaller.
+    views, channels : sequence of str, optional
+        Names of those seen, in this order; by default all.
+    features : sequence of str
+        Names of the features given; by default none.
     order : {"stored", "shuffled", "balanced"}
         See `Order`.
     seed : int
         Seed of the order.
     scale : float32 array (V, C), optional
-        Values are multiplied by this; by default by 1.
+        Values are multiplied by this, for the views and channels seen; by default by 1.
     memory : int
         Images of at most so many bytes (sparse) are read once and held; others are read anew
         in each epoch, a window at a time. 0 for a single pass.
+
+    Raises
+    ------
+    InputError
+        If there is no view, channel or feature of a name.
     """
 
     def __init__(
@@ -221,6 +278,9 @@ class Batches:
         which: NDArray[np.int64],
         batch_size: int,
         *,
+        views: Sequence[str] | None = None,
+        channels: Sequence[str] | None = None,
+        features: Sequence[str] = (),
         order: Order = "stored",
         seed: int = 0,
         scale: NDArray[np.float32] | None = None,
@@ -231,9 +291,15 @@ class Batches:
         self.batch_size = batch_size
         self.kind = order
         self.seed = seed
-        shape = len(images.header.views), len(images.header.channels)
+        seen = [images.header.views[v] for v in _positions(images, views, "view")]
+        self._selection = _Selection(tuple(seen), tuple(_positions(images, channels, "channel")))
+        shape = len(seen), len(self._selection.channels)
         self._scale = np.ones(shape, np.float32) if scale is None else np.asarray(scale, np.float32)
+        if self._scale.shape != shape:
+            raise ValueError(f"scale is {self._scale.shape}, for {shape} views and channels")
         self._labels = images.labels
+        self._features = _features(images, features)
+        self._expected = _expected(images, seen)
         self._held = self._hold(memory)
 
     def __len__(self) -> int:
@@ -258,7 +324,7 @@ class Batches:
         """Go through an epoch once.
 
         The images of a batch lie in one of `BUFFERS` buffers: they are overwritten when as many
-        further batches have been drawn. Labels and indices are the batch's own.
+        further batches have been drawn. All else in it is the batch's own.
 
         Parameters
         ----------
@@ -274,12 +340,13 @@ class Batches:
         order = self.order(epoch)
         if self.kind != "stored":
             order = order[: len(order) - len(order) % ranks]
-        buffers = [_Buffer(-(-self.batch_size // ranks), self.images) for _ in range(BUFFERS)]
+        shape = (*self.images.header.shape, *self._scale.shape)
+        buffers = [_Buffer(-(-self.batch_size // ranks), shape) for _ in range(BUFFERS)]
         window = max(WINDOW // self.batch_size, 1) * self.batch_size
         number = 0
         for start in range(0, len(order), window):
             part = order[start : start + window]
-            sparse = self._held or _join(list(_read(self.images, np.unique(part))))
+            sparse = self._held or self._read(np.unique(part))
             for low in range(0, len(part), self.batch_size):
                 index = part[low : low + self.batch_size][rank::ranks]
                 if number % workers == worker and len(index):
@@ -287,16 +354,21 @@ class Batches:
                     buffer = buffers[number // workers % BUFFERS]
                     yield Batch(
                         images=buffer.fill(sparse, rows, self._scale),
+                        features=self._features[index],
+                        expected=self._expected[index],
                         label=self._labels[index].astype(np.int64),
                         index=index.copy(),
                     )
                 number += 1
 
+    def _read(self, index: NDArray[np.int64]) -> _Sparse:
+        return _join(list(_read(self.images, index, self._selection)))
+
     def _hold(self, memory: int) -> _Sparse | None:
         if not memory or not len(self.which):
             return None
         parts, size = [], 0
-        for part in _read(self.images, self.which):
+        for part in _read(self.images, self.which, self._selection):
             parts.append(part)
             size += part.nbytes
             if size > memory:

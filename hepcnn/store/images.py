@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.errors import InputError, nearest
-from hepcnn.store.shard import FORMAT, HEADER_KEYS, VERSION, Header, Images, Skipped, Sparse
+from hepcnn.store.shard import (
+    FORMAT,
+    HEADER_KEYS,
+    TRUTH,
+    VERSION,
+    Header,
+    Images,
+    Skipped,
+    Sparse,
+)
 
 #: Files held open by one image set.
 MAX_OPEN = 128
@@ -123,7 +132,7 @@ class ImageSet:
         return self._group_column("truth", name)
 
     def features(self, name: str) -> npt.NDArray[np.float32]:
-        """A column of features, of all examples."""
+        """A feature of all examples: (N,), or (N, k) if it has several numbers."""
         return self._group_column("features", name)
 
     def read(self, start: int, stop: int) -> Images:
@@ -134,35 +143,48 @@ class ImageSet:
         IndexError
             If it is not ``0 <= start <= stop <= len(self)``.
         """
+
+        def columns(group: str, names: Iterable[str]) -> dict[str, np.ndarray]:
+            return {name: self._rows(f"{group}/{name}", start, stop) for name in names}
+
+        return Images(
+            key=self._rows("key", start, stop),
+            views={view: self.view(view, start, stop) for view in self.header.views},
+            truth=columns("truth", TRUTH),
+            features=columns("features", self.header.features),
+        )
+
+    def view(self, name: str, start: int, stop: int) -> Sparse:
+        """Read one view of the examples ``start`` to ``stop``, and nothing else; as `read`."""
+        parts = []
+        for shard, low, high in self._spans(start, stop):
+            with _damage_named(self._shards[shard].path):
+                group = self._file(shard)[f"views/{name}"]
+                offsets = group["offsets"][low : high + 1]
+                pixels = slice(int(offsets[0]), int(offsets[-1]))
+                parts.append(
+                    Sparse(offsets - offsets[0], group["pixel"][pixels], group["value"][pixels])
+                )
+        return parts[0] if len(parts) == 1 else _concatenate(parts)
+
+    def _spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """The shards that hold a block, and which of their rows: at least one, if of no rows."""
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"[{start}, {stop}) is not within the {len(self)} examples")
         # An empty block is read from some shard too: it has the right types.
         first = min(int(np.searchsorted(self.offsets, start, "right")) - 1, len(self._shards) - 1)
-        parts: list[Images] = []
-        while first < len(self._shards) and (not parts or self.offsets[first] < stop):
-            low, high = self.offsets[first], self.offsets[first + 1]
-            with _damage_named(self._shards[first].path):
-                parts.append(self._block(first, max(start, low) - low, min(stop, high) - low))
-            first += 1
-        return parts[0] if len(parts) == 1 else _concatenate(parts)
+        shard = first
+        while shard < len(self._shards) and (shard == first or self.offsets[shard] < stop):
+            low, high = self.offsets[shard], self.offsets[shard + 1]
+            yield shard, int(max(start, low) - low), int(min(stop, high) - low)
+            shard += 1
 
-    def _block(self, shard: int, start: int, stop: int) -> Images:
-        file = self._file(shard)
-        rows = slice(int(start), int(stop))
-        views = {}
-        for view in self.header.views:
-            group = file[f"views/{view}"]
-            offsets = group["offsets"][rows.start : rows.stop + 1]
-            pixels = slice(int(offsets[0]), int(offsets[-1]))
-            views[view] = Sparse(
-                offsets - offsets[0], group["pixel"][pixels], group["value"][pixels]
-            )
-        return Images(
-            key=file["key"][rows],
-            views=views,
-            truth={name: column[rows] for name, column in file["truth"].items()},
-            features={name: column[rows] for name, column in file["features"].items()},
-        )
+    def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
+        parts = []
+        for shard, low, high in self._spans(start, stop):
+            with _damage_named(self._shards[shard].path):
+                parts.append(self._file(shard)[name][low:high])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _whole(self, name: str) -> np.ndarray:
         parts = []
@@ -235,14 +257,18 @@ def _inspect(path: Path) -> _Shard:
                     for row in file["skipped"]
                 ),
             )
-            lengths = {f"views/{v}/offsets": shard.length + 1 for v in shard.header.views}
-            for group in ("truth", "features"):
-                lengths |= {f"{group}/{name}": shard.length for name in file[group]}
-            wrong = [name for name, length in lengths.items() if len(file[name]) != length]
+            n, header = shard.length, shard.header
+            shapes: dict[str, tuple[int, ...]] = {
+                f"views/{view}/offsets": (n + 1,) for view in header.views
+            }
+            shapes |= {f"truth/{name}": (n,) for name in TRUTH}
+            for name, width in header.features.items():
+                shapes[f"features/{name}"] = (n,) if width is None else (n, width)
+            wrong = [name for name, shape in shapes.items() if file[name].shape != shape]
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise InputError(f"{path}: a damaged image shard: {error}") from error
         if wrong:
-            raise InputError(f"{path}: a damaged image shard: {wrong[0]} is not as long as key")
+            raise InputError(f"{path}: a damaged image shard: {wrong[0]} does not fit the key")
         return shard
 
 
@@ -273,21 +299,11 @@ def _check_together(shards: Sequence[_Shard]) -> None:
                 )
 
 
-def _concatenate(parts: Sequence[Images]) -> Images:
-    first = parts[0]
-    views = {}
-    for view in first.views:
-        sparse = [part.views[view] for part in parts]
-        starts = np.cumsum([0] + [s.offsets[-1] for s in sparse[:-1]])
-        shifted = [s.offsets[1:] + start for s, start in zip(sparse, starts, strict=True)]
-        views[view] = Sparse(
-            offsets=np.concatenate([np.zeros(1, np.int64), *shifted]),
-            pixel=np.concatenate([s.pixel for s in sparse]),
-            value=np.concatenate([s.value for s in sparse]),
-        )
-    return Images(
-        key=np.concatenate([part.key for part in parts]),
-        views=views,
-        truth={n: np.concatenate([p.truth[n] for p in parts]) for n in first.truth},
-        features={n: np.concatenate([p.features[n] for p in parts]) for n in first.features},
+def _concatenate(parts: Sequence[Sparse]) -> Sparse:
+    starts = np.cumsum([0] + [part.offsets[-1] for part in parts[:-1]])
+    shifted = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=True)]
+    return Sparse(
+        offsets=np.concatenate([np.zeros(1, np.int64), *shifted]),
+        pixel=np.concatenate([part.pixel for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -20,16 +20,45 @@ import hdf5plugin
 import numpy as np
 import numpy.typing as npt
 
+from hepcnn.detector.particles import SPECIES
 from hepcnn.files import atomic_path
 
 FORMAT = "hepcnn-images"
-VERSION = 1
+VERSION = 2
 #: Name of an example: its event, and the index of its track in the event.
 KEY = np.dtype([(name, np.int64) for name in ("run", "subrun", "event", "object")])
 #: Columns of truth and their types; species is an index into the header's classes, −1 for others.
 TRUTH: Mapping[str, type] = {"species": np.int16, "pdg": np.int32}
-#: Columns of features (float32): MeV, none, e, tracks in the event.
+#: Features (float32) of all images: MeV, none, e, tracks in the event.
 FEATURES = ("p", "eta", "charge", "n_tracks")
+
+
+def analytic_features(riches: Sequence[str]) -> dict[str, int | None]:
+    """Features that images in Cherenkov coordinates have from the analytic reconstruction.
+
+    Of each RICH, for each of the six species: ``angle`` its expected θ (rad, 0: no light),
+    ``photons`` the number of its photons expected, ``counts`` the hits within 3σ of its angle and
+    ``expected_other`` the photons expected in these hits' pixels from all but the track; and
+    ``theta_mean``, the mean θ (rad) of the hits within 3σ of any species' angle (0: none). Of all
+    RICHes together ``log_local`` and ``log_global``: ln L of each species, and of a particle below
+    threshold, less that of a pion.
+
+    Parameters
+    ----------
+    riches : sequence of str
+        The RICHes, which are the views.
+
+    Returns
+    -------
+    dict of str to int or None
+        Numbers of each feature, as `Header.features`.
+    """
+    each = ("angle", "photons", "counts", "expected_other")
+    wide: dict[str, int | None] = {}
+    for rich in riches:
+        wide |= {f"{name}_{rich}": len(SPECIES) for name in each} | {f"theta_mean_{rich}": None}
+    return wide | dict.fromkeys(("log_local", "log_global"), len(SPECIES) + 1)
+
 
 #: Elements of a chunk.
 CHUNK = 1 << 16
@@ -77,6 +106,9 @@ class Header:
         Names of the classes that ``truth/species`` indexes.
     maker : dict
         The image settings.
+    features : dict of str to int or None
+        For each feature how many numbers an example has, side by side; None: one, in a column
+        without a second dimension.
     """
 
     detector: str
@@ -86,6 +118,7 @@ class Header:
     axes: dict[str, tuple[Axis, Axis]]
     classes: tuple[str, ...]
     maker: dict[str, Any]
+    features: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(FEATURES))
 
     @property
     def pixel_type(self) -> type[np.unsignedinteger[Any]]:
@@ -115,11 +148,12 @@ class Header:
             axes=axes,
             classes=tuple(data["classes"]),
             maker=dict(data["maker"]),
+            features={name: width and int(width) for name, width in data["features"].items()},
         )
 
 
 #: Names of the header's attributes in a file.
-HEADER_KEYS = tuple(field.name for field in fields(Header))
+HEADER_KEYS = tuple(part.name for part in fields(Header))
 
 
 @dataclass(frozen=True)
@@ -154,8 +188,10 @@ class Images:
         Names of the examples.
     views : dict of Sparse
         The images, each of n examples.
-    truth, features : dict of arrays (n,)
-        The columns `TRUTH` and `FEATURES`.
+    truth : dict of arrays (n,)
+        The columns `TRUTH`.
+    features : dict of float32 arrays (n,) or (n, k)
+        The header's features.
     """
 
     key: npt.NDArray[np.void]
@@ -228,8 +264,8 @@ class ShardWriter:
         self._column("key", KEY)
         for name, kind in TRUTH.items():
             self._column(f"truth/{name}", kind)
-        for name in FEATURES:
-            self._column(f"features/{name}", np.float32)
+        for name, width in self.header.features.items():
+            self._column(f"features/{name}", np.float32, width)
         for view in self.header.views:
             self._column(f"views/{view}/offsets", np.int64)
             self._column(f"views/{view}/pixel", self.header.pixel_type)
@@ -270,7 +306,7 @@ class ShardWriter:
         self._extend("key", images.key)
         for name in TRUTH:
             self._extend(f"truth/{name}", images.truth[name])
-        for name in FEATURES:
+        for name in self.header.features:
             self._extend(f"features/{name}", images.features[name])
         for view, sparse in images.views.items():
             stored = len(self._columns[f"views/{view}/pixel"])
@@ -282,13 +318,16 @@ class ShardWriter:
         for what, given, wanted in (
             ("views", images.views, self.header.views),
             ("truth", images.truth, TRUTH),
-            ("features", images.features, FEATURES),
+            ("features", images.features, self.header.features),
         ):
             if set(given) != set(wanted):
                 raise ValueError(f"{what}: {sorted(given)} instead of {sorted(wanted)}")
         columns: dict[str, Sized] = {**images.truth, **images.features, **images.views}
         if wrong := [name for name, column in columns.items() if len(column) != len(images)]:
             raise ValueError(f"{', '.join(wrong)}: not as long as the key ({len(images)})")
+        for name, width in self.header.features.items():
+            if images.features[name].shape[1:] != (() if width is None else (width,)):
+                raise ValueError(f"{name}: not {width or 1} numbers an example")
         for view, sparse in images.views.items():
             nnz = int(sparse.offsets[-1])
             if sparse.offsets[0] != 0 or (np.diff(sparse.offsets) < 0).any():

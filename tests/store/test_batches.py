@@ -34,6 +34,15 @@ def dense(images):
     return out.reshape(-1, len(VIEWS), 6, 5, len(CHANNELS)).transpose(0, 1, 4, 2, 3)
 
 
+@pytest.fixture
+def analytic(make_shards, tmp_path):
+    """The same with the columns of the analytic reconstruction."""
+    paths = make_shards(
+        tmp_path / "analytic", views=VIEWS, channels=CHANNELS, shape=(6, 5), analytic=True
+    )
+    return ImageSet(paths)
+
+
 def copied(batch):
     return {name: array.copy() for name, array in batch.items()}
 
@@ -168,3 +177,70 @@ def test_a_pixel_outside_the_image_is_an_error(images):
         InputError, match=r"0001\.h5: views/rich2/pixel: 30 is not in an image of 30"
     ):
         Batches(images, np.arange(len(images)), 16)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("memory", [0, 1 << 30])
+@pytest.mark.parametrize("views", [None, ["rich2"], ["rich2", "rich1"]])
+@pytest.mark.parametrize("channels", [None, ["tracks"], ["tracks", "hits"]])
+def test_views_and_channels_are_those_chosen_in_their_order(images, memory, views, channels):
+    v = [VIEWS.index(name) for name in views or VIEWS]
+    c = [CHANNELS.index(name) for name in channels or CHANNELS]
+    scale = np.arange(1, 1 + len(v) * len(c), dtype=np.float32).reshape(len(v), len(c))
+    batches = Batches(
+        images, np.arange(1, 99), 20, views=views, channels=channels, scale=scale, memory=memory,
+        order="shuffled",
+    )  # fmt: skip
+    expected = dense(images)[:, v][:, :, c] * scale[:, :, None, None]
+    for batch in batches.epoch():
+        np.testing.assert_array_equal(batch["images"], expected[batch["index"]])
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_features_stand_side_by_side(analytic):
+    """Single numbers and several, in the order asked for, each example its own."""
+    names = ["log_global", "p", "angle_rich2"]
+    columns = [analytic.features(name) for name in names]
+    assert [column.ndim for column in columns] == [2, 1, 2]
+    together = np.column_stack(columns)
+    assert together.shape == (400, 7 + 1 + 6)
+    batches = Batches(analytic, np.arange(7, 300), 32, order="shuffled", features=names)
+    for batch in batches.epoch():
+        np.testing.assert_array_equal(batch["features"], together[batch["index"]])
+        assert batch["features"].dtype == np.float32
+    assert next(Batches(analytic, np.arange(9), 4).epoch())["features"].shape == (4, 0)
+
+
+def test_expected_rows_and_photons(analytic):
+    """The made-up angles are the middles of rows 1, 2, …; the first class gives no light."""
+    batch = next(Batches(analytic, np.arange(3, 50), 10, views=["rich2", "rich1"]).epoch())
+    assert batch["expected"].shape == (10, 2, 6, 2)
+    rows = np.broadcast_to([-1, 2.5, 3.5, 4.5, 5.5, 6.5], (10, 2, 6))
+    np.testing.assert_allclose(batch["expected"][..., 0], rows, rtol=1e-6)
+    for v, name in enumerate(("rich2", "rich1")):
+        photons = analytic.features(f"photons_{name}")[3:13]
+        np.testing.assert_array_equal(batch["expected"][:, v, :, 1], photons)
+
+
+def test_without_angles_nothing_is_expected(images):
+    batch = next(Batches(images, np.arange(9), 4).epoch())
+    assert batch["expected"].shape == (4, 2, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"views": ["rich3"]}, r"0000\.h5: no view 'rich3'; did you mean 'rich\d'"),
+        ({"channels": ["hit"]}, "no channel 'hit'; did you mean 'hits'"),
+        ({"features": ["p", "angle_rich"]}, "no features 'angle_rich'; did you mean 'angle_rich"),
+        ({"views": []}, "no view is chosen; there are rich1, rich2"),
+    ],
+)
+def test_what_is_not_there_names_the_nearest(analytic, chosen, message):
+    with pytest.raises(InputError, match=message):
+        Batches(analytic, np.arange(9), 4, **chosen)
+
+
+def test_a_scale_of_other_views_is_an_error(images):
+    with pytest.raises(ValueError, match="scale"):
+        Batches(images, np.arange(9), 4, views=["rich1"], scale=np.ones((2, 2)))

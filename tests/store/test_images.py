@@ -20,6 +20,7 @@ HEADER = Header(
     axes={"rich1": (Axis("r", "mm", 0.0, 130.0, 2), Axis("phi", "rad", -3.0, 3.0, 4))},
     classes=("electron", "pion"),
     maker={"maker": "polar", "radius": {"rich1": 130.0}},
+    features=dict.fromkeys(("p", "eta", "charge", "n_tracks")) | {"angle": 6},
 )
 
 
@@ -37,7 +38,10 @@ def write(path, n, seed=0, header=HEADER, identity=None):
             "rich1": Sparse(offsets, pixel, rng.integers(1, 9, (len(pixel), 1)).astype(np.uint16))
         },
         truth={name: rng.integers(-1, 2, n).astype(kind) for name, kind in TRUTH.items()},
-        features={k: rng.random(n).astype("f4") for k in ("p", "eta", "charge", "n_tracks")},
+        features={
+            name: rng.random((n, width) if width else n).astype("f4")
+            for name, width in header.features.items()
+        },
     )
     with ShardWriter(path, header) as writer:
         writer.append(images)
@@ -80,6 +84,9 @@ def test_many_shards_read_as_one(shards):
                 assert found.truth["pdg"][row] == block.truth["pdg"][i]
                 assert found.features["p"][row] == block.features["p"][i]
                 np.testing.assert_array_equal(
+                    found.features["angle"][row], block.features["angle"][i]
+                )
+                np.testing.assert_array_equal(
                     dense(found.views["rich1"], row), dense(block.views["rich1"], i)
                 )
 
@@ -91,6 +98,7 @@ def test_an_empty_block_keeps_its_types(shards):
         assert nothing.key.dtype == KEY
         assert nothing.views["rich1"].pixel.dtype == np.uint16
         assert nothing.views["rich1"].value.shape == (0, 1)
+        assert nothing.features["angle"].shape == (0, 6)
 
 
 @pytest.mark.parametrize("block", [(-1, 2), (3, 2), (0, 14)])
@@ -109,6 +117,8 @@ def test_columns_cutflow_and_skipped_join(shards):
     np.testing.assert_array_equal(images.labels, species)
     eta = np.concatenate([b.features["eta"] for b in blocks])
     np.testing.assert_array_equal(images.features("eta"), eta)
+    angle = np.concatenate([b.features["angle"] for b in blocks])
+    np.testing.assert_array_equal(images.features("angle"), angle)
     assert images.cutflow == {"events read": 40, "kept": 13}
     assert [row.file for row in images.skipped] == ["a.root", "b.root", "c.root", "d.root"]
     assert images.ids == ["a.h5", "b.h5", "c.h5", "d.h5"]
@@ -171,7 +181,7 @@ def test_other_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("version", "message"), [(2, "use a newer hepcnn"), (0, "convert the events again")]
+    ("version", "message"), [(3, "use a newer hepcnn"), (1, "convert the events again")]
 )
 def test_another_version_is_refused(tmp_path, version, message):
     path = tmp_path / "a.h5"
@@ -190,7 +200,10 @@ def test_a_truncated_file_is_refused(tmp_path):
         ImageSet(path)
 
 
-@pytest.mark.parametrize("what", ["provenance", "truth/pdg", "views/rich1/offsets", "cutflow"])
+@pytest.mark.parametrize(
+    "what",
+    ["provenance", "truth/pdg", "views/rich1/offsets", "features/p", "features/angle", "cutflow"],
+)
 def test_a_shard_that_lacks_a_part_is_refused(tmp_path, what):
     path = tmp_path / "a.h5"
     write(path, 2)
@@ -199,6 +212,8 @@ def test_a_shard_that_lacks_a_part_is_refused(tmp_path, what):
             del file[what]
             if what == "truth/pdg":
                 file[what] = np.zeros(1)
+            if what == "features/angle":
+                file[what] = np.zeros((2, 5))
         else:
             del file.attrs[what]
     with pytest.raises(InputError, match=r"a\.h5: a damaged image shard"):

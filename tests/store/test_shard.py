@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hepcnn.store.shard import (
+    FEATURES,
     KEY,
     TRUTH,
     Axis,
@@ -28,6 +29,7 @@ HEADER = Header(
     },
     classes=("electron", "pion"),
     maker={"maker": "polar", "shape": [4, 8]},
+    features={**dict.fromkeys(FEATURES), "log_global": 7, "angle": 1},
 )
 
 
@@ -48,7 +50,8 @@ def block(n, seed=0):
         views=views,
         truth={name: rng.integers(-1, 2, n).astype(kind) for name, kind in TRUTH.items()},
         features={
-            name: rng.random(n).astype(np.float32) for name in ("p", "eta", "charge", "n_tracks")
+            name: rng.random(n if width is None else (n, width)).astype(np.float32)
+            for name, width in HEADER.features.items()
         },
     )
 
@@ -71,7 +74,7 @@ def test_layout_is_as_documented(tmp_path):
         writer.describe({"id": "x"}, {"events read": 7, "kept": 5}, [Skipped("b.root", "bad", -1)])
     with h5py.File(tmp_path / "a.h5") as file:
         assert file.attrs["format"] == "hepcnn-images"
-        assert file.attrs["version"] == 1
+        assert file.attrs["version"] == 2
         assert json.loads(file.attrs["views"]) == ["rich1", "rich2"]
         assert json.loads(file.attrs["axes"])["rich2"][0] == {
             "name": "r", "unit": "mm", "low": 0.0, "high": 170.0, "bins": 4,
@@ -82,6 +85,9 @@ def test_layout_is_as_documented(tmp_path):
         assert file["views/rich1/pixel"].dtype == np.uint16
         assert file["views/rich1/value"].shape == images.views["rich1"].value.shape
         np.testing.assert_array_equal(file["truth/pdg"][:], images.truth["pdg"])
+        assert file["features/p"].shape == (5,)
+        assert file["features/angle"].shape == (5, 1)
+        np.testing.assert_array_equal(file["features/log_global"][:], images.features["log_global"])
         assert file["cutflow"]["step"][1] == b"kept"
         assert file["cutflow"]["count"][0] == 7
         assert file["skipped"]["reason"][0] == b"bad"
@@ -136,6 +142,8 @@ def test_all_or_nothing_takes_back_a_part(tmp_path):
     [
         ({"views": {}}, "views"),
         ({"truth": {}}, "truth"),
+        ({"features": block(3).features | {"p": np.zeros((3, 1))}}, "p: not 1 number"),
+        ({"features": block(3).features | {"log_global": np.zeros((3, 6))}}, "log_global: not 7"),
         ({"key": np.zeros(2, KEY)}, "not as long as the key"),
     ],
 )
