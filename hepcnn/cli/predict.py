@@ -21,11 +21,23 @@ from hepcnn.config import Config
 @click.option("--task", help="With --baseline: name of the task in the configuration.")
 @click.option("--baseline", help="One of the task's baselines.")
 @click.option(
+    "--train",
+    "train",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="SHARD.h5",
+    help="With --baseline: an image shard to fit on, if not on those to score; can be repeated.",
+)
+@click.option(
     "--split",
-    default="test",
-    show_default=True,
     type=click.Choice(["train", "validation", "test", "all"]),
-    help="The events to score; all for events that the training has not seen.",
+    help="The events to score: by default test; all for events that the training has not seen.",
+)
+@click.option(
+    "--altered",
+    default="",
+    metavar="SAMPLE",
+    help="The shards are of this robustness sample of the task: all events are scored.",
 )
 @output_option("Predictions (HDF5)")
 def command(
@@ -34,7 +46,9 @@ def command(
     config: Config,
     task: str | None,
     baseline: str | None,
-    split: str,
+    train: tuple[Path, ...],
+    split: str | None,
+    altered: str,
     output: Path,
 ) -> None:
     """Score image shards with a trained network, or with a baseline of a task.
@@ -42,14 +56,20 @@ def command(
     \b
     hepcnn predict images/*.h5 --checkpoint lecture_cnn/checkpoint.ckpt -o predictions.h5
     hepcnn predict images/*.h5 --task rich_pid --baseline majority -o predictions.h5
+    hepcnn predict dark/*.h5 --altered dark_hits_x2 --checkpoint c.ckpt -o predictions.h5
     """
-    if checkpoint and not (task or baseline):
+    if altered and split not in (None, "all"):
+        raise click.UsageError("--altered scores all events; leave --split out")
+    if altered and baseline and not train:
+        raise click.UsageError("--altered: what the baseline is fitted on is missing; give --train")
+    split = split or ("all" if altered else "test")
+    if checkpoint and not (task or baseline or train):
         from hepcnn.learning.prediction import predict
 
-        predict(shards, checkpoint, output, split)
+        predict(shards, checkpoint, output, split, altered)
     elif task and baseline and not checkpoint:
         from hepcnn.learning.baselines import predict_baseline
 
-        predict_baseline(shards, config, task, baseline, output, split)
+        predict_baseline(shards, config, task, baseline, output, split, train, altered)
     else:
         raise click.UsageError("give either --checkpoint, or --task and --baseline")

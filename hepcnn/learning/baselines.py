@@ -1,17 +1,89 @@
-"""Prediction with the methods that see no image; they are fitted here, on the training split."""
+"""Prediction with the methods that are no networks; they are fitted here, on the training split."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hepcnn.config import Config, entry
 from hepcnn.errors import InputError, nearest
 from hepcnn.learning.examples import indices, predictions
+from hepcnn.performance.temperature import fit_temperature
 from hepcnn.provenance import record
-from hepcnn.reconstruction.controls import control_scores, frequencies
+from hepcnn.reconstruction import boosted, controls, counting
+from hepcnn.reconstruction.posterior import posterior
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
+
+#: The baselines that are likelihoods, and the columns of ln L.
+LOG_LIKELIHOODS = {"likelihood_local": "log_local", "likelihood_global": "log_global"}
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Some examples of an image set, as a baseline sees them."""
+
+    images: ImageSet
+    which: NDArray[np.int64]
+
+    @property
+    def labels(self) -> NDArray[np.int16]:
+        """Their classes, −1 for others."""
+        return self.images.labels[self.which]
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """One of their features."""
+        if name not in self.images.header.features:
+            raise InputError(
+                f"{self.images.paths[0]}: no feature '{name}', of the analytic reconstruction; "
+                "this baseline needs an image set in Cherenkov coordinates "
+                "('coordinates: cherenkov')"
+            )
+        return self.images.features(name)[self.which]
+
+    def windows(self) -> dict[str, counting.Windows]:
+        """What the analytic reconstruction counts in each RICH."""
+        names = ("angle", "photons", "counts", "expected_other")
+        return {
+            rich: counting.Windows(*(self.column(f"{name}_{rich}") for name in names))
+            for rich in self.images.header.views
+        }
+
+    def numbers(self) -> NDArray[np.float32]:
+        """What the boosted tree sees, (N, F)."""
+        names = ["p"]
+        for rich in self.images.header.views:
+            names += [f"{name}_{rich}" for name in ("theta_mean", "counts", "expected_other")]
+        return np.column_stack([self.column(name) for name in names])
+
+
+def _fit(
+    name: str, train: Examples, validation: Examples, seed: int
+) -> Callable[[Examples], NDArray[np.float32]]:
+    """Fit a baseline; gives the function that scores examples."""
+    labels, n_classes = train.labels, len(train.images.header.classes)
+    prior = controls.frequencies(labels, n_classes)
+    if name in LOG_LIKELIHOODS:
+        column = LOG_LIKELIHOODS[name]
+        return lambda examples: posterior(examples.column(column)[:, :n_classes], prior)
+    if name == "threshold_counting":
+        calibration = {
+            rich: counting.calibrate(windows, labels) for rich, windows in train.windows().items()
+        }
+        return lambda examples: posterior(
+            counting.log_likelihood(examples.windows(), calibration), prior
+        )
+    if name == "boosted_tree":
+        tree = boosted.fit(
+            train.numbers(), labels, validation.numbers(), validation.labels, n_classes, seed
+        )
+        return lambda examples: boosted.scores(tree, examples.numbers())
+    control = controls.BASELINES[name](labels, train.column("p"), n_classes)
+    return lambda examples: controls.scores(control, examples.column("p"))
 
 
 def predict_baseline(
@@ -21,49 +93,68 @@ def predict_baseline(
     name: str,
     output: Path,
     part: str = "test",
+    train: Sequence[Path] = (),
+    altered: str = "",
 ) -> None:
     """Fit a baseline on the training split and write its scores of another part.
 
     Parameters
     ----------
     paths : sequence of paths
-        Image shards.
+        Image shards to score.
     config : Config
-        The configuration: the task and the split count.
+        The configuration: the task, the split and the seed count.
     task_name, name : str
         Names of the task and of one of its baselines.
     output : Path
         Predictions (HDF5).
     part : str
         The part to score: train, validation, test or all.
+    train : sequence of paths
+        Image shards to fit on, where they are others than those to score.
+    altered : str
+        The sample of the shards to score, where it is one of the task's robustness samples.
 
     Raises
     ------
     InputError
-        If the task has no such baseline, or a part has no example.
+        If the task has no such baseline or robustness sample, a part has no example, or the images
+        lack what the baseline looks at.
     """
     task, split = entry(config.tasks, task_name, "task"), config.split
-    if name not in task.baselines:
-        raise InputError(
-            f"task '{task_name}': no baseline '{name}'; {nearest(name, task.baselines)}"
-        )
+    for given, known, what in (
+        (name, task.baselines, "baseline"),
+        (altered, ["", *task.robustness], "robustness sample"),
+    ):
+        if given not in known:
+            raise InputError(f"task '{task_name}': no {what} '{given}'; {nearest(given, known)}")
     images = ImageSet(paths)
-    labels, momentum = images.labels, images.features("p")
-    train, chosen = indices(images, split, "train"), indices(images, split, part)
-    classes = len(images.header.classes)
-    scores = control_scores(name, labels[train], momentum[train], momentum[chosen], classes)
-    settings = {"task": task_name, "baseline": name, "split": split.model_dump(), "part": part}
-    inputs = dict(zip(map(str, paths), images.ids, strict=True))
+    fitted = ImageSet(train) if train else images
+    if fitted.header.to_json() != images.header.to_json():
+        raise InputError(f"{images.paths[0]} and {fitted.paths[0]} are not of the same image set")
+    training = Examples(fitted, indices(fitted, split, "train"))
+    validation = Examples(fitted, indices(fitted, split, "validation"))
+    chosen = Examples(images, indices(images, split, part))
+    score = _fit(name, training, validation, config.seed)
+    settings = {"task": task_name, "baseline": name, "split": split.model_dump()}
+    settings |= {"part": part, "altered": altered}
+    identities = zip([*images.paths, *fitted.paths], [*images.ids, *fitted.ids], strict=True)
+    inputs = {str(path): identity for path, identity in identities}
     write_predictions(
         output,
         predictions(
             images,
-            chosen,
+            chosen.which,
             part,
-            scores,
+            score(chosen),
             task=task_name,
             method=name,
-            prior=frequencies(labels[train], classes),
-            provenance=record("predict", settings, code=__name__, inputs=inputs),
+            prior=controls.frequencies(training.labels, len(images.header.classes)),
+            provenance=record("predict", settings, code=__name__, inputs=inputs, seed=config.seed),
+            temperature=fit_temperature(score(validation), validation.labels),
+            log_likelihood=(
+                chosen.column(LOG_LIKELIHOODS[name]) if name in LOG_LIKELIHOODS else None
+            ),
+            altered=altered,
         ),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hepcnn.errors import InputError, nearest
+from hepcnn.errors import InputError
 
 #: Bins in ln p of `momentum_prior`: 10 % in momentum for 2 to 100 GeV.
 MOMENTUM_BINS = 40
@@ -141,35 +141,3 @@ BASELINES: dict[str, Callable[[ArrayLike, ArrayLike, int], BinnedPrior]] = {
     "majority": majority,
     "momentum_prior": momentum_prior,
 }
-
-
-def control_scores(
-    name: str, train_labels: ArrayLike, train_p: ArrayLike, test_p: ArrayLike, n_classes: int
-) -> NDArray[np.float32]:
-    """Fit a control on the training split and score the test split.
-
-    Parameters
-    ----------
-    name : str
-        A key of `BASELINES`.
-    train_labels : array_like, (N,) int
-        Classes of the training split; −1 (none of them) is left out of the fit.
-    train_p, test_p : array_like, (N,) and (M,)
-        Momenta (MeV).
-    n_classes : int
-        Number C of classes.
-
-    Returns
-    -------
-    ndarray, (M, C) float32
-        Posteriors under the abundances of the training split, `frequencies`.
-
-    Raises
-    ------
-    InputError
-        If there is no such control, the training split has no example of any class, or a label
-        or a momentum is not possible.
-    """
-    if name not in BASELINES:
-        raise InputError(f"no baseline '{name}'; {nearest(name, BASELINES)}")
-    return scores(BASELINES[name](train_labels, train_p, n_classes), test_p)

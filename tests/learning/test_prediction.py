@@ -4,10 +4,8 @@ import pytest
 import torch
 
 from hepcnn.errors import InputError
-from hepcnn.learning.baselines import predict_baseline
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.prediction import predict
-from hepcnn.reconstruction.controls import control_scores
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.split import split_of
@@ -118,26 +116,6 @@ def test_no_code_is_run_from_a_checkpoint(shards, tmp_path):
     with pytest.raises(InputError, match="not a checkpoint"):
         predict(shards, tmp_path / "hostile", tmp_path / "p.h5")
     assert not (tmp_path / "touched").exists()
-
-
-@pytest.mark.parametrize("name", ["majority", "momentum_prior"])
-def test_baselines_are_fitted_on_the_training_split(make_config, shards, tmp_path, name):
-    config = make_config()
-    predict_baseline(shards, config, "pid", name, tmp_path / "p.h5")
-    found, images = read_predictions(tmp_path / "p.h5"), ImageSet(shards)
-    part, p = split_of(images.key, config.split), images.features("p")
-    train, test = part == 0, part == 2
-    expected = control_scores(name, images.labels[train], p[train], p[test], 3)
-    np.testing.assert_array_equal(found.scores, expected)
-    np.testing.assert_array_equal(found.key, images.key[test])
-    assert found.method == name
-    fractions = np.bincount(images.labels[train & (images.labels >= 0)]) / (train.sum() * 0.95)
-    np.testing.assert_allclose(found.prior, fractions, atol=0.02)
-
-
-def test_an_unknown_baseline_is_an_error(make_config, shards, tmp_path):
-    with pytest.raises(InputError, match="no baseline 'majorty'; did you mean 'majority'"):
-        predict_baseline(shards, make_config(), "pid", "majorty", tmp_path / "p.h5")
 
 
 def test_provenance_leads_back(scored, shards, checkpoint):
