@@ -16,7 +16,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationError, model_validator
 
-from hepcnn.config import Count, Fraction, Positive, Settings, explain
+from hepcnn.config import Count, Fraction, NonNegative, Positive, Settings, explain
 from hepcnn.errors import InputError, nearest
 
 Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
@@ -165,6 +165,32 @@ class Acceptance(Settings):
     """Largest |y/z|."""
 
 
+class Resolution(Settings):
+    """RMS of a detected photon's Cherenkov angle about the track's expected one.
+
+    The photon's own part (emission point, energy, pixel) depends on the angle θ, linearly between
+    points; the tracking adds a ⊕ b/p in quadrature. `reconstruction.resolution.calibrate` finds
+    the numbers from events with truth.
+    """
+
+    angle: Annotated[list[NonNegative], Field(min_length=2)]
+    """Angles θ of `photon` (mrad), rising; beyond them the nearer end counts."""
+    photon: list[Positive]
+    """RMS from emission point, photon energy and pixel (mrad)."""
+    tracking_angle: NonNegative
+    """a: RMS from the track's direction at high momentum (mrad)."""
+    tracking_scattering: NonNegative
+    """b: RMS from multiple scattering, times the momentum (mrad GeV)."""
+
+    @model_validator(mode="after")
+    def _curve(self) -> Self:
+        if len(self.angle) != len(self.photon):
+            raise ValueError("angle and photon differ in length")
+        if not (np.diff(self.angle) > 0).all():
+            raise ValueError("angle does not rise")
+        return self
+
+
 class RichGeometry(Settings):
     """One RICH."""
 
@@ -184,6 +210,8 @@ class RichGeometry(Settings):
     """Detection efficiency."""
     acceptance: Acceptance
     """Directions of tracks that cross it."""
+    resolution: Resolution
+    """How well a photon's Cherenkov angle is reconstructed."""
 
     @model_validator(mode="after")
     def _filled(self) -> Self:

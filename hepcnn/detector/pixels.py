@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hepcnn.detector.geometry import RichGeometry
+from hepcnn.detector.geometry import Pixels, RichGeometry
 
 Floats = NDArray[np.float64]
 
@@ -91,6 +91,40 @@ def sensitive_fraction(geometry: RichGeometry) -> float:
     for pixels in geometry.pixels:
         half_u, half_v = pixels.half_size or geometry.photon_plane.half_size
         whole = half_u * half_v
-        sensitive += (whole - inner) * (pixels.count * pixels.size / pixels.pitch) ** 2
+        sensitive += (whole - inner) * fill_factor(pixels)
         inner = whole
     return sensitive / whole
+
+
+def pixel_type(geometry: RichGeometry, u: Floats, v: Floats) -> NDArray[np.int64]:
+    """Which type of pixel, by its place in ``geometry.pixels``, points (mm) are among.
+
+    -1 for a point off the panel. Gaps between pixels are not looked at.
+    """
+    kind = np.full(np.shape(u), -1)
+    for k in range(len(geometry.pixels) - 1, -1, -1):
+        half_u, half_v = geometry.pixels[k].half_size or geometry.photon_plane.half_size
+        kind[(np.abs(u) < half_u) & (np.abs(v) < half_v)] = k
+    return kind
+
+
+def pixel_centres(geometry: RichGeometry) -> tuple[Floats, NDArray[np.int64]]:
+    """Centres (n, 2) in mm of all pixels of a panel, and the type of each, (n,)."""
+    half = geometry.photon_plane.half_size
+    centres, kinds = [], []
+    for k, pixels in enumerate(geometry.pixels):
+        inside = (np.arange(pixels.count) - (pixels.count - 1) / 2) * pixels.size
+        axes = []
+        for size in half:
+            tube = (np.arange(np.ceil(2 * size / pixels.pitch)) + 0.5) * pixels.pitch - size
+            axes.append((tube[:, None] + inside).ravel())
+        u, v = (axis.ravel() for axis in np.meshgrid(*axes))
+        here = pixel_type(geometry, u, v) == k
+        centres.append(np.stack([u, v], axis=1)[here])
+        kinds.append(np.full(np.count_nonzero(here), k))
+    return np.concatenate(centres), np.concatenate(kinds)
+
+
+def fill_factor(pixels: Pixels) -> float:
+    """Part of the area of tubes of a type that is sensitive."""
+    return float((pixels.count * pixels.size / pixels.pitch) ** 2)
