@@ -75,7 +75,7 @@ class Tables(Settings):
         3000.0, 9300.0, 15600.0, 30000.0, 50000.0, 100000.0,
     ]  # fmt: skip
     """Edges of the momentum bins (MeV), half-open; PIDCalib2's thresholds are among them."""
-    misid: list[Fraction] = [0.01, 0.03, 0.05, 0.10]
+    misid: Annotated[list[Fraction], Field(min_length=1)] = [0.01, 0.03, 0.05, 0.10]
     """Working points: fractions of true pions that pass the kaon cut."""
     mixture: dict[Species, NonNegative] | Literal["natural", "flat"] = "natural"
     """The population that decisions and purities are for: `natural` is the test sample's own."""

@@ -1,162 +1,156 @@
-"""Networks against controls on the same tracks: by how much, with a paired interval.
-
-Three kinds of figure, none of which rewards a method for how its classes were balanced in training:
-
-- accuracy, with decisions for the tables' mixture;
-- balanced accuracy, the mean efficiency of the species, with decisions for the flat mixture, in
-  which always calling the same species is worth 1/6;
-- K efficiency at each fixed π misID, from NNDLLK, tied tracks accepted at random (see
-  `hepcnn.performance.curves`): what is worth nothing has the misID as its efficiency.
-
-Errors are standard deviations over bootstrap samples of whole *events*: tracks of an event share
-hits and are not independent. All methods are evaluated on the same bootstrap samples, so that the
-error of a difference knows that the tracks are the same.
-"""
+"""Tables of figures of merit with errors from the bootstrap: methods side by side and paired."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hepcnn.performance.confusion import X, mixture_for
-from hepcnn.performance.curves import Ranking
-from hepcnn.performance.intervals import Floats
+from hepcnn.errors import InputError
+from hepcnn.performance.bootstrap import BOOTSTRAP, MethodMerits, merit_names
+from hepcnn.performance.columns import (
+    BIN,
+    METHOD,
+    bins,
+    kaon_columns,
+    percent,
+    population,
+    reference,
+    span,
+)
+from hepcnn.performance.confusion import X
+from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.sample import Sample
+from hepcnn.performance.species import STANDARD_ERROR, loss
+from hepcnn.performance.table import Cell, Column, Number, Table
 
-#: Bootstrap samples: an error is then known to about 3 %.
-REPLICATES = 500
-BOOTSTRAP = f"bootstrap of events, {REPLICATES} samples, 1 sigma"
+#: Differences above so many of their errors are called significant.
+SIGNIFICANT = 2.0
 
-#: Figures of merit as a function of the weight of each event.
-_Merit = Callable[[Floats], Floats]
-
-
-class Estimate(NamedTuple):
-    """A number with a symmetric error; NaN where it cannot be known."""
-
-    value: float
-    error: float
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """One standard deviation to each side."""
-        return self.value - self.error, self.value + self.error
+#: The first step has no gain.
+_UNKNOWN = Number(np.nan, np.nan, np.nan, BOOTSTRAP)
+_TIES = "tied tracks accepted at random"
 
 
-class Comparison(NamedTuple):
-    """One figure of merit of a network beside a control's, and their difference."""
+def kaon_efficiency(
+    sample: Sample,
+    merits: Mapping[str, MethodMerits],
+    edges: Sequence[float],
+    misid: Sequence[float],
+) -> Table:
+    """K→K at fixed π→K of every method, side by side: of all tracks, then by momentum.
 
-    figure: str
-    network: str
-    control: str
-    network_value: Estimate
-    control_value: Estimate
-    difference: Estimate
-
-    @property
-    def apart(self) -> bool:
-        """Whether the network is better and the two intervals do not overlap."""
-        return self.network_value.interval[0] > self.control_value.interval[1]
-
-
-def compare(
-    sample: Sample, misid: Sequence[float], generator: np.random.Generator
-) -> list[Comparison]:
-    """Compare every network with every control.
-
-    Parameters
-    ----------
-    sample : Sample
-        Methods on the same tracks.
-    misid : sequence of float
-        Fractions of pions at which kaon efficiencies are compared.
-    generator : numpy.random.Generator
-        Draws the bootstrap samples.
-
-    Returns
-    -------
-    list of Comparison
-        By network, control, figure; empty without a network or without a control. With fewer than
-        two events all errors are NaN.
+    Where all kaons pass, or none, no bootstrap sample differs, which is not to know it exactly:
+    there the interval is Clopper and Pearson's.
     """
-    pairs = [(n, c) for n in sample.networks for c in sample.controls]
-    if not pairs:
-        return []
-    merit = {m: _merit(sample, m, misid) for m in sample.methods}
-    nominal = {m: f(np.ones(sample.n_events)) for m, f in merit.items()}
-    draws = _bootstrap(merit, sample.n_events, len(misid), generator)
-    result = []
-    for network, control in pairs:
-        columns = (
-            _estimates(nominal[network], draws[network]),
-            _estimates(nominal[control], draws[control]),
-            _estimates(nominal[network] - nominal[control], draws[network] - draws[control]),
-        )
-        for name, *estimates in zip(figure_names(misid), *columns, strict=True):
-            result.append(Comparison(name, network, control, *estimates))
-    return result
+    columns = (
+        *BIN,
+        METHOD,
+        Column("kaons", "# K", "number"),
+        Column("pions", "# π", "number"),
+        *kaon_columns(misid),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for k, (cells, tracks) in enumerate(bins(sample, edges)):
+        n = [int(np.count_nonzero(tracks & sample.true(name))) for name in ("kaon", "pion")]
+        rows += [
+            (*cells, method, *n, *(_sure(e, n[0]) for e in merits[method].kaon[k].numbers))
+            for method in sample.methods
+        ]
+    caption = (
+        "K→K at fixed π→K: the cut for a misID is found in each bin of its own, "
+        f"{_TIES}; the errors are from a {BOOTSTRAP}, in each of which the cut is found anew "
+        f"(Clopper-Pearson where all kaons pass, or none); natural mixture, {span(sample)}"
+    )
+    return Table("kaon_efficiency", caption, columns, tuple(rows))
 
 
-def _bootstrap(
-    merit: Mapping[str, _Merit], n_events: int, n_misid: int, generator: np.random.Generator
-) -> dict[str, Floats]:
-    """Figures of merit of each method in the same bootstrap samples, (samples, figures)."""
-    draws = {m: np.full((REPLICATES, 2 + n_misid), np.nan) for m in merit}
-    # One event drawn again and again would look as if it were known exactly.
-    for row in range(REPLICATES if n_events > 1 else 0):
-        drawn = generator.integers(n_events, size=n_events)
-        times = np.bincount(drawn, minlength=n_events).astype(np.float64)
-        for m, figures in merit.items():
-            draws[m][row] = figures(times)
-    return draws
+def _sure(estimate: Number, kaons: int) -> Number:
+    if estimate.value not in (0.0, 1.0):
+        return estimate
+    known = clopper_pearson(kaons if estimate.value else 0, kaons)
+    return Number(estimate.value, float(known.err_low), float(known.err_high), known.method)
 
 
-def figure_names(misid: Sequence[float]) -> list[str]:
-    """Names of the figures of merit, in the order of `compare`."""
-    fixed = [f"K efficiency at {100 * m:g} % pi misID" for m in misid]
-    return ["accuracy", "balanced accuracy", *fixed]
+def comparison(sample: Sample, merits: Mapping[str, MethodMerits], misid: Sequence[float]) -> Table:
+    """Any two methods: both, the difference, and whether it is significant."""
+    columns = (
+        Column("figure", "figure of merit"),
+        METHOD,
+        Column("other", "other"),
+        percent("value", "method", "estimate"),
+        percent("other_value", "other", "estimate"),
+        percent("difference", "difference", "estimate"),
+        Column("sigma", "difference / its error", "number", 1),
+        Column("better", "significantly better"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for method, other in combinations(sample.methods, 2):
+        both = merits[method].overall, merits[other].overall
+        for i, figure in enumerate(merit_names(misid)):
+            a, b = both[0][i], both[1][i]
+            difference = (a - b).number
+            sigma = _over(difference.value, difference.err_low)
+            better = method if sigma >= SIGNIFICANT else other if sigma <= -SIGNIFICANT else "–"
+            rows.append((figure, method, other, a.number, b.number, difference, sigma, better))
+    caption = (
+        f"Any two methods on the same {len(sample)} tracks of {sample.n_events} events; the errors "
+        f"are from a paired {BOOTSTRAP}; accuracy for the {sample.mixture.name} mixture, balanced "
+        f"accuracy (mean efficiency of the species) decided for the flat one; {_TIES}; "
+        f"significant: {SIGNIFICANT:g} errors or more; {span(sample)}"
+    )
+    return Table("comparison", caption, columns, tuple(rows))
 
 
-def _estimates(nominal: Floats, draws: Floats) -> list[Estimate]:
-    """Each figure with its standard deviation over the bootstrap samples."""
-    return [
-        Estimate(float(v), float(e))
-        for v, e in zip(nominal, draws.std(axis=0, ddof=1), strict=True)
-    ]
+def _over(value: float, error: float) -> float:
+    """Value over error; no difference without an error is none of significance."""
+    if error:
+        return value / error
+    return float(np.copysign(np.inf, value)) if value else 0.0
 
 
-def _merit(sample: Sample, method: str, misid: Sequence[float]) -> _Merit:
-    """The figures of merit of a method as a function of the weight of each event."""
-    called = sample.called(method)
-    flat = sample.called(method, mixture_for("flat", sample.label))
-    total = _by_event(sample, sample.label >= 0)
-    right = _by_event(sample, called == sample.label)
-    right_flat = _by_event(sample, flat == sample.label)
-    mixture = sample.mixture
-    score, kaon, pion = sample.nndllk(method), sample.true("kaon"), sample.true("pion")
-    ranking = Ranking(score[kaon], score[pion])
+def ablation(
+    sample: Sample,
+    merits: Mapping[str, MethodMerits],
+    steps: Sequence[str],
+    misid: Sequence[float],
+) -> Table:
+    """What each step is worth: a method beside the one before it.
 
-    def figures(times: Floats) -> Floats:
-        tracks = times @ total
-        # The mean is over the species that there are: a bootstrap sample can miss a rare one.
-        found = tracks > 0
-        roc = ranking.roc(times[sample.event[kaon]], times[sample.event[pion]])
-        # A stated mixture's abundances are given: they do not vary from sample to sample.
-        share = (tracks if mixture.natural else mixture.abundances)[found]
-        with np.errstate(invalid="ignore"):  # none at all: NaN
-            accuracy = ((times @ right)[found] / tracks[found]) @ share / share.sum()
-            balanced = ((times @ right_flat)[found] / tracks[found]).sum() / found.sum()
-        return np.array([accuracy, balanced, *(roc.efficiency_at(m) for m in misid)])
-
-    return figures
-
-
-def _by_event(sample: Sample, which: NDArray[np.bool_]) -> Floats:
-    """Count the tracks that satisfy a condition by event and true species, (events, 6)."""
-    cell = sample.event * X + sample.label
-    own = which & (sample.label >= 0)
-    counts = np.bincount(cell[own], minlength=sample.n_events * X)
-    return counts.reshape(sample.n_events, X).astype(np.float64)
+    Raises
+    ------
+    InputError
+        If a step has no predictions.
+    """
+    if missing := [method for method in steps if method not in merits]:
+        raise InputError(f"tables.ablation: no predictions of {', '.join(missing)}")
+    asked = reference(misid)
+    kaon = list(misid).index(asked)
+    columns = (
+        Column("step", "step", "number"),
+        METHOD,
+        *kaon_columns(misid),
+        percent("accuracy", "accuracy", "estimate"),
+        Column("loss", "loss", "estimate", 4),
+        percent("kaon_gain", f"K→K at {100 * asked:g} % π→K, gain", "estimate"),
+        percent("accuracy_gain", "accuracy, gain", "estimate"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for i, method in enumerate(steps):
+        own = merits[method]
+        figures = own.kaon[0][kaon], own.accuracy[0]
+        gains = [_UNKNOWN, _UNKNOWN]
+        if i:
+            before = merits[steps[i - 1]]
+            found = zip(figures, (before.kaon[0][kaon], before.accuracy[0]), strict=True)
+            gains = [(new - old).number for new, old in found]
+        confusion = sample.confusion(method)
+        mean = loss(sample.posterior(method), sample.label).together(confusion.weights[:X])
+        cells = (*own.kaon[0].numbers, own.accuracy[0].number)
+        rows.append((i + 1, method, *cells, Number(*mean, mean[1], STANDARD_ERROR), *gains))
+    caption = (
+        "What each step is worth: its gain over the one before, on the same tracks, with the error "
+        f"of a paired {BOOTSTRAP}; {_TIES}; {population(sample)}"
+    )
+    return Table("ablation", caption, columns, tuple(rows))

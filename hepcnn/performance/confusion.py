@@ -113,14 +113,14 @@ def track_weights(label: NDArray[np.int16], mixture: Mixture) -> Floats:
     return weights
 
 
-def posterior(scores: NDArray[np.float32], prior: Floats, mixture: Mixture) -> Floats:
+def posterior(scores: NDArray[np.floating], prior: Floats, mixture: Mixture) -> Floats:
     """Posterior probabilities in a mixture, from those under a prior.
 
     A species that the prior excludes was never learnt: it has no likelihood and is never called.
 
     Parameters
     ----------
-    scores : ndarray, (N, 6) float32
+    scores : ndarray, (N, 6)
         Posterior probabilities under `prior`.
     prior : ndarray, (6,)
         Abundances that the scores stand for.
@@ -136,7 +136,7 @@ def posterior(scores: NDArray[np.float32], prior: Floats, mixture: Mixture) -> F
     return np.divide(weighted, total, out=np.zeros_like(weighted), where=total > 0)
 
 
-def decide(scores: NDArray[np.float32], prior: Floats, mixture: Mixture) -> NDArray[np.int16]:
+def decide(scores: NDArray[np.floating], prior: Floats, mixture: Mixture) -> NDArray[np.int16]:
     """Call each track the species of the greatest posterior in the mixture.
 
     Ties, to float32 precision, go to the more abundant species of the mixture, then to the first

@@ -25,34 +25,37 @@ from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
 
 #: Decimals that a cut is rounded to before anything is evaluated with it.
 DECIMALS = 3
-_K, _PI = SPECIES.index("kaon"), SPECIES.index("pion")
 
 
-def nndllk(scores: NDArray[np.float32], prior: Floats) -> Floats:
-    """ln(P_K / P_π) at equal abundances.
+def log_ratio(
+    scores: NDArray[np.floating], prior: Floats, first: str = "kaon", second: str = "pion"
+) -> Floats:
+    """ln(P_first / P_second) at equal abundances; of kaon and pion: NNDLLK.
 
     Parameters
     ----------
-    scores : ndarray, (N, 6) float32
+    scores : ndarray, (N, 6)
         Posterior probabilities.
     prior : ndarray, (6,)
         The abundances under which they are.
+    first, second : str
+        Two species: the one looked for, and the one to be told from.
 
     Returns
     -------
     ndarray, (N,) float64
-        +∞ where only P_π is 0, and −∞ where P_K is: such a track passes no kaon cut, also where
-        both are 0, that is, where the method is sure of a third species. Scores of float32 are
-        told apart to 1e-6, so that what ties still does after the prior is divided out.
+        +∞ where only P_second is 0, and −∞ where P_first is: such a track passes no cut, also
+        where both are 0, that is, where the method is sure of a third species. Scores of float32
+        are told apart to 1e-6, so that what ties still does after the prior is divided out.
     """
-    if prior[_K] == 0 or prior[_PI] == 0:
+    a, b = SPECIES.index(first), SPECIES.index(second)
+    if prior[a] == 0 or prior[b] == 0:
         # One of them was never learnt, so that its zeros say nothing.
         return np.zeros(len(scores))
-    kaon = scores[:, _K].astype(np.float64) / prior[_K]
-    pion = scores[:, _PI].astype(np.float64) / prior[_PI]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(kaon) - np.log(pion)
-    return np.where(kaon > 0, np.round(ratio, 6) + 0.0, -np.inf)
+        one, other = (np.log(scores[:, i].astype(np.float64) / prior[i]) for i in (a, b))
+        ratio = one - other
+    return np.where(one > -np.inf, np.round(ratio, 6) + 0.0, -np.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,40 +85,23 @@ class Roc:
         return float(y0 + (y1 - y0) * (misid - x0) / (x1 - x0))
 
 
-class Ranking:
-    """Kaons and pions in the order of falling score, ties together.
+def roc(kaons: Floats, pions: Floats) -> Roc:
+    """The ROC curve of the scores of true kaons and pions, (N_K,) and (N_π,)."""
+    falling, rank = np.unique(-np.concatenate([kaons, pions]), return_inverse=True)
 
-    Parameters
-    ----------
-    kaons, pions : ndarray, (N_K,) and (N_π,)
-        Scores of the true kaons and pions.
-    """
+    def fraction(own: NDArray[np.intp]) -> Floats:
+        passed = np.concatenate([[0.0], np.cumsum(np.bincount(own, minlength=len(falling)))])
+        return passed / len(own) if len(own) else np.full(len(passed), np.nan)
 
-    def __init__(self, kaons: Floats, pions: Floats) -> None:
-        falling, rank = np.unique(-np.concatenate([kaons, pions]), return_inverse=True)
-        self._score = np.concatenate([[np.inf], -falling])
-        self._kaon, self._pion = rank[: len(kaons)], rank[len(kaons) :]
-
-    def roc(self, kaon_weights: Floats | None = None, pion_weights: Floats | None = None) -> Roc:
-        """The curve, of weighted tracks if weights are given."""
-        return Roc(
-            self._fraction(self._pion, pion_weights),
-            self._fraction(self._kaon, kaon_weights),
-            self._score,
-        )
-
-    def _fraction(self, rank: NDArray[np.intp], weights: Floats | None) -> Floats:
-        passed = np.cumsum(np.bincount(rank, weights, minlength=len(self._score) - 1))
-        total = passed[-1] if len(passed) else 0
-        fraction = passed / total if total > 0 else np.full(len(passed), np.nan)
-        return np.concatenate([[0.0 if total > 0 else np.nan], fraction])
+    score = np.concatenate([[np.inf], -falling])
+    return Roc(fraction(rank[len(kaons) :]), fraction(rank[: len(kaons)]), score)
 
 
 @dataclass(frozen=True, eq=False)
 class WorkingPoint:
-    """A cut NNDLLK > `cut` with what it does; `note` says why there is none.
+    """A cut with what passes above it; `note` says why there is none.
 
-    `efficiency` (K→K) and `misid` (π→K) are scalars.
+    `efficiency` (K→K, or of the species looked for) and `misid` (π→K, or of the other) are scalars.
     """
 
     cut: float
@@ -133,7 +119,9 @@ def at_cut(kaons: Floats, pions: Floats, cut: float) -> WorkingPoint:
     )
 
 
-def at_misid(kaons: Floats, pions: Floats, misid: float) -> WorkingPoint:
+def at_misid(
+    kaons: Floats, pions: Floats, misid: float, names: tuple[str, str] = ("kaon", "pion")
+) -> WorkingPoint:
     """Find the loosest cut of `DECIMALS` decimals that at most a fraction of pions pass.
 
     The cut is rounded, upwards, before it is evaluated: the numbers are those that a reader gets
@@ -142,19 +130,21 @@ def at_misid(kaons: Floats, pions: Floats, misid: float) -> WorkingPoint:
     Parameters
     ----------
     kaons, pions : ndarray, (N_K,) and (N_π,)
-        Scores of the true kaons and pions.
+        Scores of the true kaons and pions, or of two other species.
     misid : float
         The misID asked for, 0 to 1.
+    names : (str, str)
+        What the two are, for the note.
     """
     if not len(kaons) or not len(pions):
-        return _none("no true pion" if len(kaons) else "no true kaon")
+        return _none(f"no true {names[1] if len(kaons) else names[0]}")
     allowed = int(np.floor(misid * len(pions) + 1e-9))
     # Strictly above the next pion's score, at most `allowed` pions are left.
     limit = np.sort(pions)[::-1][allowed] if allowed < len(pions) else -np.inf
     point = at_cut(kaons, pions, _round_up(limit))
     if not point.efficiency.n_pass and not point.misid.n_pass:
         tied = np.count_nonzero(pions == pions.max())
-        return _none(f"not reachable: {tied} of {len(pions)} pions share the highest score")
+        return _none(f"not reachable: {tied} of {len(pions)} {names[1]}s share the highest score")
     return point
 
 

@@ -11,17 +11,23 @@ import numpy as np
 
 from hepcnn.config import Config, Task, entry
 from hepcnn.files import write_text
-from hepcnn.performance import tables
-from hepcnn.performance.comparison import compare
+from hepcnn.performance import comparison, tables, working_points
+from hepcnn.performance.bootstrap import bootstrap
+from hepcnn.performance.calibration import calibration_tables
 from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.printout import printout
-from hepcnn.performance.sample import Sample, select
+from hepcnn.performance.sample import Sample, select, select_altered
 from hepcnn.performance.table import FORMATS, Table, write_table
 from hepcnn.provenance import record
 from hepcnn.store.predictions import Predictions, read_predictions
 
-#: Tables that stand for all methods together.
-TOGETHER = ("comparison", "species", "efficiency", "working_points", "abundances", "cutflow")
+#: Tables that every task has, of all methods together.
+TOGETHER = (
+    *("kaon_efficiency", "comparison", "species", "efficiency", "working_points", "pairs"),
+    *("differential", "calibration", "reliability", "abundances", "cutflow"),
+)
+#: Name of the task's own sample in the table of altered ones.
+NOMINAL = "nominal"
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,12 @@ class Evaluation:
 
 def table_names(task: Task) -> list[str]:
     """Names of the tables of a task, in order: they depend on nothing but its settings."""
-    return [*TOGETHER, *(f"confusion_{method}" for method in task.methods)]
+    return [
+        *TOGETHER,
+        *(["ablation"] if task.tables.ablation else []),
+        *(["robustness"] if task.robustness else []),
+        *(f"confusion_{method}" for method in task.methods),
+    ]
 
 
 def table_paths(folder: str | Path, task: Task) -> list[str]:
@@ -52,40 +63,55 @@ def evaluate(
     Parameters
     ----------
     predictions : sequence of Predictions
-        Of the task's networks and baselines, on the same tracks.
+        Of the task's networks and baselines, on the same tracks; and of the same methods on each
+        altered sample that the task names.
     task : Task
         Names the methods; its `tables` are the settings.
     name : str
         The task's name.
     generator : numpy.random.Generator
-        For the bootstrap of `hepcnn.performance.comparison`.
+        For `hepcnn.performance.bootstrap`.
 
     Raises
     ------
     InputError
-        See `hepcnn.performance.sample.select`.
+        See `hepcnn.performance.sample.select` and `select_altered`; or if a step of the ablation
+        has no predictions.
     """
-    sample = select(predictions, task, name)
-    edges, misid = task.tables.momentum_bins, task.tables.misid
-    made = (
-        tables.comparison(sample, compare(sample, misid, generator)),
+    sample, altered = select(predictions, task, name), select_altered(predictions, task, name)
+    settings = task.tables
+    edges, misid = settings.momentum_bins, settings.misid
+    samples = {NOMINAL: sample} | altered
+    merits = {s: bootstrap(of, misid, edges, generator) for s, of in samples.items()}
+    own = merits[NOMINAL]
+    made = [
+        comparison.kaon_efficiency(sample, own, edges, misid),
+        comparison.comparison(sample, own, misid),
         tables.species(sample),
         tables.efficiency(sample, edges),
-        tables.working_points(sample, edges, misid),
+        working_points.working_points(sample, edges, misid),
+        working_points.pairs(sample, misid),
+        working_points.differential(sample, settings.curve_bins, misid),
+        *calibration_tables(sample),
         tables.abundances(sample),
-        tables.cutflow(sample, edges),
-        *(tables.confusion(sample, method) for method in sample.methods),
-    )
-    return Evaluation(made, {m: _printout(sample, m) for m in sample.methods})
+        tables.cutflow(sample, edges, settings.curve_bins),
+    ]
+    if settings.ablation:
+        made.append(comparison.ablation(sample, own, settings.ablation, misid))
+    if task.robustness:
+        made.append(working_points.robustness(samples, merits, misid))
+    made += [tables.confusion(sample, method) for method in sample.methods]
+    return Evaluation(tuple(made), {m: _printout(sample, m) for m in sample.methods})
 
 
 def _printout(sample: Sample, method: str) -> str:
     identified = sample.event[sample.called(method) >= 0]
+    tracks = sample.features["n_tracks"]
     return printout(
         sample.confusion(method),
         method=method,
         momentum=sample.momentum_range,
-        multiplicity=(float(sample.n_tracks.min()), float(sample.n_tracks.max())),
+        multiplicity=(float(tracks.min()), float(tracks.max())),
         events=clopper_pearson(len(np.unique(identified)), sample.n_events),
     )
 
@@ -137,6 +163,7 @@ def _provenance(
             "task": task,
             "networks": list(settings.networks),
             "baselines": list(settings.baselines),
+            "robustness": list(settings.robustness),
             **settings.tables.model_dump(mode="json"),
         },
         code=__name__,

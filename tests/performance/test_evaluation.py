@@ -52,7 +52,7 @@ def test_the_order_of_tracks_does_not_matter(predictions, make_predictions):
 def test_bins_add_up_to_the_whole(predictions):
     rows = evaluated(predictions)[1]["efficiency"]
     kaons = [r for r in rows if r["method"] == "lecture_cnn" and r["species"] == "kaon"]
-    whole, *bins = kaons
+    whole, *bins = [r for r in kaons if r["mixture"] == "natural"]
     assert whole["bin"] == "all"
     assert len(bins) == 5
     for part in ("efficiency_n_pass", "efficiency_n_total", "purity_n_total", "misid_n_total"):
@@ -73,8 +73,13 @@ def test_denominators_account_for_every_scored_track(predictions):
 
 def test_tracks_outside_all_bins_are_counted(predictions):
     flow = evaluated(predictions, momentum_bins=[9300.0, 15600.0])[1]["cutflow"]
-    assert int(flow[-1]["count"]) > 0
-    assert flow[-1]["step"] == "of them in no momentum bin"
+    counts = {r["step"]: int(r["count"]) for r in flow}
+    assert counts["of them in no momentum bin"] > 0
+    assert counts["of them in no bin of the curves in p"] == 0
+    flow = evaluated(predictions, curve_bins={"eta": [4, 5], "n_tracks": [0, 50]})[1]["cutflow"]
+    counts = {r["step"]: int(r["count"]) for r in flow}
+    assert counts["of them in no bin of the curves in eta"] == counts["in the tables"]
+    assert counts["of them in no bin of the curves in n_tracks"] == 0
 
 
 def test_cutflows_that_differ_are_shown_by_method(predictions):
@@ -99,12 +104,26 @@ def test_a_stated_mixture_weights_purity_and_leaves_efficiency_by_the_decision(p
 def test_species_table_has_the_lectures_columns_in_both_mixtures(predictions):
     rows = evaluated(predictions)[1]["species"]
     assert {r["mixture"] for r in rows} == {"natural", "flat"}
-    assert {r["mixture"] for r in evaluated(predictions, mixture="flat")[1]["species"]} == {"flat"}
     network = [r for r in rows if r["method"] == "lecture_cnn" and r["mixture"] == "natural"]
     assert [r["species"] for r in network][-1] == "all"
     assert int(network[-1]["particles"]) == sum(int(r["particles"]) for r in network[:-1])
     mean = np.nansum([float(r["loss"]) * int(r["particles"]) for r in network[:-1]])
     assert float(network[-1]["loss"]) == pytest.approx(mean / int(network[-1]["particles"]))
+
+
+@pytest.mark.parametrize(
+    ("mixture", "names"),
+    [
+        ("natural", ["natural", "flat"]),
+        ("flat", ["flat", "natural"]),
+        ({"pion": 1, "kaon": 1}, ["stated", "natural", "flat"]),
+    ],
+)
+def test_the_target_comes_first_then_natural_and_flat_and_none_twice(predictions, mixture, names):
+    _, rows = evaluated(predictions, mixture=mixture)
+    for table in ("species", "efficiency"):
+        assert list(dict.fromkeys(r["mixture"] for r in rows[table])) == names
+        assert len({tuple(r.values()) for r in rows[table]}) == len(rows[table])
 
 
 def test_loss_of_known_probabilities():

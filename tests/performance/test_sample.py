@@ -43,8 +43,8 @@ def test_momentum_range_is_half_open_and_what_is_out_is_counted(make_predictions
     p.features["p"][:] = [2999, 3000, 9299.5, 9300, 50000, 99999, 100000, 200000]
     sample = select([p], TASK, "rich_pid")
     assert (sample.below, len(sample), sample.above) == (1, 5, 2)
-    assert sample.momentum_bin(TASK.tables.momentum_bins).tolist() == [0, 0, 1, 4, 4]
-    assert sample.momentum_bin([9300, 50000]).tolist() == [-1, -1, 0, -1, -1]
+    assert sample.place("p", TASK.tables.momentum_bins).tolist() == [0, 0, 1, 4, 4]
+    assert sample.place("p", [9300, 50000]).tolist() == [-1, -1, 0, -1, -1]
 
 
 def test_events_are_numbered_without_gaps(make_predictions):
