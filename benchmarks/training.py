@@ -28,19 +28,21 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.harness import row
 from benchmarks.shards import simulated_images
-from hepcnn.config import Train
+from hepcnn.config import Network, Train
 from hepcnn.learning.hardware import choose
 from hepcnn.learning.loading import EpochDataset, loader
 from hepcnn.learning.module import TrainingData, TrainingModule
+from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.learning.training import fit
-from hepcnn.networks.registry import build
+from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.registry import Shape, build
 from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
 
 EVENTS, STEPS, WARM_UP = 150, 12, 3
 BATCH_SIZES = (256, 512)
-SHAPE, CLASSES = (1, 1, 32, 32), 6
+SHAPE, CLASSES = Shape(1, 1, 32, 32), 6
 #: Of the convolution in `peak`.
 PEAK_FLOPS = 2 * 16 * 56**2 * 256**2 * 9
 
@@ -66,9 +68,9 @@ def ours(turn: Connection, path: str, batch_size: int) -> None:
     images = ImageSet(path)
     which = np.flatnonzero(images.labels >= 0)
     one = np.ones(len(images.header.classes))
-    scale = np.ones((1, 1), np.float32)
     settings = Train(batch_size=batch_size)
-    data = TrainingData(images, which, which[:0], scale, one, one)
+    preprocessing = Preprocessing.fit(images, which, Network())
+    data = TrainingData(images, which, which[:0], preprocessing, one, one)
     network = build("lecture_cnn", SHAPE, CLASSES)
     with tempfile.TemporaryDirectory() as name:
         module = TrainingModule(network, data, settings, 1, TrainingProgress(), Path(name))
@@ -110,7 +112,7 @@ def step_flops() -> float:
     """Floating-point operations of a training step, an image."""
     network = build("lecture_cnn", SHAPE, CLASSES)
     with FlopCounterMode(display=False) as counter:
-        network(torch.rand(2, *SHAPE)).sum().backward()
+        network(Inputs.zeros(SHAPE, 2)).sum().backward()
     return counter.get_total_flops() / 2
 
 

@@ -23,7 +23,7 @@ from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.networks.registry import build
 
 FORMAT = "hepcnn-checkpoint"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +39,14 @@ class Checkpoint:
     options : dict
         Options of the architecture.
     preprocessing : Preprocessing
-        The images it is for, with its classes, and their scale.
+        The images and features it is for, with its classes, and what is done to them.
     split : Split
         Fractions of events that it was trained with.
     prior : ndarray (C,) float64
         The class abundances under which its scores are posterior probabilities.
+    temperature : float
+        The scores to the power 1/temperature, renormalised, are calibrated on the validation
+        split.
     history : list of dict
         Metrics of each epoch.
     provenance : dict
@@ -59,6 +62,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     split: Split
     prior: NDArray[np.float64]
+    temperature: float
     history: list[dict[str, float]]
     provenance: dict[str, Any]
     weights: dict[str, Tensor]

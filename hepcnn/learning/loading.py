@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
@@ -20,10 +22,19 @@ class EpochDataset(IterableDataset[dict[str, Tensor]]):
         What to go through.
     rank, ranks : int
         This process and the number of processes that share each batch.
+    standardise : callable, optional
+        What is done to the features (B, F); by default nothing.
     """
 
-    def __init__(self, batches: Batches, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        rank: int = 0,
+        ranks: int = 1,
+        standardise: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    ) -> None:
         self.batches = batches
+        self.standardise = standardise
         self.rank, self.ranks = rank, ranks
         self.epoch = 0
 
@@ -36,8 +47,13 @@ class EpochDataset(IterableDataset[dict[str, Tensor]]):
         for batch in self.batches.epoch(
             self.epoch, rank=self.rank, ranks=self.ranks, worker=worker, workers=workers
         ):
+            features = batch["features"]
+            if self.standardise is not None:
+                features = self.standardise(features)
             yield {
                 "images": torch.from_numpy(batch["images"]),
+                "features": torch.from_numpy(features),
+                "expected": torch.from_numpy(batch["expected"]),
                 "label": torch.from_numpy(batch["label"]),
                 "index": torch.from_numpy(batch["index"]),
             }

@@ -23,9 +23,11 @@ from hepcnn.config import Train
 from hepcnn.learning.cpu import keep_freed_memory
 from hepcnn.learning.heads import ClassificationHead
 from hepcnn.learning.loading import EpochDataset, loader
+from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
+from hepcnn.networks.inputs import Inputs
 from hepcnn.progress import note, progress
-from hepcnn.store.batches import Batches, Order
+from hepcnn.store.batches import Order
 from hepcnn.store.images import ImageSet
 
 # Its advice is not for the users of `hepcnn`. Here, because each process of a training imports it.
@@ -71,7 +73,7 @@ def _line(state: TrainingProgress, seconds: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Examples to train with: the images, indices into them, scale and weights.
+    """Examples to train with: the images, indices into them, what is done to them, weights.
 
     Attributes
     ----------
@@ -79,8 +81,8 @@ class TrainingData:
         The images.
     train, validation : ndarray int64
         Indices of the examples.
-    scale : ndarray (V, C) float32
-        See `hepcnn.learning.preprocessing.Preprocessing`.
+    preprocessing : Preprocessing
+        What is seen of them, and how.
     train_weights, validation_weights : ndarray (C,) float64
         Weight of each class in the losses.
     """
@@ -88,7 +90,7 @@ class TrainingData:
     images: ImageSet
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
-    scale: NDArray[np.float32]
+    preprocessing: Preprocessing
     train_weights: NDArray[np.float64]
     validation_weights: NDArray[np.float64]
 
@@ -102,7 +104,7 @@ class TrainingModule(LightningModule):
     Parameters
     ----------
     network : nn.Module
-        From images (B, V, C, H, W) to logits (B, C).
+        From `hepcnn.networks.inputs.Inputs` to logits (B, C).
     data : TrainingData
         Examples.
     settings : Train
@@ -149,15 +151,15 @@ class TrainingModule(LightningModule):
         )
 
     def _loader(self, which: NDArray[np.int64], order: Order) -> DataLoader[dict[str, Tensor]]:
-        batches = Batches(
+        dataset = self.data.preprocessing.dataset(
             self.data.images,
             which,
             self.settings.batch_size,
+            rank=self.trainer.global_rank,
+            ranks=self.trainer.world_size,
             order=order,
             seed=self.seed,
-            scale=self.data.scale,
         )
-        dataset = EpochDataset(batches, self.trainer.global_rank, self.trainer.world_size)
         dataset.epoch = self.state.epoch
         return loader(dataset, self.settings.workers)
 
@@ -188,10 +190,10 @@ class TrainingModule(LightningModule):
             # Here, since what Lightning does between epochs draws random numbers too, and differs
             # between a resumed training and one that goes on.
             seed_torch(self.seed, 1, self.state.epoch, self.trainer.global_rank)
-        return self.train_head(self.network(batch["images"]), batch["label"])
+        return self.train_head(self.network(Inputs.of(batch)), batch["label"])
 
     def validation_step(self, batch: dict[str, Tensor], number: int) -> None:
-        self.validation_head(self.network(batch["images"]), batch["label"])
+        self.validation_head(self.network(Inputs.of(batch)), batch["label"])
 
     def on_train_epoch_end(self) -> None:
         """Bring the progress up to date; the validation has been."""

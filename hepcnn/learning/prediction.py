@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.cpu import keep_freed_memory
 from hepcnn.learning.examples import indices, predictions
-from hepcnn.learning.loading import EpochDataset, loader
+from hepcnn.learning.loading import loader
+from hepcnn.networks.inputs import Inputs
 from hepcnn.progress import progress
 from hepcnn.provenance import record
-from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
@@ -23,7 +23,9 @@ from hepcnn.store.predictions import write_predictions
 BATCH_SIZE = 512
 
 
-def predict(paths: Sequence[Path], checkpoint: Path, output: Path, part: str = "test") -> None:
+def predict(
+    paths: Sequence[Path], checkpoint: Path, output: Path, part: str = "test", altered: str = ""
+) -> None:
     """Score images with a trained network.
 
     All that is needed is in the checkpoint: the network, its preprocessing, the fractions of the
@@ -40,6 +42,8 @@ def predict(paths: Sequence[Path], checkpoint: Path, output: Path, part: str = "
         Predictions (HDF5).
     part : str
         The part of the split to score: train, validation, test or all.
+    altered : str
+        The sample of the images, where it is a robustness sample of the task.
 
     Raises
     ------
@@ -59,30 +63,54 @@ def predict(paths: Sequence[Path], checkpoint: Path, output: Path, part: str = "
             images,
             which,
             part,
-            _scores(trained, images, which, title),
+            posteriors(trained, images, which, title),
             task=trained.task,
             method=trained.name,
             prior=trained.prior,
-            provenance=record("predict", {"part": part}, code=__name__, inputs=inputs),
+            provenance=record(
+                "predict", {"part": part, "altered": altered}, code=__name__, inputs=inputs
+            ),
+            altered=altered,
+            temperature=trained.temperature,
         ),
     )
 
 
-def _scores(
+def posteriors(
     trained: Checkpoint, images: ImageSet, which: NDArray[np.int64], title: str
 ) -> NDArray[np.float32]:
-    """Posterior probabilities (N, C) of some examples."""
+    """Compute the posterior probabilities of some examples, in 32 bits.
+
+    Parameters
+    ----------
+    trained : Checkpoint
+        The network; the images must be such as it is for.
+    images : ImageSet
+        The images.
+    which : int array (N,)
+        Indices of the examples, strictly increasing.
+    title : str
+        Of the progress shown.
+
+    Returns
+    -------
+    ndarray (N, C) float32
+        Not tempered; under the checkpoint's prior.
+    """
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with torch.random.fork_rng():  # building draws weights, which the checkpoint's replace
-        network = trained.network().to(memory_format=torch.channels_last).to(device)
-    scale = trained.preprocessing.scale
-    dataset = EpochDataset(Batches(images, which, BATCH_SIZE, scale=scale, memory=0))
+    dataset = trained.preprocessing.dataset(images, which, BATCH_SIZE, memory=0)
     scores = np.empty((len(which), len(trained.prior)), np.float32)
     done = 0
-    with torch.inference_mode(), progress(title, len(which), "images") as advance:
+    with (
+        # Building draws weights, which the checkpoint's replace, and the loader draws too.
+        torch.random.fork_rng(),
+        torch.inference_mode(),
+        progress(title, len(which), "images") as advance,
+    ):
+        network = trained.network().to(memory_format=torch.channels_last).to(device)
         for batch in loader(dataset):
-            logits = network(batch["images"].to(device)).float()
+            logits = network(Inputs.of(batch, device)).float()
             count = len(logits)
             scores[done : done + count] = logits.softmax(dim=1).cpu().numpy()
             done += count

@@ -1,64 +1,136 @@
-"""What is done to an image before a network sees it: one object, kept in the checkpoint."""
+"""What is done to an example before a network sees it: one object, kept in the checkpoint."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.errors import InputError
-from hepcnn.store.batches import SPAN
+from hepcnn.config import Network
+from hepcnn.errors import InputError, nearest
+from hepcnn.learning.loading import EpochDataset
+from hepcnn.networks.registry import Shape
+from hepcnn.store.batches import SPAN, Batches
 from hepcnn.store.images import ImageSet
 from hepcnn.store.shard import Header
 
 #: What of an image set's header must be the same in training and in prediction. The order of the
 #: classes is among them: labels are indices into it.
-_SAME = ("detector", "views", "shape", "channels", "axes", "classes")
+_SAME = ("detector", "views", "shape", "channels", "axes", "classes", "features")
+#: Features of which the logarithm is taken: they range over orders of magnitude.
+_LOGARITHMIC = ("p",)
 
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """The images that a network is for, and the scale of their values.
+    """The images and features that a network is for, and the scale of their values.
 
     Attributes
     ----------
     header : Header
         Of the image set of the training.
+    views, channels : tuple of str
+        What the network sees of the images.
     scale : ndarray (V, C) float32
         Values are multiplied by it: one over the mean of the occupied pixels of the training
         images, so that any channel enters the network near 1 where there is something.
+    features : tuple of str
+        What it is given beside the images, F numbers in all; the momentum as its logarithm.
+    mean, deviation : ndarray (F,) float32
+        Of the features in the training examples; they are brought to 0 and 1.
     """
 
     header: Header
+    views: tuple[str, ...]
+    channels: tuple[str, ...]
     scale: NDArray[np.float32]
+    features: tuple[str, ...]
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """Views, channels, height and width of an example."""
-        return len(self.header.views), len(self.header.channels), *self.header.shape
+    def shape(self) -> Shape:
+        """What an example is made of."""
+        known = self.header.features
+        hypotheses = min(known.get(f"angle_{view}") or 0 for view in self.views)
+        images = len(self.views), len(self.channels), *self.header.shape
+        return Shape(*images, features=len(self.mean), hypotheses=hypotheses)
 
     @classmethod
-    def fit(cls, images: ImageSet, which: NDArray[np.int64]) -> Self:
-        """Find the scale from some examples (strictly increasing indices)."""
+    def fit(cls, images: ImageSet, which: NDArray[np.int64], network: Network) -> Self:
+        """Choose what a network sees, and find the scales from some examples.
+
+        Parameters
+        ----------
+        images : ImageSet
+            The images.
+        which : int array
+            Indices of the examples, strictly increasing.
+        network : Network
+            The settings that choose.
+
+        Raises
+        ------
+        InputError
+            If the images have no such view, channel or feature; it gives the nearest.
+        """
         header = images.header
-        total = np.zeros((len(header.views), len(header.channels)))
-        occupied = np.zeros_like(total)
-        for start in range(0, len(images), SPAN):
-            block = images.read(start, min(start + SPAN, len(images)))
-            low, high = np.searchsorted(which, [start, start + len(block)])
-            chosen = np.zeros(len(block), bool)
-            chosen[which[low:high] - start] = True
-            for v, view in enumerate(header.views):
-                sparse = block.views[view]
-                value = sparse.value[np.repeat(chosen, np.diff(sparse.offsets))]
-                total[v] += value.sum(axis=0, dtype=np.float64)
-                occupied[v] += np.count_nonzero(value, axis=0)
-        # A channel with nothing in it stays nothing.
-        scale = np.divide(occupied, total, out=np.ones_like(total), where=total > 0)
-        return cls(header, scale.astype(np.float32))
+        views = _chosen("views", network.views, header.views)
+        channels = _chosen("channels", network.channels, header.channels)
+        features = _chosen("features", network.features, tuple(header.features))
+        columns = [
+            _moments(_logarithm(name, images.features(name)[which].astype(np.float64)))
+            for name in features
+        ]
+        mean, deviation = np.concatenate([np.empty((2, 0)), *columns], axis=1, dtype=np.float32)
+        scale = _scale(images, which, views, [header.channels.index(name) for name in channels])
+        return cls(header, views, channels, scale, features, mean, deviation)
+
+    def standardise(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring features (B, F) to mean 0 and deviation 1; what is not known (NaN) to 0."""
+        known = self.header.features
+        ends = np.cumsum([known[name] or 1 for name in self.features])
+        columns = zip(self.features, np.split(raw, ends, axis=1), strict=False)
+        values = [_logarithm(name, column) for name, column in columns]
+        if not values:
+            return raw
+        standard = (np.concatenate(values, axis=1) - self.mean) / self.deviation
+        return np.nan_to_num(standard, nan=0)
+
+    def dataset(
+        self,
+        images: ImageSet,
+        which: NDArray[np.int64],
+        batch_size: int,
+        *,
+        rank: int = 0,
+        ranks: int = 1,
+        **settings: Any,
+    ) -> EpochDataset:
+        """Prepare the batches of some examples, as the network sees them.
+
+        Parameters
+        ----------
+        images, which, batch_size, **settings
+            See `hepcnn.store.batches.Batches`.
+        rank, ranks : int
+            This process and the number of processes that share each batch.
+        """
+        batches = Batches(
+            images,
+            which,
+            batch_size,
+            views=self.views,
+            channels=self.channels,
+            features=self.features,
+            scale=self.scale,
+            **settings,
+        )
+        return EpochDataset(batches, rank, ranks, self.standardise)
 
     def check(self, images: ImageSet) -> None:
         """Refuse images of another kind.
@@ -79,9 +151,64 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and dictionaries."""
-        return {"header": self.header.to_json(), "scale": self.scale.tolist()}
+        lists = {name: getattr(self, name).tolist() for name in ("scale", "mean", "deviation")}
+        return {**self.__dict__, **lists, "header": self.header.to_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        return cls(Header.from_json(data["header"]), np.array(data["scale"], np.float32))
+        values: dict[str, Any] = {
+            name: tuple(data[name]) for name in ("views", "channels", "features")
+        }
+        for name in ("scale", "mean", "deviation"):
+            values[name] = np.array(data[name], np.float32)
+        return cls(header=Header.from_json(data["header"]), **values)
+
+
+def _chosen(what: str, wanted: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    """Names as they are wanted, or all, if there are such."""
+    if wanted is None:
+        return tuple(known)
+    if what != "features" and not wanted:
+        raise InputError(f"{what}: none is chosen; there are {', '.join(known)}")
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"{what}: the images have no '{name}'; {nearest(name, known)}")
+    if len(set(wanted)) < len(wanted):
+        raise InputError(f"{what}: {', '.join(wanted)}: one is named twice")
+    return tuple(wanted)
+
+
+def _logarithm(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    return np.log(values) if name in _LOGARITHMIC else values
+
+
+def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean and standard deviation (2, k) of what is known of a feature (N,) or (N, k)."""
+    columns = values.reshape(len(values), -1)
+    known = np.isfinite(columns)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, columns, 0).sum(axis=0) / count
+    deviation = np.sqrt((np.where(known, columns - mean, 0) ** 2).sum(axis=0) / count)
+    return np.stack([mean, np.where(deviation > 0, deviation, 1)])
+
+
+def _scale(
+    images: ImageSet, which: NDArray[np.int64], views: Sequence[str], channels: Sequence[int]
+) -> NDArray[np.float32]:
+    """One over the mean of the occupied pixels, of each view and channel."""
+    total = np.zeros((len(views), len(channels)))
+    occupied = np.zeros_like(total)
+    for start in range(0, len(images), SPAN):
+        stop = min(start + SPAN, len(images))
+        low, high = np.searchsorted(which, [start, stop])
+        chosen = np.zeros(stop - start, bool)
+        chosen[which[low:high] - start] = True
+        for v, view in enumerate(views):
+            sparse = images.view(view, start, stop)
+            value = sparse.value[np.repeat(chosen, np.diff(sparse.offsets))][:, channels]
+            total[v] += value.sum(axis=0, dtype=np.float64)
+            occupied[v] += np.count_nonzero(value, axis=0)
+    # A channel with nothing in it stays nothing.
+    scale = np.divide(occupied, total, out=np.ones_like(total), where=total > 0)
+    return scale.astype(np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,21 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from numpy.typing import NDArray
 
-from hepcnn.config import Config, Split, Train, entry
+from hepcnn.config import Config, Network, Split, Train, entry
 from hepcnn.errors import InputError
 from hepcnn.files import write_text
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.examples import indices
 from hepcnn.learning.hardware import Hardware, choose
 from hepcnn.learning.module import ShowProgress, TrainingData, TrainingModule, seed_torch
+from hepcnn.learning.prediction import posteriors
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.networks.registry import build
+from hepcnn.performance.temperature import fit_temperature
 from hepcnn.progress import note
 from hepcnn.provenance import record
+from hepcnn.store.batches import balanced
 from hepcnn.store.images import ImageSet
 
 CHECKPOINT, HISTORY = "checkpoint.ckpt", "history.csv"
@@ -68,12 +72,13 @@ def train(
         "network": network_name,
         "architecture": architecture,
         "options": chosen.options,
+        "sees": chosen.model_dump(include={"views", "channels", "features"}),
         "train": task.train.model_dump(),
         "split": config.split.model_dump(),
     }
     inputs = dict(zip(map(str, paths), images.ids, strict=True))
     provenance = record("train", settings, code=__name__, inputs=inputs, seed=config.seed)
-    data, preprocessing, prior = _examples(images, config.split, task.train)
+    data, prior = _examples(images, config.split, task.train, chosen)
     hardware = choose(task.train)
     folder = output.resolve()
     work = folder.parent / f".{folder.name}.progress-{provenance['id']}"
@@ -81,24 +86,27 @@ def train(
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice, and torch's own news
         seed_torch(config.seed, 0)
-        network = build(architecture, preprocessing.shape, len(prior), **chosen.options)
+        network = build(architecture, data.preprocessing.shape, len(prior), **chosen.options)
         _make_folders(output, work)
         module = TrainingModule(
             network, data, task.train, config.seed, TrainingProgress.load(work), work
         )
         state = _finish(module, hardware, f"{task_name}/{network_name}")
-    Checkpoint(
+    trained = Checkpoint(
         task=task_name,
         name=network_name,
         architecture=architecture,
         options=dict(chosen.options),
-        preprocessing=preprocessing,
+        preprocessing=data.preprocessing,
         split=config.split,
         prior=prior,
+        temperature=1.0,
         history=state.history,
         provenance=provenance,
         weights=state.best,
-    ).save(output / CHECKPOINT)
+    )
+    temperature = _temperature(trained, data, task.train, config.seed)
+    replace(trained, temperature=temperature).save(output / CHECKPOINT)
     write_text(output / HISTORY, _csv(state.history))
     note(f"{output / CHECKPOINT}: the weights of epoch {state.best_epoch} of {state.epoch}")
     # Also what other settings or older code may have left unfinished for this output.
@@ -128,6 +136,17 @@ def _finish(module: TrainingModule, hardware: Hardware, name: str) -> TrainingPr
     return state
 
 
+def _temperature(trained: Checkpoint, data: TrainingData, settings: Train, seed: int) -> float:
+    """Fit the temperature on the validation split, in the mixture that the scores stand under."""
+    title = f"{trained.task}/{trained.name}: temperature"
+    scores = posteriors(trained, data.images, data.validation, title)
+    labels = data.images.labels[data.validation]
+    rows = np.arange(len(labels))
+    if settings.balance != "none":
+        rows = balanced(rows, labels, np.random.default_rng(seed))
+    return fit_temperature(scores[rows], labels[rows])
+
+
 def _make_folders(*folders: Path) -> None:
     """Make folders, or say that it is not possible before hours are spent on what goes there."""
     for folder in folders:
@@ -138,8 +157,8 @@ def _make_folders(*folders: Path) -> None:
 
 
 def _examples(
-    images: ImageSet, split: Split, settings: Train
-) -> tuple[TrainingData, Preprocessing, NDArray[np.float64]]:
+    images: ImageSet, split: Split, settings: Train, network: Network
+) -> tuple[TrainingData, NDArray[np.float64]]:
     """Find the examples and their weights, and the prior that the scores will stand under."""
     names, labels = images.header.classes, images.labels
     parts, counts = {}, {}
@@ -161,16 +180,15 @@ def _examples(
     one = np.ones(len(names))
     # A class's weight is what makes its share that of a flat mixture.
     weights = np.divide(flat, frequencies, out=np.zeros(len(names)), where=frequencies > 0)
-    preprocessing = Preprocessing.fit(images, parts["train"])
     data = TrainingData(
         images=images,
         train=parts["train"],
         validation=parts["validation"],
-        scale=preprocessing.scale,
+        preprocessing=Preprocessing.fit(images, parts["train"], network),
         train_weights=weights if settings.balance == "class" else one,
         validation_weights=one if settings.balance == "none" else weights,
     )
-    return data, preprocessing, frequencies if settings.balance == "none" else flat
+    return data, frequencies if settings.balance == "none" else flat
 
 
 def fit(

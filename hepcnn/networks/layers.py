@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from hepcnn.networks.inputs import Inputs
 
 #: A mask is drawn from so many values, a byte.
 _LEVELS = 256
@@ -33,6 +38,13 @@ class Dropout(nn.Dropout):
         return input * torch.mul(keep, 1 / (1 - self.p), out=mask)
 
 
+class FoldViews(nn.Module):
+    """The images alone, views folded into channels: (B, V·C, H, W)."""
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        return inputs.images.flatten(1, 2)
+
+
 class Flatten(nn.Module):
     """Flatten (B, C, H, W) to (B, H·W·C), in Keras' order.
 
@@ -42,3 +54,16 @@ class Flatten(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         return maps.permute(0, 2, 3, 1).flatten(1)
+
+
+def dense(inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0) -> nn.Sequential:
+    """Fully connected layers with ReLU; dropout after each hidden one."""
+    layers: dict[str, nn.Module] = {}
+    for i, width in enumerate(hidden, start=1):
+        layers[f"dense{i}"] = nn.Linear(inputs, width)
+        layers[f"relu{i}"] = nn.ReLU()
+        if dropout:
+            layers[f"dropout{i}"] = Dropout(dropout)
+        inputs = width
+    layers["output"] = nn.Linear(inputs, outputs)
+    return nn.Sequential(OrderedDict(layers))

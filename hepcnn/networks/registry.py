@@ -14,8 +14,19 @@ from hepcnn.errors import InputError, nearest
 if TYPE_CHECKING:
     from torch import nn
 
-#: Views, channels, height and width of an example.
-Shape = tuple[int, int, int, int]
+
+class Shape(NamedTuple):
+    """An example: views, channels, height and width of its images, and what comes beside them.
+
+    `features` numbers, and for each view the light that each of `hypotheses` lets expect.
+    """
+
+    views: int
+    channels: int
+    height: int
+    width: int
+    features: int = 0
+    hypotheses: int = 0
 
 
 class Entry(NamedTuple):
@@ -26,12 +37,21 @@ class Entry(NamedTuple):
     title: str
 
 
-#: Each is built by the function of its name in `hepcnn.networks.single_image`.
-NETWORKS = {
-    "lecture_cnn": Entry((1, 1, 32, 32), 6, "the lecture's CNN for RICH images"),
-    "lenet5": Entry((1, 1, 32, 32), 10, "LeNet-5 (LeCun et al. 1998)"),
-    "mlp": Entry((1, 1, 32, 32), 6, "fully connected layers on the pixels"),
-    "lecture_cifar10": Entry((1, 3, 32, 32), 10, "the lecture's CNN for CIFAR-10"),
+#: Those that see one image: each is built by the function of its name in
+#: `hepcnn.networks.single_image`.
+SINGLE_IMAGE = {
+    "lecture_cnn": Entry(Shape(1, 1, 32, 32), 6, "the lecture's CNN for RICH images"),
+    "lenet5": Entry(Shape(1, 1, 32, 32), 10, "LeNet-5 (LeCun et al. 1998)"),
+    "mlp": Entry(Shape(1, 1, 32, 32), 6, "fully connected layers on the pixels"),
+    "lecture_cifar10": Entry(Shape(1, 3, 32, 32), 10, "the lecture's CNN for CIFAR-10"),
+    "small": Entry(Shape(1, 2, 128, 32), 6, "a small CNN for long images"),
+}
+#: All of them; the others are each built by the function of its name in its own module.
+NETWORKS = SINGLE_IMAGE | {
+    "siamese": Entry(Shape(2, 2, 128, 32, 3), 6, "a tower for each view, joined with features"),
+    "aligned": Entry(
+        Shape(2, 2, 128, 32, 3, 6), 6, "ours: light where each hypothesis lets expect it"
+    ),
 }
 
 
@@ -55,10 +75,11 @@ def require(name: str) -> Entry:
 
 def _builder(name: str) -> Callable[..., nn.Module]:
     require(name)
-    # An import statement, not a module's name in a string: `provenance.code_version` follows it.
-    from hepcnn.networks import single_image
+    # Import statements, not modules' names in strings: `provenance.code_version` follows them.
+    from hepcnn.networks import aligned, siamese, single_image
 
-    return getattr(single_image, name)
+    modules = {"aligned": aligned, "siamese": siamese}
+    return getattr(modules.get(name, single_image), name)
 
 
 def options(name: str) -> dict[str, Any]:
@@ -82,8 +103,8 @@ def build(name: str, shape: Shape, classes: int, /, **chosen: Any) -> nn.Module:
     ----------
     name : str
         One of `names`.
-    shape : tuple of int
-        Views V, channels C, height H and width W of an example.
+    shape : Shape
+        Of an example.
     classes : int
         Length of the output.
     **chosen
@@ -92,21 +113,23 @@ def build(name: str, shape: Shape, classes: int, /, **chosen: Any) -> nn.Module:
     Returns
     -------
     torch.nn.Module
-        From images float32 (B, V, C, H, W) to logits (B, classes).
+        From `hepcnn.networks.inputs.Inputs` to logits (B, classes).
 
     Raises
     ------
     InputError
-        If there is no such network or option, an option's value is not possible, or the images
-        are too small for the network.
+        If there is no such network or option, an option's value is not possible, the images are
+        too small for the network, or it needs other inputs.
     """
     builder = _builder(name)
     valid = options(name)
     for option in chosen:
         if option not in valid:
             raise InputError(f"network '{name}': no option '{option}'; {nearest(option, valid)}")
-    if len(shape) != 4 or min(shape) < 1:
-        raise InputError(f"network '{name}': shape {shape} must be 4 numbers above 0")
+    if min(shape[:4]) < 1 or min(shape) < 0:
+        raise InputError(
+            f"network '{name}': {shape}: views, channels, height and width must be above 0"
+        )
     if classes < 1:
         raise InputError(f"network '{name}': {classes} classes; there must be at least 1")
     try:

@@ -1,21 +1,23 @@
 """Networks that see one image: the views are folded into its channels.
 
-Each function builds one network from the shape of an example (views, channels, height, width) and
-the number of classes; its keyword-only arguments are the network's options. Images come as
-(B, V, C, H, W), logits go out as (B, classes). Weights are torch's defaults, drawn from its global
-random numbers.
+Each function builds one network from the shape of an example and the number of classes; its
+keyword-only arguments are the network's options. Features are not taken. Weights are torch's
+defaults, drawn from its global random numbers. The first layer folds the views, the last is linear:
+`trunk` gives what is between.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from torch import nn
 
 from hepcnn.errors import InputError
-from hepcnn.networks.layers import Dropout, Flatten
-from hepcnn.networks.registry import Shape
+from hepcnn.networks.checks import check_rate, check_widths
+from hepcnn.networks.layers import Dropout, Flatten, FoldViews, dense
+from hepcnn.networks.registry import Shape, build
 
 
 def _sequential(**layers: nn.Module) -> nn.Sequential:
@@ -25,17 +27,14 @@ def _sequential(**layers: nn.Module) -> nn.Sequential:
 
 def _one_image(shape: Shape, smallest: int) -> tuple[int, int, int]:
     """Channels, height and width after the views are folded into the channels."""
-    views, channels, height, width = shape
+    views, channels, height, width, features, _ = shape
+    if features:
+        raise InputError("it takes no features; 'siamese' and 'aligned' do")
     if min(height, width) < smallest:
         raise InputError(
             f"images of {height} × {width} pixels are too small; it needs {smallest} × {smallest}"
         )
     return views * channels, height, width
-
-
-def _check_rate(dropout: float) -> None:
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise InputError(f"option 'dropout': {dropout!r} must be a number from 0 to below 1")
 
 
 def lecture_cnn(shape: Shape, classes: int) -> nn.Sequential:
@@ -47,7 +46,7 @@ def lecture_cnn(shape: Shape, classes: int) -> nn.Sequential:
     """
     channels, height, width = _one_image(shape, smallest=6)
     return _sequential(
-        views=nn.Flatten(1, 2),
+        views=FoldViews(),
         conv1=nn.Conv2d(channels, 32, 3),
         relu1=nn.ReLU(),
         conv2=nn.Conv2d(32, 64, 3),
@@ -73,7 +72,7 @@ def lenet5(shape: Shape, classes: int) -> nn.Sequential:
     channels, height, width = _one_image(shape, smallest=16)
     height, width = (((size - 4) // 2 - 4) // 2 for size in (height, width))
     return _sequential(
-        views=nn.Flatten(1, 2),
+        views=FoldViews(),
         c1=nn.Conv2d(channels, 6, 5),
         tanh1=nn.Tanh(),
         s2=nn.AvgPool2d(2),
@@ -103,18 +102,10 @@ def mlp(
         Rate of dropout after each hidden layer.
     """
     channels, height, width = _one_image(shape, smallest=1)
-    if not isinstance(hidden, list | tuple) or not all(type(n) is int and n > 0 for n in hidden):
-        raise InputError(f"option 'hidden': {hidden!r} must be a list of whole numbers above 0")
-    _check_rate(dropout)
-    layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
-    inputs = channels * height * width
-    for i, outputs in enumerate(hidden, start=1):
-        layers[f"dense{i}"] = nn.Linear(inputs, outputs)
-        layers[f"relu{i}"] = nn.ReLU()
-        layers[f"dropout{i}"] = Dropout(dropout)
-        inputs = outputs
-    layers["output"] = nn.Linear(inputs, classes)
-    return _sequential(**layers)
+    check_widths("hidden", hidden)
+    check_rate("dropout", dropout)
+    layers = dense(channels * height * width, hidden, classes, dropout)
+    return _sequential(views=FoldViews(), flatten=nn.Flatten(), **dict(layers.named_children()))
 
 
 def lecture_cifar10(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.Sequential:
@@ -129,9 +120,9 @@ def lecture_cifar10(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.
         Rate of all dropout.
     """
     channels, height, width = _one_image(shape, smallest=4)
-    _check_rate(dropout)
+    check_rate("dropout", dropout)
     return _sequential(
-        views=nn.Flatten(1, 2),
+        views=FoldViews(),
         conv1=nn.Conv2d(channels, 32, 3, padding="same"),
         pool1=nn.MaxPool2d(2),
         relu1=nn.ReLU(),
@@ -146,3 +137,60 @@ def lecture_cifar10(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.
         dropout3=Dropout(dropout),
         dense2=nn.Linear(256, classes),
     )
+
+
+def small(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.Sequential:
+    """A small CNN for images of any form, such as the long ones of Cherenkov angle and azimuth.
+
+    Four padded 3 × 3 convolutions with ReLU, which halve the longer axis, or both where they are
+    equal, to 8 × 8 at least. Then a maximum over pairs along the width and a dense layer: it keeps
+    where along the height there is something, which is the angle.
+
+    Parameters
+    ----------
+    dropout : float
+        Rate of dropout before either dense layer.
+    """
+    channels, height, width = _one_image(shape, smallest=4)
+    check_rate("dropout", dropout)
+    layers: dict[str, nn.Module] = {"views": FoldViews()}
+    for i, outputs in enumerate((16, 24, 32, 32), start=1):
+        longest = max(height, width)
+        down, across = (2 if size == longest > 8 else 1 for size in (height, width))
+        layers[f"conv{i}"] = nn.Conv2d(channels, outputs, 3, (down, across), padding=1)
+        layers[f"relu{i}"] = nn.ReLU()
+        height, width = -(-height // down), -(-width // across)
+        channels = outputs
+    return _sequential(
+        **layers,
+        pool=nn.MaxPool2d((1, 2)),
+        dropout1=Dropout(dropout),
+        flatten=Flatten(),
+        dense1=nn.Linear(channels * height * (width // 2), 32),
+        relu5=nn.ReLU(),
+        dropout2=Dropout(dropout),
+        dense2=nn.Linear(32, classes),
+    )
+
+
+def trunk(name: str, shape: Shape, options: Mapping[str, Any]) -> tuple[nn.Sequential, int]:
+    """Build a network without its first and its last layer: from images to what it saw in them.
+
+    Parameters
+    ----------
+    name : str
+        One of `hepcnn.networks.registry.SINGLE_IMAGE`.
+    shape : Shape
+        Of its images; one view.
+    options : mapping
+        Its options.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        From images (B, C, H, W) to (B, width).
+    int
+        The width.
+    """
+    network = cast(nn.Sequential, build(name, shape, 1, **options))
+    return network[1:-1], cast(nn.Linear, network[-1]).in_features

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import nn
 
+from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import NETWORKS, Shape, build, options, require
 
 
@@ -45,9 +46,9 @@ def summarise(network: nn.Module, shape: Shape) -> Summary:
     Parameters
     ----------
     network : torch.nn.Module
-        Takes images (B, V, C, H, W).
-    shape : tuple of int
-        Views, channels, height and width.
+        Takes `hepcnn.networks.inputs.Inputs`.
+    shape : Shape
+        Of an example.
 
     Returns
     -------
@@ -55,8 +56,8 @@ def summarise(network: nn.Module, shape: Shape) -> Summary:
         A layer is a module that holds parameters or has no parts; one that runs more than once
         is listed once, with its first output.
     """
-    # A copy without numbers: shapes are computed, the network and its random numbers stay.
-    copy = deepcopy(network).to("meta").eval()
+    # A copy: the network stays as it is.
+    copy = deepcopy(network).cpu().eval()
     layers: dict[str, Layer] = {}
 
     def note(name: str) -> Any:
@@ -71,7 +72,8 @@ def summarise(network: nn.Module, shape: Shape) -> Summary:
     for name, module in copy.named_modules():
         if _count(module, recurse=False) or not any(module.children()):
             module.register_forward_hook(note(name))
-    copy(torch.zeros(1, *shape, device="meta"))
+    with torch.inference_mode():
+        copy(Inputs.zeros(shape))
     return Summary(tuple(layers.values()), _count(network), _count(network, trainable=True))
 
 
@@ -83,7 +85,8 @@ def listing() -> Table:
     """Make a table of all networks, in their original shapes."""
     table = _table()
     table.add_column("Network", no_wrap=True)
-    table.add_column("C × H × W", no_wrap=True)
+    table.add_column("V × C × H × W", no_wrap=True)
+    table.add_column("Features", justify="right", no_wrap=True)
     table.add_column("Classes", justify="right", no_wrap=True)
     table.add_column("Parameters", justify="right", no_wrap=True)
     table.add_column("")
@@ -91,7 +94,8 @@ def listing() -> Table:
         summary = summarise(build(name, entry.shape, entry.classes), entry.shape)
         table.add_row(
             name,
-            " × ".join(str(n) for n in entry.shape[1:]),
+            " × ".join(str(n) for n in entry.shape[:4]),
+            str(entry.shape.features),
             str(entry.classes),
             f"{summary.parameters:,}",
             entry.title,
@@ -109,7 +113,8 @@ def description(
     name : str
         One of `hepcnn.networks.registry.names`.
     image : tuple of int, optional
-        Channels, height and width; by default the network's original.
+        Channels, height and width; by default the network's original, as is what comes beside
+        the image.
     classes : int, optional
         By default the network's original.
 
@@ -119,7 +124,7 @@ def description(
         If there is no such network, or it cannot take such images.
     """
     entry = require(name)
-    shape = (1, *image) if image else entry.shape
+    shape = Shape(entry.shape.views, *(image or entry.shape[1:4]), *entry.shape[4:])
     network = build(name, shape, entry.classes if classes is None else classes)
     summary = summarise(network, shape)
     table = _table()

@@ -20,8 +20,9 @@ def test_the_list_has_every_network():
     assert len(lines) == 1 + len(NETWORKS)
     found = {line.split()[0]: line for line in lines[1:]}
     assert set(found) == set(NETWORKS)
-    assert re.search(r"1 × 32 × 32 +6 +1,625,350", found["lecture_cnn"])
-    assert re.search(r"3 × 32 × 32 +10 +1,070,794", found["lecture_cifar10"])
+    assert re.search(r"2 × 2 × 128 × 32 +3 +6 ", found["aligned"])
+    assert re.search(r"1 × 1 × 32 × 32 +0 +6 +1,625,350", found["lecture_cnn"])
+    assert re.search(r"1 × 3 × 32 × 32 +0 +10 +1,070,794", found["lecture_cifar10"])
 
 
 def test_one_network():

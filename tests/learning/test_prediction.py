@@ -6,6 +6,7 @@ import torch
 from hepcnn.errors import InputError
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.prediction import predict
+from hepcnn.networks.inputs import Inputs
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.split import split_of
@@ -50,7 +51,8 @@ def test_scores_stand_by_the_keys_of_the_split(scored, shards, make_config, chec
         image[sparse.pixel.astype(int)] = torch.tensor(
             sparse.value[:, 0] * trained.preprocessing.scale[0]
         )
-        scores = network(image.reshape(1, 1, 1, 8, 8)).softmax(dim=1)[0]
+        inputs = Inputs(image.reshape(1, 1, 1, 8, 8), torch.empty(1, 0), torch.empty(1, 1, 0, 2))
+        scores = network(inputs).softmax(dim=1)[0]
         np.testing.assert_allclose(found.scores[row], scores.detach(), rtol=1e-4, atol=1e-6)
 
 
@@ -88,7 +90,7 @@ def test_what_is_no_checkpoint_is_refused(shards, checkpoint, tmp_path):
     whole = checkpoint.read_bytes()
     data = torch.load(checkpoint, weights_only=True)
     torch.save({"weights": 3}, tmp_path / "torch")
-    torch.save(data | {"version": 2}, tmp_path / "version")
+    torch.save(data | {"version": 1}, tmp_path / "version")
     torch.save(data | {"description": data["description"].replace("prior", "x")}, tmp_path / "part")
     (tmp_path / "text").write_text("hello")
     (tmp_path / "empty").write_bytes(b"")
@@ -99,7 +101,7 @@ def test_what_is_no_checkpoint_is_refused(shards, checkpoint, tmp_path):
         "empty": "not a checkpoint of",
         "truncated": "not a checkpoint of",
         "torch": "a torch file, but not a checkpoint",
-        "version": "format version 2; this hepcnn reads version 1",
+        "version": "format version 1; this hepcnn reads version 2",
         "part": "damaged checkpoint.*prior",
     }.items():
         with pytest.raises(InputError, match=message):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hepcnn.networks.registry import NETWORKS, build, names
+from hepcnn.networks.registry import NETWORKS, Shape, build, names
 from hepcnn.networks.summary import summarise
 
 
@@ -17,7 +17,7 @@ def test_layers_add_up_to_the_network(name):
 
 
 def test_the_lecture_network_layer_by_layer():
-    layers = summarise(build("lecture_cnn", (1, 1, 32, 32), 6), (1, 1, 32, 32)).layers
+    layers = summarise(build("lecture_cnn", Shape(1, 1, 32, 32), 6), Shape(1, 1, 32, 32)).layers
     found = {layer.name: (layer.kind, layer.shape, layer.parameters) for layer in layers}
     assert found["conv1"] == ("Conv2d", (32, 30, 30), 320)
     assert found["conv2"] == ("Conv2d", (64, 28, 28), 18_496)
@@ -28,17 +28,17 @@ def test_the_lecture_network_layer_by_layer():
 
 
 def test_fixed_parameters_are_not_trainable():
-    network = build("lecture_cnn", (1, 1, 32, 32), 6)
+    network = build("lecture_cnn", Shape(1, 1, 32, 32), 6)
     network.conv1.requires_grad_(False)
-    summary = summarise(network, (1, 1, 32, 32))
+    summary = summarise(network, Shape(1, 1, 32, 32))
     assert summary.parameters - summary.trainable == 320
 
 
 def test_the_network_and_the_random_numbers_are_left_alone():
-    network = build("lecture_cnn", (1, 1, 32, 32), 6).train()
+    network = build("lecture_cnn", Shape(1, 1, 32, 32), 6).train()
     network.dropout1.eval()
     state = torch.random.get_rng_state()
-    summarise(network, (1, 1, 32, 32))
+    summarise(network, Shape(1, 1, 32, 32))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert network.training
     assert not network.dropout1.training
@@ -52,9 +52,9 @@ def test_parameters_outside_layers_and_shared_layers_count_once():
             self.scale = torch.nn.Parameter(torch.ones(2))
             self.tower = torch.nn.Linear(4, 4)
 
-        def forward(self, images):
-            return self.tower(self.tower(images.flatten(1))) * self.scale.sum()
+        def forward(self, inputs):
+            return self.tower(self.tower(inputs.images.flatten(1))) * self.scale.sum()
 
-    summary = summarise(Twice(), (1, 1, 2, 2))
+    summary = summarise(Twice(), Shape(1, 1, 2, 2))
     assert [(layer.name, layer.parameters) for layer in summary.layers] == [("tower", 20), ("", 2)]
     assert summary.parameters == 22

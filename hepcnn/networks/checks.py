@@ -1,0 +1,29 @@
+"""Checks of networks' options."""
+
+from __future__ import annotations
+
+from hepcnn.errors import InputError
+
+
+def check_rate(name: str, value: object) -> None:
+    """Refuse what is no rate of dropout."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise InputError(f"option '{name}': {value!r} must be a number from 0 to below 1")
+
+
+def check_widths(name: str, value: object) -> None:
+    """Refuse what is no list of layers' widths."""
+    if not isinstance(value, list | tuple) or not all(type(n) is int and n > 0 for n in value):
+        raise InputError(f"option '{name}': {value!r} must be a list of whole numbers above 0")
+
+
+def check_count(name: str, value: object, *, least: int = 1) -> None:
+    """Refuse what is no whole number, or is too small."""
+    if type(value) is not int or value < least:
+        raise InputError(f"option '{name}': {value!r} must be a whole number, at least {least}")
+
+
+def check_switch(name: str, value: object) -> None:
+    """Refuse what is neither true nor false."""
+    if not isinstance(value, bool):
+        raise InputError(f"option '{name}': {value!r} must be true or false")

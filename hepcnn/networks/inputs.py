@@ -1,0 +1,45 @@
+"""What a network is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from hepcnn.networks.registry import Shape
+
+
+class Inputs(NamedTuple):
+    """A batch of B examples, as every network takes it.
+
+    Attributes
+    ----------
+    images : Tensor, (B, V, C, H, W)
+        V views of C channels.
+    features : Tensor, (B, F)
+        Numbers beside the images, standardised.
+    expected : Tensor, (B, V, K, 2)
+        For each of K hypotheses: the position along the image's height, in rows from its edge,
+        where light is expected (below 0: none), and the expected number of photons.
+    """
+
+    images: Tensor
+    features: Tensor
+    expected: Tensor
+
+    @classmethod
+    def of(cls, batch: Mapping[str, Tensor], device: torch.device | str | None = None) -> Self:
+        """Take them from a batch, to a device."""
+        return cls(*(batch[name].to(device) for name in cls._fields))
+
+    @classmethod
+    def zeros(cls, shape: Shape, batch: int = 1) -> Self:
+        """Make examples with nothing in them."""
+        views, channels, height, width, features, hypotheses = shape
+        return cls(
+            torch.zeros(batch, views, channels, height, width),
+            torch.zeros(batch, features),
+            torch.zeros(batch, views, hypotheses, 2),
+        )
