@@ -18,6 +18,7 @@ COMMANDS = (
     "train",
     "predict",
     "evaluate",
+    "validate",
     "report",
     "networks",
     "config",
