@@ -113,8 +113,8 @@ def _ring() -> tuple[Floats, Floats, Floats]:
     quarter = RING_PHOTONS // 4
     q = k % quarter
     q = np.where(k // quarter % 2 == 0, q, quarter - 1 - q)
-    along: Floats = (0.5 + q * 0.7548776662) % 1.0  # the R2 sequence
-    normal: Floats = ndtri((0.5 + q * 0.5698402910) % 1.0)
+    along = np.mod(0.5 + q * 0.7548776662, 1.0)  # the R2 sequence
+    normal = ndtri(np.mod(0.5 + q * 0.5698402910, 1.0))
     return (k + 0.5) / RING_PHOTONS, along, normal
 
 
