@@ -2,12 +2,15 @@
 #
 #   snakemake --cores 2               everything, to RESULTS/report.html
 #   snakemake images --cores 2        up to a stage: events, images, networks, tables
-#   snakemake --cores 2 --configfile FILE.yaml    FILE.yaml laid over config.yaml, key by key
+#   snakemake --cores 2 --configfile FILE.yaml               FILE.yaml in the place of config.yaml
+#   snakemake --cores 2 --configfile config.yaml FILE.yaml   FILE.yaml laid over it, key by key
 from snakemake.utils import min_version
 
 min_version("9.0")
 
-configfile: "config.yaml"
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -31,9 +34,10 @@ rule all:
     input:
         rules.report.output,
         [path for name, sample in SETTINGS.samples.items() if sample.simulate for path in simulated(name)],
-        [path for imageset in SETTINGS.images for path in shards(imageset)],
+        [path for imageset in IMAGES for path in shards(imageset)],
         [path for task in SETTINGS.tasks for path in learned(task)],
         [path for task in SETTINGS.tasks for path in table_files(task)],
+        [path for detector in SETTINGS.validation for path in validated(detector)],
 
 
 rule events:
@@ -43,7 +47,7 @@ rule events:
 
 rule images:
     input:
-        [path for imageset in SETTINGS.images for path in shards(imageset)],
+        [path for imageset in IMAGES for path in shards(imageset)],
 
 
 rule networks:

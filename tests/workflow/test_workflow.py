@@ -6,23 +6,37 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import reduce
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from hepcnn.store.predictions import read_predictions
+
 ROOT = Path(__file__).parents[2]
+MLP = {"architecture": "mlp", "options": {"hidden": [16]}}
 SMALL = {
-    "samples": {"rich": {"simulate": {"events": 40, "shards": 2, "tracks": 30}}},
-    "images": {"rich_polar": {"sample": "rich", "shape": [8, 8]}},
+    "samples": {
+        "rich": {"simulate": {"events": 40, "shards": 2, "tracks": 30}},
+        "dark": {"simulate": {"events": 10, "shards": 1, "tracks": 30, "dark_hits": 500}},
+    },
+    "images": {
+        "rich_polar": {"sample": "rich", "shape": [8, 8]},
+        "rich_cherenkov": {"sample": "rich", "coordinates": "cherenkov", "shape": [8, 8]},
+    },
     "tasks": {
         "rich_pid": {
-            "images": "rich_polar",
-            "networks": {"mlp": {"options": {"hidden": [16]}}},
+            "images": "rich_cherenkov",
+            "networks": {"mlp": MLP, "polar": {**MLP, "images": "rich_polar"}},
+            "baselines": ["momentum_prior", "likelihood_global"],
+            "robustness": ["dark"],
             "train": {"epochs": 2, "batch_size": 64},
         }
     },
 }
+FINAL = {"evaluate_rich_pid": 1, "report": 1}
 
 
 class Project:
@@ -35,8 +49,8 @@ class Project:
             copy(ROOT / name, folder / name)
         self.configure(SMALL)
 
-    def configure(self, settings: dict) -> None:
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    def configure(self, settings: dict, file: str = "config.yaml") -> None:
+        (self.folder / file).write_text(yaml.safe_dump(settings))
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -52,9 +66,9 @@ class Project:
         done = self.snakemake()
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def planned(self) -> Counter[str]:
+    def planned(self, *arguments: str) -> Counter[str]:
         """Jobs that a dry run would run, by rule."""
-        done = self.snakemake("--dry-run")
+        done = self.snakemake("--dry-run", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         jobs = re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE)
         return Counter(jobs) - Counter(["all"])
@@ -79,59 +93,92 @@ def project(finished, tmp_path):
 def test_a_finished_workflow_has_its_report_and_nothing_to_do(finished):
     results = finished.folder / "results"
     assert (results / "report.html").stat().st_size > 10_000
-    for file in ("mlp/checkpoint.ckpt", "mlp/history.csv", "momentum_prior/predictions.h5"):
+    for file in ("mlp/checkpoint.ckpt", "polar/history.csv", "mlp/predictions@dark.h5"):
         assert (results / "tasks" / "rich_pid" / file).is_file()
     assert not finished.planned()
     empty = [p for p in results.rglob("[!.]*.*") if p.is_file() and not p.stat().st_size]
     assert all(p.suffix == ".log" for p in empty)
 
 
-def test_more_epochs_rerun_training_and_what_follows(project):
-    settings = yaml.safe_load(yaml.safe_dump(SMALL))
-    settings["tasks"]["rich_pid"]["train"]["epochs"] = 3
-    project.configure(settings)
-    assert project.planned() == Counter(["train", "predict", "evaluate_rich_pid", "report"])
+@pytest.mark.parametrize(("method", "views"), [("mlp", "rich_cherenkov"), ("polar", "rich_polar")])
+def test_a_network_sees_its_own_image_set_of_the_same_tracks(finished, method, views):
+    folder = finished.folder / "results" / "tasks" / "rich_pid"
+    nominal = read_predictions(folder / method / "predictions.h5")
+    assert not nominal.altered
+    assert nominal.temperature != 1
+    np.testing.assert_array_equal(
+        nominal.key, read_predictions(folder / "likelihood_global" / "predictions.h5").key
+    )
+    shards = {Path(path).parent.name for path in nominal.provenance["inputs"] if "images" in path}
+    assert shards == {views}
 
 
-def test_other_tables_rerun_only_the_tables(project):
+@pytest.mark.parametrize("method", ["mlp", "polar", "momentum_prior", "likelihood_global"])
+def test_altered_events_are_scored_by_what_was_made_for_the_others(finished, method):
+    folder = finished.folder / "results" / "tasks" / "rich_pid" / method
+    nominal, dark = (read_predictions(folder / f"predictions{s}.h5") for s in ("", "@dark"))
+    assert dark.altered == "dark"
+    assert dark.temperature == nominal.temperature
+    np.testing.assert_array_equal(dark.prior, nominal.prior)
+    assert (dark.log_likelihood is not None) == (method == "likelihood_global")
+    assert "in test split" not in dict(dark.cutflow)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "planned"),
+    [
+        ("tasks.rich_pid.train.epochs", 3, {"train": 2, "predict": 4}),
+        ("tasks.rich_pid.tables", {"misid": [0.2]}, {}),
+        ("tasks.rich_pid.networks.polar.options.hidden", [8], {"train": 1, "predict": 2}),
+        ("images.rich_polar.shape", [4, 8], {"convert": 3, "train": 1, "predict": 2}),
+        (
+            "samples.dark.simulate.dark_hits",
+            1000,
+            {"simulate": 1, "convert": 2, "predict": 2, "predict_baseline": 2},
+        ),
+    ],
+)
+def test_an_edited_setting_reruns_what_depends_on_it(project, place, value, planned):
     settings = yaml.safe_load(yaml.safe_dump(SMALL))
-    settings["tasks"]["rich_pid"]["tables"] = {"misid": [0.2]}
+    *path, last = place.split(".")
+    reduce(dict.__getitem__, path, settings)[last] = value
     project.configure(settings)
-    assert project.planned() == Counter(["evaluate_rich_pid", "report"])
+    assert project.planned() == Counter(planned | FINAL)
+
+
+def test_a_file_stands_in_the_place_of_the_default_or_is_laid_over_it(project):
+    project.configure({"tasks": {"rich_pid": {"train": {"epochs": 3}}}}, "over.yaml")
+    over = project.planned("--configfile", "config.yaml", "over.yaml")
+    assert over == Counter({"train": 2, "predict": 4} | FINAL)
+    project.configure({"output": "other", "samples": SMALL["samples"]}, "own.yaml")
+    own = project.planned("--configfile", "own.yaml")
+    assert own["train"] == 1
+    assert own["evaluate_rich_pid"] == 1
+    assert project.planned("--config", "seed=2")["train"] == 2
 
 
 def test_an_edit_of_the_imaging_code_reruns_imaging_and_what_follows(project):
     with (project.folder / "hepcnn" / "imaging" / "polar.py").open("a") as file:
         file.write("\n# edited\n")
-    expected = {
-        "convert": 2,
-        "train": 1,
-        "predict": 1,
-        "predict_baseline": 2,
-        "evaluate_rich_pid": 1,
-        "report": 1,
-    }
-    assert project.planned() == Counter(expected)
+    expected = {"convert": 6, "train": 2, "predict": 4, "predict_baseline": 4}
+    assert project.planned() == Counter(expected | FINAL)
 
 
 @pytest.mark.parametrize(
     ("deleted", "planned"),
     [
         (
-            "images/rich_polar/0001.h5",
-            {"convert": 1, "train": 1, "predict": 1, "predict_baseline": 2}
-            | {"evaluate_rich_pid": 1, "report": 1},
+            "images/rich_cherenkov/0001.h5",
+            {"convert": 1, "train": 1, "predict": 2, "predict_baseline": 4},
         ),
-        (
-            "tasks/rich_pid/majority/predictions.h5",
-            {"predict_baseline": 1, "evaluate_rich_pid": 1, "report": 1},
-        ),
-        ("tasks/rich_pid/tables/species.tex", {"evaluate_rich_pid": 1, "report": 1}),
+        ("images/rich_polar@dark/0000.h5", {"convert": 1, "predict": 1}),
+        ("tasks/rich_pid/likelihood_global/predictions.h5", {"predict_baseline": 1}),
+        ("tasks/rich_pid/tables/species.tex", {}),
     ],
 )
 def test_a_deleted_file_is_made_again_alone_with_what_follows(project, deleted, planned):
     (project.folder / "results" / deleted).unlink()
-    assert project.planned() == Counter(planned)
+    assert project.planned() == Counter(planned | FINAL)
 
 
 def test_the_same_configuration_and_seed_give_the_same_tables(finished, tmp_path):
@@ -163,7 +210,9 @@ def test_an_unknown_network_stops_the_workflow_before_it_starts(tmp_path):
 def test_files_of_the_users_own_enter_at_the_conversion(finished, tmp_path):
     project = Project(tmp_path)
     files = str(finished.folder / "results" / "events" / "rich" / "*.root")
-    project.configure({**SMALL, "samples": {"rich": {"files": [files], "files_per_job": 2}}})
+    own = {"rich": {"files": [files], "files_per_job": 2}}
+    project.configure({**SMALL, "samples": SMALL["samples"] | own})
     planned = project.planned()
-    assert planned["convert"] == 1
-    assert not planned["simulate"]
+    # Of each image set one shard, and one of the altered sample, which is simulated.
+    assert planned["convert"] == 4
+    assert planned["simulate"] == 1

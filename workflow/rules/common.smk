@@ -11,6 +11,7 @@ from hepcnn.errors import InputError
 from hepcnn.events.reading import FileSpec, expand_files
 from hepcnn.networks.registry import require
 from hepcnn.performance.evaluate import table_paths
+from hepcnn.performance.table import FORMATS
 from hepcnn.provenance import code_version
 
 
@@ -33,6 +34,17 @@ for _task in SETTINGS.tasks.values():
         _checked(lambda: require(_network.architecture or _name))
 
 
+def _altered(task):
+    """Image sets of a task's methods, each made of one of its robustness samples."""
+    for name in {task.images_of(method) for method in task.methods}:
+        for sample in task.robustness:
+            yield f"{name}@{sample}", SETTINGS.images[name].model_copy(update={"sample": sample})
+
+
+#: Image sets by name: those of the configuration, and IMAGESET@SAMPLE for each robustness sample.
+IMAGES = SETTINGS.images | {k: v for task in SETTINGS.tasks.values() for k, v in _altered(task)}
+
+
 def _alternatives(names):
     # No name matches nothing: a wildcard must still have a pattern.
     return "|".join(sorted({re.escape(name) for name in names})) or "$^"
@@ -40,10 +52,12 @@ def _alternatives(names):
 
 wildcard_constraints:
     sample=_alternatives(SETTINGS.samples),
-    imageset=_alternatives(SETTINGS.images),
+    imageset=_alternatives(IMAGES),
     task=_alternatives(SETTINGS.tasks),
     network=_alternatives(n for t in SETTINGS.tasks.values() for n in t.networks),
     baseline=_alternatives(b for t in SETTINGS.tasks.values() for b in t.baselines),
+    # Nothing, or @ and the sample.
+    altered="|" + _alternatives(f"@{s}" for t in SETTINGS.tasks.values() for s in t.robustness),
     shard=r"\d{4}",
 
 
@@ -61,7 +75,7 @@ SOURCES = {
 
 def sources(imageset, shard):
     """ROOT files that one image shard is made of."""
-    sample = SETTINGS.images[imageset].sample
+    sample = IMAGES[imageset].sample
     size = SETTINGS.samples[sample].files_per_job
     return SOURCES[sample][int(shard) * size :][:size]
 
@@ -79,30 +93,37 @@ def geometry(sample):
 
 def shards(imageset):
     """Image shards of an image set."""
-    sample = SETTINGS.images[imageset].sample
+    sample = IMAGES[imageset].sample
     jobs = -(-len(SOURCES[sample]) // SETTINGS.samples[sample].files_per_job)
     return [f"{OUT}/images/{imageset}/{k:04d}.h5" for k in range(jobs)]
 
 
-def task_shards(wildcards):
-    return shards(SETTINGS.tasks[wildcards.task].images)
+def method_shards(task, method, altered=""):
+    """Image shards that a method of a task sees; of a robustness sample for @SAMPLE."""
+    return shards(SETTINGS.tasks[task].images_of(method) + altered)
 
 
-def methods(task):
-    """Networks and baselines of a task, in the order of the tables."""
-    return [*SETTINGS.tasks[task].networks, *SETTINGS.tasks[task].baselines]
+def predictions(task):
+    """Predictions of all methods of a task, also on its robustness samples."""
+    settings = SETTINGS.tasks[task]
+    samples = ["", *(f"@{sample}" for sample in settings.robustness)]
+    return [f"{OUT}/tasks/{task}/{m}/predictions{s}.h5" for m in settings.methods for s in samples]
 
 
 def learned(task):
     """What training and prediction make for a task."""
-    made = [f"{network}/{file}" for network in SETTINGS.tasks[task].networks for file in ("checkpoint.ckpt", "history.csv")]
-    made += [f"{method}/predictions.h5" for method in methods(task)]
-    return [f"{OUT}/tasks/{task}/{file}" for file in made]
+    networks, files = SETTINGS.tasks[task].networks, ("checkpoint.ckpt", "history.csv")
+    return [f"{OUT}/tasks/{task}/{n}/{file}" for n in networks for file in files] + predictions(task)
 
 
 def table_files(task):
     """All tables of a task."""
     return table_paths(f"{OUT}/tasks/{task}/tables", SETTINGS.tasks[task])
+
+
+def validated(detector):
+    """What the validation of a detector makes."""
+    return [f"{OUT}/validation/{detector}/{file}" for file in (*(f"checks.{s}" for s in FORMATS), "figures")]
 
 
 def part(**sections):
@@ -115,14 +136,18 @@ def part(**sections):
     return json.dumps(empty | sections, sort_keys=True, default=lambda m: m.model_dump(mode="json"))
 
 
-def task_part(task, *settings, **more):
-    """The part of a task: those of its settings, and the images and the sample it stands on."""
+def task_part(task, *settings, images=None, **more):
+    """The part of a task: those of its settings, and the image sets and samples they stand on.
+
+    `images` stands in the place of the task's image set.
+    """
     whole = SETTINGS.tasks[task]
-    images = SETTINGS.images[whole.images]
-    chosen = {"images": whole.images} | {name: getattr(whole, name) for name in settings} | more
+    chosen = {"images": images or whole.images} | {name: getattr(whole, name) for name in settings} | more
+    imagesets = {chosen["images"], *(n.images for n in chosen.get("networks", {}).values() if n.images)}
+    samples = {SETTINGS.images[name].sample for name in imagesets} | set(chosen.get("robustness", []))
     return part(
-        samples={images.sample: SETTINGS.samples[images.sample]},
-        images={whole.images: images},
+        samples={name: SETTINGS.samples[name] for name in samples},
+        images={name: SETTINGS.images[name] for name in imagesets},
         tasks={task: chosen},
         split=SETTINGS.split,
         seed=SETTINGS.seed,

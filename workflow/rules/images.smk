@@ -1,6 +1,6 @@
 def conversion_part(wildcards):
     # A shard depends on its own files only: adding one to the sample converts that one.
-    images = SETTINGS.images[wildcards.imageset]
+    images = IMAGES[wildcards.imageset]
     files = sources(wildcards.imageset, wildcards.shard)
     own = SETTINGS.samples[images.sample].model_copy(update={"simulate": None, "files": files})
     return part(samples={images.sample: own}, images={wildcards.imageset: images})
@@ -9,7 +9,7 @@ def conversion_part(wildcards):
 rule convert:
     input:
         lambda w: local(sources(w.imageset, w.shard)),
-        lambda w: geometry(SETTINGS.images[w.imageset].sample),
+        lambda w: geometry(IMAGES[w.imageset].sample),
     output:
         f"{OUT}/images/{{imageset}}/{{shard}}.h5",
     params:

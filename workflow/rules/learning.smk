@@ -1,19 +1,26 @@
+def network_part(wildcards):
+    # Its own image set in the place of the task's: the others are nothing to it.
+    network = SETTINGS.tasks[wildcards.task].networks[wildcards.network]
+    return task_part(
+        wildcards.task,
+        "kind",
+        "target",
+        "train",
+        images=network.images,
+        networks={wildcards.network: network.model_copy(update={"images": None})},
+    )
+
+
 rule train:
     # A killed training finds its progress again: it lies beside the output, in a folder that
     # Snakemake does not know, because it deletes what it knows before a rule starts.
     input:
-        task_shards,
+        lambda w: method_shards(w.task, w.network),
     output:
         checkpoint=f"{OUT}/tasks/{{task}}/{{network}}/checkpoint.ckpt",
         history=f"{OUT}/tasks/{{task}}/{{network}}/history.csv",
     params:
-        config=lambda w: task_part(
-            w.task,
-            "kind",
-            "target",
-            "train",
-            networks={w.network: SETTINGS.tasks[w.task].networks[w.network]},
-        ),
+        config=network_part,
         folder=subpath(output.checkpoint, parent=True),
         code=code_version("hepcnn.learning.training"),
     log:
@@ -28,33 +35,47 @@ rule train:
 
 rule predict:
     input:
-        images=task_shards,
+        images=lambda w: method_shards(w.task, w.network, w.altered),
         checkpoint=rules.train.output.checkpoint,
     output:
-        f"{OUT}/tasks/{{task}}/{{network}}/predictions.h5",
+        f"{OUT}/tasks/{{task}}/{{network}}/predictions{{altered}}.h5",
     params:
+        altered=lambda w: w.altered.replace("@", "--altered ", 1),
         code=code_version("hepcnn.learning.prediction"),
     log:
-        f"{OUT}/logs/predict/{{task}}-{{network}}.log",
+        f"{OUT}/logs/predict/{{task}}-{{network}}{{altered}}.log",
     benchmark:
-        f"{OUT}/benchmarks/predict/{{task}}-{{network}}.tsv"
+        f"{OUT}/benchmarks/predict/{{task}}-{{network}}{{altered}}.tsv"
     threads: 8  # capped by --cores
     shell:
-        "hepcnn predict {input.images} --checkpoint {input.checkpoint} -o {output} 2>&1 | tee {log}"
+        "hepcnn predict {input.images} --checkpoint {input.checkpoint} {params.altered} -o {output}"
+        " 2>&1 | tee {log}"
 
 
 rule predict_baseline:
     input:
-        task_shards,
+        images=lambda w: method_shards(w.task, w.baseline, w.altered),
+        # Altered events are scored with what is fitted on the task's own.
+        train=lambda w: method_shards(w.task, w.baseline) if w.altered else [],
     output:
-        f"{OUT}/tasks/{{task}}/{{baseline}}/predictions.h5",
+        f"{OUT}/tasks/{{task}}/{{baseline}}/predictions{{altered}}.h5",
     params:
-        config=lambda w: task_part(w.task, "kind", "target", baselines=[w.baseline]),
+        config=lambda w: task_part(
+            w.task,
+            "kind",
+            "target",
+            baselines=[w.baseline],
+            robustness=[w.altered[1:]] if w.altered else [],
+        ),
+        train=lambda w, input: [f"--train {shard}" for shard in input.train],
+        altered=lambda w: w.altered.replace("@", "--altered ", 1),
         code=code_version("hepcnn.learning.baselines"),
     log:
-        f"{OUT}/logs/predict/{{task}}-{{baseline}}.log",
+        f"{OUT}/logs/predict/{{task}}-{{baseline}}{{altered}}.log",
     benchmark:
-        f"{OUT}/benchmarks/predict/{{task}}-{{baseline}}.tsv"
+        f"{OUT}/benchmarks/predict/{{task}}-{{baseline}}{{altered}}.tsv"
+    threads: lambda w: 8 if w.baseline == "boosted_tree" else 1  # capped by --cores
     shell:
-        "hepcnn predict {input} --config - --task {wildcards.task} --baseline {wildcards.baseline}"
-        " -o {output} <<< {params.config:q} 2>&1 | tee {log}"
+        "hepcnn predict {input.images} {params.train} --config - --task {wildcards.task}"
+        " --baseline {wildcards.baseline} {params.altered} -o {output}"
+        " <<< {params.config:q} 2>&1 | tee {log}"

@@ -5,11 +5,11 @@ for _task in SETTINGS.tasks:
         name:
             f"evaluate_{_task}"
         input:
-            [f"{OUT}/tasks/{_task}/{method}/predictions.h5" for method in methods(_task)],
+            predictions(_task),
         output:
             table_files(_task),
         params:
-            config=task_part(_task, "kind", "target", "networks", "baselines", "tables"),
+            config=task_part(_task, "kind", "target", "networks", "baselines", "robustness", "tables"),
             task=_task,
             folder=subpath(output[0], parent=True),
             code=code_version("hepcnn.performance.evaluate"),
@@ -27,6 +27,7 @@ rule report:
         [path for imageset in SETTINGS.images for path in shards(imageset)],
         [path for task in SETTINGS.tasks for path in table_files(task)],
         [path for task in SETTINGS.tasks for path in learned(task)],
+        [path for detector in SETTINGS.validation for path in validated(detector)],
     output:
         page=f"{OUT}/report.html",
         figures=[
