@@ -17,6 +17,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/events.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/learning.smk"
+include: "workflow/rules/validation.smk"
 include: "workflow/rules/performance.smk"
 
 

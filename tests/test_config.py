@@ -27,6 +27,10 @@ WRONG = [
     ({"tasks": {"t": POLAR | {"train": {"epoch": 1}}}}, ["train.epoch", "'epochs'"]),
     ({"tasks": {"t": {"images": "rich_polr"}}}, ["rich_polr", "did you mean 'rich_polar'"]),
     ({"images": {"i": {"sample": "rihc"}}}, ["rihc", "did you mean 'rich'"]),
+    (
+        {"validation": ["rich"], "samples": {"rich": {"files": ["a.root"]}}},
+        ["validation: no sample of rich is simulated"],
+    ),
     ({"samples": {"a": {}}}, ["samples.a", "'simulate' or 'files'"]),
     ({"split": {"train": 0.9}}, ["split", "1.2"]),
     ({"tasks": {"t": POLAR | {"tables": {"momentum_bins": [2, 1]}}}}, ["momentum_bins"]),

@@ -66,6 +66,9 @@ class Config(Settings):
                     + nearest(task.images, self.images)
                 )
             self._check_task(f"tasks.{name}", task)
+        for detector in self.validation:
+            if not any(s.detector == detector and s.simulate for s in self.samples.values()):
+                raise ValueError(f"validation: no sample of {detector} is simulated")
         return self
 
     def _check_task(self, place: str, task: Task) -> None:

@@ -1,5 +1,6 @@
 """The whole workflow on a small configuration, through snakemake's command line."""
 
+import json
 import os
 import re
 import shutil
@@ -139,7 +140,7 @@ def test_altered_events_are_scored_by_what_was_made_for_the_others(finished, met
     ],
 )
 def test_an_edited_setting_reruns_what_depends_on_it(project, place, value, planned):
-    settings = yaml.safe_load(yaml.safe_dump(SMALL))
+    settings = json.loads(json.dumps(SMALL))
     *path, last = place.split(".")
     reduce(dict.__getitem__, path, settings)[last] = value
     project.configure(settings)

@@ -58,6 +58,7 @@ wildcard_constraints:
     baseline=_alternatives(b for t in SETTINGS.tasks.values() for b in t.baselines),
     # Nothing, or @ and the sample.
     altered="|" + _alternatives(f"@{s}" for t in SETTINGS.tasks.values() for s in t.robustness),
+    detector=_alternatives(SETTINGS.validation),
     shard=r"\d{4}",
 
 
