@@ -14,10 +14,19 @@ from hepcnn.detector.optics import on_panel, plane_coordinates, project_tracks
 from hepcnn.detector.particles import OTHER, SPECIES, species_of
 from hepcnn.errors import InputError
 from hepcnn.events.schema import RICHES, RichEvents
+from hepcnn.imaging.cherenkov import cherenkov_images
 from hepcnn.imaging.panels import PANELS, PanelPoints, panel_points
 from hepcnn.imaging.polar import MAX_POINTS, check_shape, polar_counts
 from hepcnn.imaging.sparse import in_order, merge_channels
-from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
+from hepcnn.store.shard import (
+    FEATURES,
+    KEY,
+    Axis,
+    Header,
+    Images,
+    Sparse,
+    analytic_features,
+)
 
 
 def rich_header(settings: PolarImages) -> Header:
@@ -30,6 +39,8 @@ def rich_header(settings: PolarImages) -> Header:
     """
     check_shape(settings.shape)
     rows, columns = settings.shape
+    cherenkov = settings.coordinates == "cherenkov"
+    analytic = analytic_features(settings.rich) if cherenkov else {}
     return Header(
         detector="rich",
         views=tuple(settings.rich),
@@ -37,7 +48,9 @@ def rich_header(settings: PolarImages) -> Header:
         channels=tuple(settings.channels),
         axes={
             rich: (
-                Axis("r", "mm", 0.0, settings.radius[rich], rows),
+                Axis("theta", "mrad", 0.0, settings.angle[rich], rows)
+                if cherenkov
+                else Axis("r", "mm", 0.0, settings.radius[rich], rows),
                 Axis("phi", "rad", -math.pi, math.pi, columns),
             )
             for rich in settings.rich
@@ -45,6 +58,7 @@ def rich_header(settings: PolarImages) -> Header:
         classes=SPECIES,
         # The sample's name says nothing about the images: the same settings make one image set.
         maker=settings.model_dump(mode="json", exclude={"sample"}),
+        features=dict.fromkeys(FEATURES) | analytic,
     )
 
 
@@ -53,9 +67,12 @@ def rich_images(
 ) -> tuple[Images, dict[str, int]]:
     """Make the images of all tracks that pass the cuts.
 
-    A track is kept if it crosses every RICH asked for, projects on a panel of each and is within
-    the momentum range. Its image in a RICH is made of the points on that panel, all of them:
-    nothing is taken away that belongs to other tracks.
+    A track is kept if it crosses every RICH that is required, projects on a panel of each and is
+    within the momentum range: the same tracks in both coordinates. In detector coordinates its
+    image in a RICH is made of the points on that panel, and in a RICH where it projects on none it
+    is empty. In Cherenkov coordinates it is made of the points on both panels that can be photons
+    of the track, and empty if it does not cross the RICH. Points are all that there are: nothing
+    is taken away that belongs to other tracks.
 
     Parameters
     ----------
@@ -76,7 +93,8 @@ def rich_images(
     Raises
     ------
     InputError
-        If an event has more than `MAX_POINTS` hits on one panel.
+        If a bin or panel holds more than can be counted, or the file does not give what Cherenkov
+        coordinates need.
     """
     counts = {"events read": len(events), "tracks read": events.n_tracks}
     keep = np.ones(events.n_tracks, np.bool_)
@@ -84,6 +102,8 @@ def rich_images(
     for rich in settings.rich:
         crosses, panel, point = _project(events, geometry[rich], rich)
         tracks[rich] = (panel, point)
+        if rich not in settings.must_cross:
+            continue
         keep &= crosses
         counts[f"in {rich}"] = int(keep.sum())
         keep &= panel >= 0
@@ -97,14 +117,20 @@ def rich_images(
     species = species_of(pdg)
     counts["kept"] = len(kept)
     counts["kept, of other species"] = int((species == OTHER).sum())
+    features = {name: column[kept] for name, column in _features(events).items()}
+    if settings.coordinates == "cherenkov":
+        views, analytic = cherenkov_images(events, geometry, settings, kept)
+        features |= analytic
+    else:
+        views = {
+            rich: _view(events, geometry[rich], rich, kept, *tracks[rich], settings)
+            for rich in settings.rich
+        }
     images = Images(
         key=_keys(events)[kept],
-        views={
-            rich: _view(events, geometry[rich], rich, keep, *tracks[rich], settings)
-            for rich in settings.rich
-        },
+        views=views,
         truth={"species": species, "pdg": pdg},
-        features={name: column[kept] for name, column in _features(events).items()},
+        features=features,
     )
     return images, counts
 
@@ -131,14 +157,17 @@ def _view(
     events: RichEvents,
     geometry: RichGeometry,
     rich: str,
-    keep: npt.NDArray[np.bool_],
+    kept: npt.NDArray[np.int64],
     panel: npt.NDArray[np.int8],
     point: npt.NDArray[np.float64],
     settings: PolarImages,
 ) -> Sparse:
-    """The images of the tracks to keep, in one RICH."""
-    centres = panel_points(geometry, point, np.where(keep, panel, -1), events.track_offsets)
-    order = np.argsort(centres.index)
+    """The images of the tracks to keep, in one RICH; empty for those on no panel."""
+    side = np.full(len(panel), -1, np.int8)
+    side[kept] = panel[kept]
+    centres = panel_points(geometry, point, side, events.track_offsets)
+    image = np.full(len(panel), -1)
+    image[centres.index] = np.arange(len(centres.index))
     channels = []
     for channel in settings.channels:
         if channel == "hits":
@@ -158,7 +187,7 @@ def _view(
             settings.shape,
             exclude_self=channel == "tracks",
         )
-        channels.append(in_order(counts, order))
+        channels.append(in_order(counts, image[kept]))
     return merge_channels(channels)
 
 

@@ -15,10 +15,10 @@ Counts = tuple[npt.NDArray[np.int64], npt.NDArray[np.unsignedinteger], npt.NDArr
 
 
 def in_order(counts: Counts, order: npt.NDArray[np.int64]) -> Counts:
-    """Images ``order[0]``, ``order[1]``, … of a channel."""
+    """Images ``order[0]``, ``order[1]``, … of a channel; −1 stands for an empty one."""
     offsets, pixel, count = counts
     moved = np.zeros(len(order) + 1, np.int64)
-    np.cumsum(np.diff(offsets)[order], out=moved[1:])
+    np.cumsum(np.append(np.diff(offsets), 0)[order], out=moved[1:])
     pixels, values = np.empty(moved[-1], pixel.dtype), np.empty(moved[-1], count.dtype)
     _copy_images(offsets, pixel, count, order, moved, pixels, values)
     return moved, pixels, values
@@ -27,7 +27,7 @@ def in_order(counts: Counts, order: npt.NDArray[np.int64]) -> Counts:
 @njit(cache=True, nogil=True)
 def _copy_images(offsets, pixel, count, order, moved, pixels, values):  # type: ignore[no-untyped-def]
     for i in range(len(order)):
-        start, to = np.uint64(offsets[order[i]]), np.uint64(moved[i])
+        start, to = np.uint64(offsets[max(order[i], 0)]), np.uint64(moved[i])
         for k in range(np.uint64(moved[i + 1] - moved[i])):
             pixels[to + k] = pixel[start + k]
             values[to + k] = count[start + k]

@@ -1,0 +1,268 @@
+"""Images in Cherenkov coordinates (θ, φ), and what the windows about expected angles hold.
+
+They are made of the photon candidates of `hepcnn.reconstruction.reconstruct`, of both panels: a
+ring that is split between the panels is whole here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from hepcnn.config import PolarImages
+from hepcnn.detector.geometry import RichGeometry
+from hepcnn.errors import InputError
+from hepcnn.events.schema import RichEvents
+from hepcnn.imaging.polar import check_shape
+from hepcnn.reconstruction.reconstruct import (
+    LARGEST_ANGLE,
+    EventCandidates,
+    Reconstruction,
+    reconstruct,
+)
+from hepcnn.reconstruction.resolution import angle_sigma
+from hepcnn.store.shard import Sparse
+
+#: Half width of the window about an expected angle, in σ of a photon's angle.
+WINDOW = 3.0
+#: Unit of the channel `expected_other`, in photons.
+DENSITY_UNIT = 1e-3
+_MOST = np.iinfo(np.uint16).max
+
+
+def cherenkov_images(
+    events: RichEvents,
+    geometry: Mapping[str, RichGeometry],
+    settings: PolarImages,
+    kept: npt.NDArray[np.int64],
+) -> tuple[dict[str, Sparse], dict[str, npt.NDArray[np.float32]]]:
+    """Make the images of some tracks, and the features that the reconstruction gives.
+
+    Parameters
+    ----------
+    events : RichEvents
+        A chunk of events, all tracks of which are reconstructed.
+    geometry : mapping of str to RichGeometry
+        The RICHes by name.
+    settings : PolarImages
+        What the images are.
+    kept : int64 array (n,)
+        The tracks.
+
+    Returns
+    -------
+    views : dict of Sparse
+        By RICH; empty for a track that is not in it.
+    features : dict of float32 arrays (n,) or (n, k)
+        Those of `hepcnn.store.shard.analytic_features`.
+
+    Raises
+    ------
+    InputError
+        If the segments of the tracks are not known, or a value is above 65535.
+    """
+    # The image may end below the rings; what the likelihood sees does not.
+    largest = {
+        str(rich): max(LARGEST_ANGLE[rich], 1e-3 * settings.angle[rich]) for rich in settings.rich
+    }
+    found = reconstruct(events, geometry, settings.rich, largest)
+    views: dict[str, Sparse] = {}
+    features: dict[str, npt.NDArray[np.float32]] = {}
+    for rich in settings.rich:
+        candidates = found.candidates[rich]
+        split = geometry[rich].split
+        try:
+            views[rich] = theta_phi_images(
+                candidates,
+                kept,
+                # Both halves look alike: φ is mirrored with the half in which the track ends.
+                events.tracks[f"{rich}_exit"][kept, split] < 0,
+                split,
+                1e-3 * settings.angle[rich],
+                settings.shape,
+                settings.channels,
+            )
+        except OverflowError as error:
+            track = kept[error.args[1]]
+            event = int(np.searchsorted(events.track_offsets, track, "right")) - 1
+            run, subrun, number = events.key[event]
+            raise InputError(
+                f"run {run}, subrun {subrun}, event {number}, track "
+                f"{track - events.track_offsets[event]}: {error.args[0]} in {rich}; images hold at "
+                f"most {_MOST}: 'shape' needs more bins"
+            ) from error
+        features |= _window_features(
+            found, rich, kept, geometry[rich], events.tracks["p"].astype(np.float64)
+        )
+    return views, features | {
+        "log_local": found.log_local[kept],
+        "log_global": found.log_global[kept],
+    }
+
+
+def theta_phi_images(
+    candidates: EventCandidates,
+    tracks: npt.NDArray[np.int64],
+    mirrored: npt.NDArray[np.bool_],
+    split: int,
+    largest: float,
+    shape: tuple[int, int],
+    channels: Sequence[str] = ("hits",),
+) -> Sparse:
+    """Count photon candidates in bins of (θ, φ), and add up what else is expected in their pixels.
+
+    The bins are those of ``np.histogram2d(θ, φ, shape, ((0, largest), (-π, π)))``, but θ < largest
+    strictly.
+
+    Parameters
+    ----------
+    candidates : EventCandidates
+        Of all tracks.
+    tracks : int64 array (n,)
+        Those that images are made of.
+    mirrored : bool array (n,)
+        Tracks of which φ is that of the event's mirror image.
+    split : int
+        The coordinate that is mirrored: 0 for x, where φ becomes π − φ, and 1 for y, where it
+        becomes −φ.
+    largest : float
+        End of the θ axis (rad).
+    shape : tuple of int
+        Bins in θ and in φ.
+    channels : sequence of {"hits", "expected_other"}
+        ``hits``: the number of candidates. ``expected_other``: the sum of their `other`, in
+        `DENSITY_UNIT`, rounded.
+
+    Raises
+    ------
+    OverflowError
+        If a value does not fit 16 bits: what it is, and the position of the image.
+    InputError
+        If the images are too large.
+    """
+    check_shape(shape)
+    most = int((candidates.offsets[tracks + 1] - candidates.offsets[tracks]).sum())
+    offsets = np.zeros(len(tracks) + 1, np.int64)
+    narrow = shape[0] * shape[1] <= 1 << 16
+    pixel: npt.NDArray[np.unsignedinteger] = np.empty(most, np.uint16 if narrow else np.uint32)
+    sums = {"hits": np.empty(most), "expected_other": np.empty(most)}
+    _bin(
+        candidates.offsets,
+        candidates.theta,
+        candidates.phi,
+        candidates.other,
+        tracks,
+        mirrored,
+        math.pi if split == 0 else 0.0,
+        shape[0] / largest,
+        shape,
+        offsets,
+        pixel,
+        sums["hits"],
+        sums["expected_other"],
+    )
+    n = int(offsets[-1])
+    unit = {"hits": 1.0, "expected_other": DENSITY_UNIT}
+    value = np.stack([np.rint(sums[name][:n] / unit[name]) for name in channels], axis=1)
+    if value.size and value.max() > _MOST:
+        at, channel = divmod(int(value.argmax()), len(channels))
+        image = int(np.searchsorted(offsets, at, "right")) - 1
+        raise OverflowError(f"{channels[channel]} of {value.max():.0f}", image)
+    if "hits" in channels:
+        return Sparse(offsets, pixel[:n], value.astype(np.uint16))
+    seen = value.any(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(seen)])[offsets]
+    return Sparse(offsets, pixel[:n][seen], value[seen].astype(np.uint16))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bin(  # type: ignore[no-untyped-def]
+    first, theta, phi, other, tracks, mirrored, shift, per_theta, shape, offsets, pixel, count,
+    density,
+):  # fmt: skip
+    """Add up each track's candidates in all pixels, then list those that are not empty."""
+    rows, columns = shape
+    pixels = rows * columns
+    per_turn = columns / (2.0 * math.pi)
+    # The spare pixel is for candidates beyond the last row.
+    number, total = np.zeros(pixels + 1, np.int64), np.zeros(pixels + 1)
+    occupied = np.empty(pixels + 1, np.int64)
+    stored = 0
+    for i in range(len(tracks)):
+        for c in range(first[tracks[i]], first[tracks[i] + 1]):
+            row = np.int64(theta[c] * per_theta)
+            angle = np.float64(phi[c])
+            angle = shift - angle if mirrored[i] else angle
+            angle -= 2.0 * math.pi if angle > math.pi else 0.0
+            column = min(np.int64((angle + math.pi) * per_turn), columns - 1)
+            at = row * columns + column if row < rows else pixels
+            number[at] += 1
+            total[at] += other[c]
+        number[pixels], total[pixels] = 0, 0.0
+        found = 0
+        for at in range(pixels):
+            occupied[found] = at
+            found += min(number[at], 1)
+        for k in range(found):
+            at = occupied[k]
+            pixel[stored], count[stored], density[stored] = at, number[at], total[at]
+            number[at], total[at] = 0, 0.0
+            stored += 1
+        offsets[i + 1] = stored
+
+
+def _window_features(
+    found: Reconstruction,
+    rich: str,
+    kept: npt.NDArray[np.int64],
+    geometry: RichGeometry,
+    momentum: npt.NDArray[np.float64],
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The features of one RICH."""
+    candidates = found.candidates[rich]
+    angle = found.angle[rich][kept]
+    half = WINDOW * angle_sigma(geometry.resolution, angle, momentum[kept, None])
+    counts, other = np.zeros((2, *angle.shape), np.float32)
+    mean = np.zeros(len(kept), np.float32)
+    _count_windows(
+        candidates.offsets,
+        candidates.theta,
+        candidates.other,
+        kept,
+        angle.astype(np.float64),
+        half,
+        counts,
+        other,
+        mean,
+    )
+    return {
+        f"angle_{rich}": np.nan_to_num(angle),
+        f"photons_{rich}": found.photons[rich][kept],
+        f"counts_{rich}": counts,
+        f"expected_other_{rich}": other,
+        f"theta_mean_{rich}": mean,
+    }
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _count_windows(first, theta, other, tracks, angle, half, counts, sums, mean):  # type: ignore[no-untyped-def]
+    """Candidates within each species' window, what else is expected there, and their mean θ."""
+    for i in range(len(tracks)):
+        total, within = 0.0, 0
+        expected = np.zeros(angle.shape[1])
+        for c in range(first[tracks[i]], first[tracks[i] + 1]):
+            near = False
+            for h in range(angle.shape[1]):
+                # Of no light the angle is NaN, and nothing is within.
+                inside = abs(theta[c] - angle[i, h]) < half[i, h]
+                near |= inside
+                counts[i, h] += 1 if inside else 0
+                expected[h] += other[c] if inside else 0.0
+            total += theta[c] if near else 0.0
+            within += 1 if near else 0
+        sums[i] = expected
+        mean[i] = total / within if within else 0.0
