@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hepcnn.config import Config, PolarImages, Task
+from hepcnn.config import Config, PolarImages, RichSimulation, Sample, Task
 from hepcnn.detector.particles import SPECIES
 from hepcnn.performance.evaluate import evaluate_files
 from hepcnn.store.images import ImageSet
@@ -167,9 +167,11 @@ def make_results(
     ) -> Config:
         if tasks is None:
             tasks = {"rich_pid": Task(images="rich_polar")}
-        names = {t.images for t in tasks.values()} or {"rich_polar"}
+        names = {t.images_of(m) for t in tasks.values() for m in t.methods} or {"rich_polar"}
+        altered = {name for t in tasks.values() for name in t.robustness}
         config = Config(
             output=str(output),
+            samples=dict.fromkeys(["rich", *sorted(altered)], Sample(simulate=RichSimulation())),
             images={name: PolarImages(sample="rich") for name in sorted(names)},
             tasks=tasks,
         )
@@ -182,11 +184,14 @@ def make_results(
         for name, task in tasks.items():
             folder = output / "tasks" / name
             paths = []
-            for method in [*task.networks, *task.baselines]:
-                made_up = make_predictions(method, n=tracks)
-                origin = {"id": f"{name}-{method}", "inputs": inputs[task.images]}
-                paths.append(folder / method / "predictions.h5")
-                write_predictions(paths[-1], replace(made_up, task=name, provenance=origin))
+            for method in task.methods:
+                origin = {"inputs": inputs[task.images_of(method)]}
+                for altered in ("", *task.robustness):
+                    made_up = make_predictions(method, n=tracks, altered=altered)
+                    made = origin | {"id": f"{name}-{method}{altered}"}
+                    file = f"predictions@{altered}.h5" if altered else "predictions.h5"
+                    paths.append(folder / method / file)
+                    write_predictions(paths[-1], replace(made_up, task=name, provenance=made))
                 if method in task.networks:
                     (folder / method / "history.csv").write_text(_HISTORY)
             evaluate_files(paths, config, name, folder / "tables")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -14,13 +15,20 @@ from hepcnn.report.results import TableFile
 
 #: Rows above which a table scrolls in a frame of its own.
 LONG = 16
-_MEDIA = {"csv": "text/csv", "json": "application/json", "svg": "image/svg+xml"}
+#: Rows above which a table is only handed on as a file.
+HUGE = 300
+_MEDIA = {
+    "csv": "text/csv;charset=utf-8",
+    "json": "application/json;charset=utf-8",
+    "svg": "image/svg+xml;charset=utf-8",
+    "png": "image/png",
+}
 
 
-def data_uri(text: str, suffix: str) -> str:
+def data_uri(content: str | bytes, suffix: str) -> str:
     """A file within the page itself."""
-    coded = base64.b64encode(text.encode()).decode()
-    return f"data:{_MEDIA[suffix]};charset=utf-8;base64,{coded}"
+    data = content.encode() if isinstance(content, str) else content
+    return f"data:{_MEDIA[suffix]};base64,{base64.b64encode(data).decode()}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,11 @@ class Grid:
         """Whether it scrolls in a frame of its own."""
         return len(self.rows) > LONG
 
+    @property
+    def huge(self) -> bool:
+        """Whether it is only handed on as a file."""
+        return len(self.rows) > HUGE
+
 
 def grid(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Grid:
     """A table of plain values: whole numbers with separators, to the right where all are."""
@@ -98,18 +111,41 @@ def grid(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]])
     return Grid(caption, columns, numeric, shown)
 
 
-def from_file(table: TableFile) -> Grid:
-    """A table of `hepcnn evaluate`, as it shows itself, with its files to download."""
-    numeric = [column["kind"] != "text" for column in table.columns]
+def from_file(
+    table: TableFile,
+    keep: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+    drop: Sequence[str] = (),
+) -> Grid:
+    """A table of `hepcnn evaluate`, as it shows itself, with its files to download.
+
+    Parameters
+    ----------
+    table : TableFile
+        As read.
+    keep : callable
+        Which of its records are shown.
+    drop : sequence of str
+        Columns that are not shown.
+    """
+    places = [i for i, column in enumerate(table.columns) if column["name"] not in drop]
+    columns = [table.columns[i] for i in places]
+    numeric = [column["kind"] != "text" for column in columns]
+    rows = [
+        [row[i] for i in places]
+        for record, row in zip(table.records, table.shown, strict=True)
+        if keep(record)
+    ]
+    # JSON of a huge table would be half of the page: CSV has the same numbers.
+    files = {s: text for s, text in table.files.items() if s == "csv" or len(table.shown) <= HUGE}
     return Grid(
         caption=table.caption.replace("<=", "≤"),
-        titles=[column["title"] for column in table.columns],
+        titles=[column["title"] for column in columns],
         numeric=numeric,
         rows=[
             [_cell(c) if number else c for c, number in zip(row, numeric, strict=True)]
-            for row in table.shown
+            for row in rows
         ],
-        downloads={f"{table.name}.{s}": data_uri(text, s) for s, text in table.files.items()},
+        downloads={f"{table.name}.{s}": data_uri(text, s) for s, text in files.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures of performance: training, efficiency and misID against momentum, K against π, scores."""
+"""Figures of performance: training, efficiency and misID in bins, scores, momenta."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from hepcnn.performance.curves import Roc
 from hepcnn.report.style import INK, SPECIES_COLOUR, SYMBOL, Look, label_box, plain, styled
 
 Floats = NDArray[np.float64]
 
-#: Distance of two methods' points in a bin, as a fraction of its width.
+#: What momenta are drawn along.
+MOMENTUM = "$p$ [GeV/$c$]"
+#: Distance of two methods' points in a bin, at most, as a fraction of its width.
 _DODGE = 0.07
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """A proportion in momentum bins: `low`, `high` (MeV), `value` and errors, each (bins,)."""
+    """A proportion in bins from `low` to `high` (in the axis' unit) with errors, each (bins,)."""
 
     low: Floats
     high: Floats
@@ -52,22 +53,20 @@ def _percent(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g}"))
 
 
-def _momentum_axis(axes: Axes, series: Sequence[Points], label: bool = True) -> None:
-    edges = np.concatenate([np.concatenate([s.low, s.high]) for s in series]) / 1000
-    axes.set_xlim(edges.min(initial=0), edges.max(initial=1))
-    if label:
-        axes.set_xlabel("$p$ [GeV/$c$]")
+def _limits(axes: Axes, series: Sequence[Points]) -> None:
+    edges = np.concatenate([*(np.concatenate([s.low, s.high]) for s in series), np.zeros(0)])
+    if len(edges):
+        axes.set_xlim(edges.min(), edges.max())
 
 
 def _draw(axes: Axes, points: Points, look: Look, label: str, shift: float, hollow: bool) -> None:
     """Points with horizontal bars over their bins and vertical ones for their intervals."""
-    middle, half = (points.low + points.high) / 2000, (points.high - points.low) / 2000
-    x = middle + 2 * half * shift
+    x = (points.low + points.high) / 2 + shift * (points.high - points.low)
     axes.errorbar(
         x,
         points.value,
         yerr=np.vstack([points.err_low, points.err_high]),
-        xerr=np.vstack([x - points.low / 1000, points.high / 1000 - x]),
+        xerr=np.vstack([x - points.low, points.high - x]),
         fmt=look.marker,
         color=look.colour,
         markerfacecolor="none" if hollow else look.colour,
@@ -77,7 +76,8 @@ def _draw(axes: Axes, points: Points, look: Look, label: str, shift: float, holl
 
 
 def _shifts(count: int) -> Floats:
-    return _DODGE * (np.arange(count, dtype=np.float64) - (count - 1) / 2)
+    step = min(_DODGE, 0.8 / max(count, 1))
+    return step * (np.arange(count, dtype=np.float64) - (count - 1) / 2)
 
 
 @styled
@@ -142,7 +142,8 @@ def cuts(pairs: Mapping[str, tuple[Points, Points]], title: str) -> Figure:
             look = Look(SPECIES_COLOUR["kaon" if source == "kaon" else "pion"], marker, "")
             _draw(axes, points, look, "", float(shifts[i]), hollow)
             axes.containers[-1].set_label(rf"{arrow} $\to$ K,  {plain(cut)}")
-    _momentum_axis(axes, [p for pair in pairs.values() for p in pair])
+    _limits(axes, [p for pair in pairs.values() for p in pair])
+    axes.set_xlabel(MOMENTUM)
     axes.set(ylim=(0, 1.42), ylabel="efficiency [%]", yticks=np.arange(0, 1.01, 0.2))
     axes.legend(loc="upper center", ncols=2, columnspacing=1.5)
     axes.axhline(1, color=INK, linewidth=0.6, alpha=0.4)
@@ -157,9 +158,10 @@ def panels(
     look: Mapping[str, Look],
     quantity: str,
     *,
+    along: str = MOMENTUM,
     whole: bool = True,
 ) -> Figure:
-    """Draw one quantity of all methods against momentum, a panel each for species or cuts.
+    """Draw one quantity of all methods in bins, a panel each for species, cuts or pairs.
 
     Parameters
     ----------
@@ -169,17 +171,20 @@ def panels(
         By method.
     quantity : str
         What is drawn, without the unit.
+    along : str
+        What the bins are of.
     whole : bool
         Draw 0 to 100 %; otherwise each panel to its highest point.
     """
     columns = 3 if len(series) > 4 else min(2, len(series))
     rows = -(-len(series) // columns)
-    figure = Figure(figsize=(3.0 * columns + 0.6, 2.45 * rows + 0.75))
+    width, height = (3.0, 2.45) if columns == 3 else (4.4, 3.1)
+    figure = Figure(figsize=(width * columns + 0.6, height * rows + 0.75))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
     for axes, (title, by_method) in zip(grid.flat, series.items(), strict=False):
         for shift, (method, points) in zip(_shifts(len(by_method)), by_method.items(), strict=True):
             _draw(axes, points, look[method], method, float(shift), False)
-        _momentum_axis(axes, list(by_method.values()), label=False)
+        _limits(axes, list(by_method.values()))
         axes.set_title(title, fontsize=12)
         known = [(p.value + p.err_high)[~np.isnan(p.value)] for p in by_method.values()]
         highest = float(np.concatenate([*known, np.zeros(0)]).max(initial=0))
@@ -190,7 +195,7 @@ def panels(
         _percent(axes)
     for axes in list(grid.flat)[len(series) :]:
         axes.set_axis_off()
-    figure.supxlabel("$p$ [GeV/$c$]", fontsize=13)
+    figure.supxlabel(along, fontsize=13)
     figure.supylabel(f"{quantity} [%]", fontsize=13)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=min(4, max(1, len(labels))))
@@ -198,64 +203,17 @@ def panels(
 
 
 @styled
-def separation(
-    curves: Mapping[str, Roc], look: Mapping[str, Look], misid: Sequence[float], box: list[str]
-) -> Figure:
-    """Draw the pion misID (log) against the kaon efficiency, for every cut on NNDLLK.
-
-    Parameters
-    ----------
-    curves : mapping of str to Roc
-        By method.
-    look : mapping of str to Look
-        By method.
-    misid : sequence of float
-        The working points asked for, drawn as thin lines.
-    box : list of str
-        Lines of the label box.
-    """
-    figure = Figure(figsize=(7.6, 4.8))
-    axes = figure.subplots()
-    lowest = min([0.1, *misid])
-    for method, roc in curves.items():
-        efficiency, rate = _straight(roc.efficiency), _straight(roc.misid)
-        axes.plot(
-            efficiency,
-            np.where(rate > 0, rate, np.nan),
-            color=look[method].colour,
-            linestyle=look[method].line,
-            label=plain(method),
-        )
-        lowest = float(np.min(roc.misid[roc.misid > 0], initial=lowest))
-    for value in misid:
-        axes.axhline(value, color=INK, linewidth=0.6, alpha=0.35)
-    axes.set_yscale("log")
-    axes.set(xlim=(0, 1), ylim=(10 ** np.floor(np.log10(max(lowest / 3, 1e-5))), 1))
-    axes.set(xlabel=r"K $\to$ K efficiency [%]", ylabel=r"$\pi$ $\to$ K misID [%]")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g}"))
-    figure.legend(loc="outside upper left", ncols=min(4, len(curves)))
-    label_box(axes, box, place="lower left")
-    return figure
-
-
-def _straight(vertices: Floats) -> Floats:
-    """Points between few vertices: a straight line of tied tracks is a curve in log y."""
-    n = len(vertices)
-    places = np.linspace(0, n - 1, (n - 1) * (1 + 400 // n) + 1)
-    return np.asarray(np.interp(places, np.arange(n), vertices), dtype=np.float64)
-
-
-@styled
-def scores(kaon: Floats, pion: Floats, box: list[str]) -> Figure:
-    """Draw the distribution of NNDLLK for true kaons and pions, each normalised to 1.
+def scores(kaon: Floats, pion: Floats, variable: str, box: list[str]) -> Figure:
+    """Draw the distribution of a log ratio for true kaons and pions, each normalised to 1.
 
     Scores beyond the range drawn, infinite ones too, are counted in the outermost bins.
 
     Parameters
     ----------
     kaon, pion : ndarray, (N_K,) and (N_π,)
-        NNDLLK of the true kaons and pions.
+        Scores of the true kaons and pions.
+    variable : str
+        Their name.
     box : list of str
         Lines of the label box.
     """
@@ -278,48 +236,10 @@ def scores(kaon: Floats, pion: Floats, box: list[str]) -> Figure:
         )
     axes.set_yscale("log")
     axes.set_ylim(0.3 / max(len(both), 10), 3)
-    axes.set(xlabel="NNDLLK", ylabel="fraction of tracks", xlim=(edges[0], edges[-1]))
+    axes.set(xlabel=variable, ylabel="fraction of tracks", xlim=(edges[0], edges[-1]))
     axes.axvline(0, color=INK, linewidth=0.6, alpha=0.4)
     axes.legend(loc="upper right")
     label_box(axes, box, place="upper left")
-    return figure
-
-
-@styled
-def merits(
-    values: Mapping[str, Mapping[str, tuple[float, float]]], look: Mapping[str, Look]
-) -> Figure:
-    """Draw every figure of merit of every method, one above the other.
-
-    Parameters
-    ----------
-    values : mapping of str to mapping of str to (value, error)
-        By figure of merit, then by method; fractions.
-    look : mapping of str to Look
-        By method.
-    """
-    figure = Figure(figsize=(7.6, 0.42 * len(values) + 1.35))
-    axes = figure.subplots()
-    methods = [m for m in look if any(m in by_method for by_method in values.values())]
-    for place, method in enumerate(methods):
-        found = [(row, *by[method]) for row, by in enumerate(values.values()) if method in by]
-        rows, value, error = (np.array(column, dtype=float) for column in zip(*found, strict=True))
-        axes.errorbar(
-            value,
-            rows + 0.5 * ((place + 0.5) / len(methods) - 0.5),
-            xerr=error,
-            fmt=look[method].marker,
-            markersize=6,
-            color=look[method].colour,
-            label=plain(method),
-        )
-    axes.set_yticks(range(len(values)), [plain(name) for name in values])
-    axes.tick_params(axis="y", which="both", length=0)
-    axes.set(xlim=(0, 1), ylim=(len(values) - 0.5, -0.5), xlabel="[%]")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}"))
-    for edge in np.arange(0.5, len(values) - 1):
-        axes.axhline(edge, color=INK, linewidth=0.4, alpha=0.35)
-    figure.legend(loc="outside upper left", ncols=min(4, max(1, len(methods))))
     return figure
 
 
@@ -349,7 +269,7 @@ def momentum(spectra: Mapping[str, Floats]) -> Figure:
         )
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.6)
-    axes.set(xlim=(edges[0], edges[-1]), xlabel="$p$ [GeV/$c$]")
+    axes.set(xlim=(edges[0], edges[-1]), xlabel=MOMENTUM)
     axes.set_ylabel(f"tracks / {edges[1] - edges[0]:.3g} GeV/$c$")
     figure.legend(loc="outside upper left", ncols=3)
     return figure

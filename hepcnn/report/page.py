@@ -13,10 +13,21 @@ import yaml
 from hepcnn.config import Config
 from hepcnn.files import write_text
 from hepcnn.provenance import record
-from hepcnn.report.blocks import Grid, Studio, grid
+from hepcnn.report.blocks import Grid, Picture, Studio, data_uri, from_file, grid
 from hepcnn.report.image_section import ImageSection, image_section
-from hepcnn.report.results import Results, read_results
+from hepcnn.report.results import Results, Validation, read_results
 from hepcnn.report.task_section import TaskSection, task_section
+
+
+@dataclass(frozen=True)
+class ValidationSection:
+    """Checks of one detector: how many passed, their table and their figures."""
+
+    name: str
+    checks: int
+    failed: Sequence[str]
+    table: Grid
+    pictures: Sequence[Picture]
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,7 @@ class Page:
     settings: str
     images: Sequence[ImageSection]
     tasks: Sequence[TaskSection]
+    validation: Sequence[ValidationSection]
     origins: Grid
     versions: Grid
     record: Mapping[str, Any]
@@ -101,6 +113,7 @@ def _page(results: Results, images: Sequence[ImageSection], tasks: Sequence[Task
         settings=yaml.safe_dump(results.config.model_dump(mode="json"), sort_keys=False),
         images=images,
         tasks=tasks,
+        validation=[_validation(name, v) for name, v in results.validation.items()],
         origins=grid(
             "Where each file comes from. Equal ids mean equal contents",
             ("file", "stage", "id", "code", "seed", "made from"),
@@ -115,6 +128,20 @@ def _page(results: Results, images: Sequence[ImageSection], tasks: Sequence[Task
     )
 
 
+def _validation(name: str, found: Validation) -> ValidationSection:
+    records, table = found.checks.records, from_file(found.checks)
+    failed = dict.fromkeys(r["check"] for r in records if r["result"] != "pass")
+    pictures = [
+        Picture(
+            data_uri(png, "png"),
+            alt=f"Figure of the check {check} of {name}",
+            caption=f"{check}: {'failed' if check in failed else 'passed'}.",
+        )
+        for check, png in found.figures.items()
+    ]
+    return ValidationSection(name, len(found.figures), list(failed), table, pictures)
+
+
 def _origins(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every file that the page is made of, with its record."""
     folder = Path(results.config.output)
@@ -127,7 +154,12 @@ def _origins(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, task in results.tasks.items():
         for method, provenance in task.provenance.items():
             yield f"tasks/{name}/{method}/predictions.h5", provenance
+        for key, provenance in task.altered.items():
+            method, _, altered = key.rpartition("@")
+            yield f"tasks/{name}/{method}/predictions@{altered}.h5", provenance
         yield f"tasks/{name}/tables", next(iter(task.tables.values())).provenance
+    for name, validation in results.validation.items():
+        yield f"validation/{name}", validation.checks.provenance
 
 
 def _origin(provenance: Mapping[str, Any]) -> tuple[str, str, str, str, str]:

@@ -17,7 +17,7 @@ from hepcnn.performance.evaluate import table_names
 from hepcnn.performance.sample import Sample, select
 from hepcnn.report.curves import History
 from hepcnn.store.images import ImageSet
-from hepcnn.store.predictions import read_predictions
+from hepcnn.store.predictions import Predictions, read_predictions
 
 #: Columns of a history that the report draws.
 _HISTORY = ("epoch", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
@@ -68,7 +68,24 @@ class ShownImages:
 
 @dataclass(frozen=True, eq=False)
 class TaskResults:
-    """A task with the files of its methods."""
+    """A task with the files of its methods.
+
+    Attributes
+    ----------
+    name : str
+    settings : Task
+    tables : dict of str to TableFile
+    printouts : dict of str to str
+        By method.
+    histories : dict of str to History
+        By network.
+    sample : Sample
+        The aligned predictions of the task's own sample.
+    provenance : dict of str to dict
+        By method, of those predictions.
+    altered : dict of str to dict
+        By method and altered sample, as ``METHOD@SAMPLE``, of the others.
+    """
 
     name: str
     settings: Task
@@ -77,6 +94,15 @@ class TaskResults:
     histories: Mapping[str, History]
     sample: Sample
     provenance: Mapping[str, Mapping[str, Any]]
+    altered: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Checks of the simulation and the reconstruction of a detector, and their figures."""
+
+    checks: TableFile
+    figures: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +112,7 @@ class Results:
     config: Config
     images: Mapping[str, ShownImages]
     tasks: Mapping[str, TaskResults]
+    validation: Mapping[str, Validation]
 
 
 def read_results(config: Config) -> Results:
@@ -102,9 +129,32 @@ def read_results(config: Config) -> Results:
     tasks = {name: _task(folder / "tasks" / name, name, t) for name, t in config.tasks.items()}
     images = {}
     for name, settings in config.images.items():
-        using = [task for task in tasks.values() if task.settings.images == name]
+        using = [
+            (task, method)
+            for task in tasks.values()
+            for method in task.provenance
+            if task.settings.images_of(method) == name
+        ]
         images[name] = _images(folder / "images" / name, settings, shards[name], using)
-    return Results(config, images, tasks)
+    checked = {
+        str(name): _validation(folder / "validation" / name, name) for name in config.validation
+    }
+    return Results(config, images, tasks, checked)
+
+
+def _validation(folder: Path, name: str) -> Validation:
+    make = f"hepcnn validate {name} -o {folder}"
+    checks = _table(folder, "checks", make)
+    figures = {}
+    for check in dict.fromkeys(record["check"] for record in checks.records):
+        path = folder / "figures" / f"{check}.png"
+        try:
+            figures[check] = path.read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); it is made by '{make}'"
+            ) from None
+    return Validation(checks, figures)
 
 
 def _text(path: Path, make: str) -> str:
@@ -131,9 +181,13 @@ def _shards(folder: Path, name: str) -> dict[str, Path]:
 
 
 def _images(
-    folder: Path, settings: PolarImages, shards: Mapping[str, Path], tasks: Sequence[TaskResults]
+    folder: Path,
+    settings: PolarImages,
+    shards: Mapping[str, Path],
+    using: Sequence[tuple[TaskResults, str]],
 ) -> ShownImages:
-    used = [_used(folder, shards, task, method) for task in tasks for method in task.provenance]
+    """The shards that the predictions of methods were made of: the same for all."""
+    used = [_used(folder, shards, task, method) for task, method in using]
     for other in used[1:]:
         if other != used[0]:
             raise InputError(
@@ -174,23 +228,15 @@ def _check_settings(
 
 def _task(folder: Path, name: str, settings: Task) -> TaskResults:
     methods = settings.methods
-    evaluate = f"hepcnn evaluate {folder}/*/predictions.h5 --task {name} -o {folder}/tables"
-    predictions = {}
-    for method in methods:
-        path = folder / method / "predictions.h5"
-        if not path.is_file():
-            how = "--checkpoint FILE" if method in settings.networks else f"--baseline {method}"
-            make = f"hepcnn predict SHARD.h5... {how} -o {path}"
-            raise InputError(f"{path}: no such file; it is made by '{make}'")
-        predictions[method] = read_predictions(path)
-        part = predictions[method].provenance.get("settings", {}).get("part", "test")
-        if part != "test":
-            raise InputError(
-                f"{path}: scores of the split '{part}'; the report is of events that no training "
-                "saw: predict with '--split test'"
-            )
+    evaluate = f"hepcnn evaluate {folder}/*/predictions*.h5 --task {name} -o {folder}/tables"
+    predictions = {method: _predictions(folder, settings, method) for method in methods}
+    altered = {
+        f"{method}@{sample}": _predictions(folder, settings, method, sample)
+        for sample in settings.robustness
+        for method in methods
+    }
     tables = {n: _table(folder / "tables", n, evaluate) for n in table_names(settings)}
-    known = {str(p.provenance.get("id")) for p in predictions.values()}
+    known = {str(p.provenance.get("id")) for p in [*predictions.values(), *altered.values()]}
     for table in tables.values():
         if set(table.provenance.get("inputs", {}).values()) != known:
             raise InputError(
@@ -209,7 +255,31 @@ def _task(folder: Path, name: str, settings: Task) -> TaskResults:
         histories={n: _history(folder / n / "history.csv", train) for n in settings.networks},
         sample=select(list(predictions.values()), settings, name),
         provenance={m: p.provenance for m, p in predictions.items()},
+        altered={m: p.provenance for m, p in altered.items()},
     )
+
+
+def _predictions(folder: Path, settings: Task, method: str, altered: str = "") -> Predictions:
+    """Predictions of a method for the task's own sample or an altered one."""
+    path = folder / method / (f"predictions@{altered}.h5" if altered else "predictions.h5")
+    if not path.is_file():
+        how = "--checkpoint FILE" if method in settings.networks else f"--baseline {method}"
+        how += f" --altered {altered}" if altered else ""
+        make = f"hepcnn predict SHARD.h5... {how} -o {path}"
+        raise InputError(f"{path}: no such file; it is made by '{make}'")
+    found = read_predictions(path)
+    if found.altered != altered:
+        raise InputError(
+            f"{path}: of the sample '{found.altered or 'of the task itself'}', not of "
+            f"'{altered or 'the task itself'}'; predict again"
+        )
+    part = found.provenance.get("settings", {}).get("part", "test")
+    if part != "test" and not altered:
+        raise InputError(
+            f"{path}: scores of the split '{part}'; the report is of events that no training "
+            "saw: predict with '--split test'"
+        )
+    return found
 
 
 def _table(folder: Path, name: str, make: str) -> TableFile:

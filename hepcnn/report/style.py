@@ -120,15 +120,18 @@ class Look:
     line: str
 
 
-def looks(networks: Sequence[str], controls: Sequence[str]) -> dict[str, Look]:
-    """Give each method its look: networks in colours, controls in grey."""
+def looks(
+    networks: Sequence[str], analytic: Sequence[str], controls: Sequence[str]
+) -> dict[str, Look]:
+    """Give each method its look: networks in colours, analytic methods in ink, controls in grey."""
     markers, lines = "os^Dv<>p", ("--", ":", "-.")
     chosen = {
-        name: Look(COLOURS[i % len(COLOURS)], markers[i % len(markers)], "-")
+        name: Look(COLOURS[i % len(COLOURS)], markers[i % 8], "-" if i < len(COLOURS) else "-.")
         for i, name in enumerate(networks)
     }
-    for i, name in enumerate(controls):
-        chosen[name] = Look(CONTROL, "xP+*"[i % 4], lines[i % len(lines)])
+    for names, colour, shapes in ((analytic, INK, "dhHX"), (controls, CONTROL, "xP+*")):
+        for i, name in enumerate(names):
+            chosen[name] = Look(colour, shapes[i % 4], lines[i % len(lines)])
     return chosen
 
 

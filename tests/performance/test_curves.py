@@ -113,6 +113,8 @@ def test_without_kaons_or_pions_there_is_no_number(kaons, pions, note):
     kaons, pions = np.array(kaons), np.array(pions)
     assert at_misid(kaons, pions, 0.1).note == f"no true {note}"
     assert np.isnan(roc(kaons, pions).efficiency_at(0.1))
-    assert at_misid(kaons, pions, 0.1, ("muon", "pion")).note == f"no true {note}".replace("kaon", "muon")
+    assert at_misid(kaons, pions, 0.1, ("muon", "pion")).note == f"no true {note}".replace(
+        "kaon", "muon"
+    )
     cut = at_cut(kaons, pions, 0)
     assert np.isnan(cut.efficiency.value) == (note == "kaon")

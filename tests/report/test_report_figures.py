@@ -10,14 +10,14 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from hepcnn.performance.curves import Ranking
-from hepcnn.report import curves, matrices, pictures, style
+from hepcnn.performance.curves import roc
+from hepcnn.report import comparisons, curves, matrices, pictures, style
 from hepcnn.report.curves import History, Points
 from hepcnn.report.pictures import Track
 from hepcnn.store.shard import Axis
 
 R, PHI = Axis("r", "mm", 0, 130, 4), Axis("phi", "rad", -np.pi, np.pi, 8)
-LOOK = style.looks(["net"], ["majority"])
+LOOK = style.looks(["net"], ["likelihood"], ["majority"])
 NOTHING = np.zeros(0)
 
 
@@ -38,7 +38,7 @@ def _cells(axes: object) -> list[np.ndarray]:
 
 
 def _points(value: np.ndarray) -> Points:
-    edges = np.linspace(2000, 100_000, len(value) + 1)
+    edges = np.linspace(2, 100, len(value) + 1)
     return Points(edges[:-1], edges[1:], value, 0.1 * value, 0.2 * value)
 
 
@@ -135,30 +135,30 @@ def test_panels_draw_all_methods_and_admit_where_nothing_is_known() -> None:
 
 
 def test_separation_follows_the_roc_curve() -> None:
-    roc = Ranking(np.array([3.0, 2.0, 1.0]), np.array([2.5, 0.5, 0.0])).roc()
-    (axes,) = curves.separation({"net": roc}, LOOK, [0.05], ["box"]).axes
+    curve = roc(np.array([3.0, 2.0, 1.0]), np.array([2.5, 0.5, 0.0]))
+    (axes,) = comparisons.separation({"net": curve}, LOOK, [0.05], ["box"]).axes
     line = axes.lines[0]
     drawn = np.column_stack([line.get_xdata(), line.get_ydata()])
-    for efficiency, misid in zip(roc.efficiency, roc.misid, strict=True):
+    for efficiency, misid in zip(curve.efficiency, curve.misid, strict=True):
         if misid > 0:
             assert np.isclose(drawn, [efficiency, misid]).all(axis=1).any()
 
 
 def test_a_method_that_knows_nothing_is_the_diagonal() -> None:
-    roc = Ranking(np.zeros(10), np.zeros(10)).roc()
-    (axes,) = curves.separation({"majority": roc}, LOOK, [], []).axes
+    curve = roc(np.zeros(10), np.zeros(10))
+    (axes,) = comparisons.separation({"majority": curve}, LOOK, [], []).axes
     x, y = axes.lines[0].get_xdata(), axes.lines[0].get_ydata()
     assert len(x) > 100
     np.testing.assert_allclose(x[1:], y[1:])
 
 
 def test_separation_without_kaons_is_empty_but_drawn() -> None:
-    curves.separation({"net": Ranking(NOTHING, np.zeros(3)).roc()}, LOOK, [0.1], [])
+    comparisons.separation({"net": roc(NOTHING, np.zeros(3))}, LOOK, [0.1], [])
 
 
 @pytest.mark.parametrize("kaon", [np.array([1.0, np.inf, -np.inf]), NOTHING])
 def test_no_score_is_lost(kaon: np.ndarray) -> None:
-    (axes,) = curves.scores(kaon, np.array([-1.0, 0.2]), []).axes
+    (axes,) = curves.scores(kaon, np.array([-1.0, 0.2]), "NNDLLK", []).axes
     pions, kaons = (patch.get_data().values.sum() for patch in axes.patches)
     assert pions == pytest.approx(1)
     assert kaons == pytest.approx(1 if len(kaon) else 0)
@@ -172,7 +172,7 @@ def test_momentum_counts_every_track() -> None:
 
 def test_merits_place_each_method_at_its_value() -> None:
     values = {"accuracy": {"net": (0.9, 0.01), "majority": (0.7, np.nan)}}
-    (axes,) = curves.merits(values, LOOK).axes
+    (axes,) = comparisons.merits(values, LOOK).axes
     assert [c.lines[0].get_xdata()[0] for c in axes.containers] == [0.9, 0.7]
 
 
@@ -187,7 +187,7 @@ def test_confusion_has_true_species_in_columns() -> None:
 
 def test_names_are_text_and_not_formulae() -> None:
     hostile = ["$x^$", "_hidden", "a$b", r"\frac{"]
-    look = style.looks(hostile, [])
+    look = style.looks(hostile, [], [])
     series = {"K": {name: _points(np.array([0.5])) for name in hostile}}
     figure = curves.panels(series, look, "efficiency")
     shown = [text.get_text().strip() for text in figure.legends[0].get_texts()]

@@ -171,7 +171,7 @@ def test_hostile_names_several_tasks_image_sets_and_a_shard_left_over(
     assert not any("onload" in attributes for _, attributes in reader.tags)
     for text in (f"Task {name}", network, "Task second", f"Images {images}", "Images plain"):
         assert text in reader.text
-    assert "The task has no control" in reader.text
+    assert "The task has one method" in reader.text
     assert "1 other shard in the folder of plain" in reader.text
     assert "9999.h5" not in reader.text
 
