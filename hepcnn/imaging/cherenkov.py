@@ -25,12 +25,10 @@ from hepcnn.reconstruction.reconstruct import (
     reconstruct,
 )
 from hepcnn.reconstruction.resolution import angle_sigma
-from hepcnn.store.shard import Sparse
+from hepcnn.store.shard import DENSITY_UNIT, Sparse
 
 #: Half width of the window about an expected angle, in σ of a photon's angle.
 WINDOW = 3.0
-#: Unit of the channel `expected_other`, in photons.
-DENSITY_UNIT = 1e-3
 _MOST = np.iinfo(np.uint16).max
 
 

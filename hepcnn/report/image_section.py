@@ -17,6 +17,7 @@ from hepcnn.report import curves, pictures
 from hepcnn.report.blocks import Grid, Picture, Studio, grid
 from hepcnn.report.results import ShownImages
 from hepcnn.store.images import ImageSet
+from hepcnn.store.shard import DENSITY_UNIT
 
 #: Examples are near this momentum (MeV), so that their rings can be compared: in RICH1 it is above
 #: the threshold of every species.
@@ -27,17 +28,35 @@ NEAREST, FRACTION = 20, 0.02
 #: Images read at a time for the means.
 _BLOCK = 20_000
 
+#: What each channel counts, in words, and the unit that its values are in.
+_COUNTED = {
+    "hits": ("hits", 1.0),
+    "tracks": ("other tracks", 1.0),
+    "expected_other": ("photons expected from others", DENSITY_UNIT),
+}
+_EXPLAINED = {
+    "detector": "hits around the track's projection on the photon plane, in distance r and azimuth "
+    "φ. Right the same hits back on the plane. Photons of the track itself lie on its ring, a row "
+    "on the left: the dashed line is where it is expected for the true species.",
+    "cherenkov": "each hit at the angle θ and the azimuth φ that it has if it is a photon of the "
+    "track. Right the same around the track. The track's own photons are at its Cherenkov angle, a "
+    "row on the left: the dashed line is where it is expected for the true species.",
+}
+_ROW = {"r": "the distance from the track", "theta": "the Cherenkov angle θ"}
+
 _Means = dict[str, tuple[NDArray[np.float64], int]]
 
 
 @dataclass(frozen=True)
 class View:
-    """One view of an image set: the images of one RICH."""
+    """One view of an image set: the images of one RICH.
+
+    `means` has for each channel its mean image and its profile.
+    """
 
     name: str
     examples: Sequence[Picture]
-    mean: Picture
-    profile: Picture
+    means: Sequence[Picture]
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,7 @@ class ImageSection:
     skipped: Grid
     lost: str
     momentum: Picture
+    explained: str
     views: Sequence[View]
 
 
@@ -103,6 +123,7 @@ def image_section(
             caption=f"Momentum of the {len(images):,} tracks in {name}, and the share of each "
             "species.",
         ),
+        explained=_EXPLAINED[settings.coordinates],
         views=[
             _view(images, view, load_geometry(geometry)[view], studio)
             for view in images.header.views
@@ -111,37 +132,51 @@ def image_section(
 
 
 def _view(images: ImageSet, view: str, geometry: RichGeometry, studio: Studio) -> View:
-    r, phi = images.header.axes[view]
+    row, phi = images.header.axes[view]
     rich = view.upper()
-    means = mean_images(images, view)
     return View(
         name=rich,
         examples=[
             studio.picture(
-                pictures.example(track, r, phi),
+                pictures.example(track, row, phi),
                 f"example_{view}_{track.species}",
                 alt=f"Image of one {track.species} of {track.momentum / 1000:.1f} GeV/c in {rich}: "
-                f"left in polar coordinates, right its {int(track.image.sum())} hits around the "
-                "track",
+                f"left in polar coordinates, right its {track.total} around the track",
                 caption=f"{track.species.capitalize()}: {track.name}.",
             )
             for track in examples(images, view, geometry)
         ],
-        mean=studio.picture(
-            pictures.means(means, r, phi),
-            f"mean_{view}",
-            alt=f"Mean image of each species in {rich}, in polar coordinates",
-            caption=f"Mean image of each species in {rich}, over all momenta, in one colour scale.",
-            wide=True,
-        ),
-        profile=studio.picture(
-            pictures.profiles(means, r),
-            f"profile_{view}",
-            alt=f"Mean number of hits in {rich} against the distance from the track, by species",
-            caption=f"Mean number of hits in each ring of the image in {rich}, over all momenta.",
-            wide=True,
-        ),
+        means=[
+            picture
+            for channel in images.header.channels
+            for picture in _channel(images, view, channel, studio)
+        ],
     )
+
+
+def _channel(images: ImageSet, view: str, channel: str, studio: Studio) -> list[Picture]:
+    """Mean image and profile of one channel."""
+    row, phi = images.header.axes[view]
+    rich, counted = view.upper(), _COUNTED[channel][0]
+    means = mean_images(images, view, channel)
+    name = view if channel == "hits" else f"{view}_{channel}"
+    return [
+        studio.picture(
+            pictures.means(means, row, phi, counted),
+            f"mean_{name}",
+            alt=f"Mean {counted} of each species' images in {rich}, in polar coordinates",
+            caption=f"Mean {counted} of each species in {rich}, over all momenta, in one colour "
+            "scale.",
+            wide=True,
+        ),
+        studio.picture(
+            pictures.profiles(means, row, counted),
+            f"profile_{name}",
+            alt=f"Mean {counted} in {rich} against {_ROW[row.name]}, by species",
+            caption=f"Mean {counted} in each ring of the image in {rich}, over all momenta.",
+            wide=True,
+        ),
+    ]
 
 
 def ring_radius(geometry: RichGeometry, species: str, momentum: float) -> float:
@@ -158,21 +193,30 @@ def ring_radius(geometry: RichGeometry, species: str, momentum: float) -> float:
 def examples(images: ImageSet, view: str, geometry: RichGeometry) -> list[pictures.Track]:
     """Pick a track of each species, where there is one, see the constants above.
 
-    The image is of the first channel.
+    The image is of the hits, or of the first channel if they are not counted.
     """
+    header = images.header
+    channel = header.channels.index("hits") if "hits" in header.channels else 0
+    counted, unit = _COUNTED[header.channels[channel]]
     labels, p, crowd = images.labels, images.features("p"), images.features("n_tracks")
     found = []
-    for index, species in enumerate(images.header.classes):
+    for index, species in enumerate(header.classes):
         own = np.flatnonzero(labels == index)
         if len(own):
             order = np.argsort(np.abs(p[own] - EXAMPLE_MOMENTUM), kind="stable")
             near = own[order[: max(1, min(NEAREST, int(FRACTION * len(own))))]]
-            at = int(near[np.argmin(crowd[near])])
+            quiet = near[np.argsort(crowd[near], kind="stable")].tolist()
+            # Tracks that do not cross this RICH have no image to show.
+            at = next((i for i in quiet if len(images.view(view, i, i + 1).pixel)), quiet[0])
             one = images.read(at, at + 1)
-            image = np.zeros(images.header.shape, dtype=np.int64)
-            image.ravel()[one.views[view].pixel] = one.views[view].value[:, 0]
+            image = np.zeros(header.shape)
+            image.ravel()[one.views[view].pixel] = unit * one.views[view].value[:, channel]
             ring = ring_radius(geometry, species, float(p[at]))
-            found.append(pictures.Track(species, float(p[at]), _named(one.key[0]), image, ring))
+            if header.axes[view][0].name == "theta":
+                angle = float(one.features[f"angle_{view}"][0, index])
+                ring = 1000 * angle if angle else np.nan
+            name = _named(one.key[0])
+            found.append(pictures.Track(species, float(p[at]), name, image, ring, counted))
     return found
 
 
@@ -180,19 +224,20 @@ def _named(key: Any) -> str:
     return f"run {key['run']}, subrun {key['subrun']}, event {key['event']}, track {key['object']}"
 
 
-def mean_images(images: ImageSet, view: str) -> _Means:
-    """Mean image of the first channel and number of tracks of each species."""
+def mean_images(images: ImageSet, view: str, channel: str = "hits") -> _Means:
+    """Mean image of a channel and number of tracks of each species."""
+    column, unit = images.header.channels.index(channel), _COUNTED[channel][1]
     classes, labels = images.header.classes, images.labels
     height, width = images.header.shape
     size = height * width
     total = np.zeros(len(classes) * size)
     for start in range(0, len(images), _BLOCK):
         stop = min(start + _BLOCK, len(images))
-        sparse = images.read(start, stop).views[view]
+        sparse = images.view(view, start, stop)
         label = np.repeat(labels[start:stop].astype(np.int64), np.diff(sparse.offsets))
         own = label >= 0
         cell = label[own] * size + sparse.pixel[own]
-        total += np.bincount(cell, sparse.value[own, 0], minlength=len(total))
+        total += np.bincount(cell, sparse.value[own, column], minlength=len(total))
     counts = np.bincount(labels[labels >= 0], minlength=len(classes))
-    sums = total.reshape(len(classes), height, width)
+    sums = unit * total.reshape(len(classes), height, width)
     return {c: (sums[i] / max(counts[i], 1), int(counts[i])) for i, c in enumerate(classes)}

@@ -21,7 +21,12 @@ _INTENSITY = LinearSegmentedColormap.from_list("intensity", [(0, 0.447, 0.698, a
 _ARC = 4
 
 
-_NAMES = {"r": "$r$", "phi": r"$\varphi$"}
+_NAMES = {"r": "$r$", "theta": r"$\theta$", "phi": r"$\varphi$"}
+#: The same place across the track, by the name of the row axis.
+_ACROSS = {
+    "r": (r"$u - u_\mathrm{track}$", r"$v - v_\mathrm{track}$"),
+    "theta": (r"$\theta\,\cos\varphi$", r"$\theta\,\sin\varphi$"),
+}
 
 
 def _label(axis: Axis) -> str:
@@ -36,8 +41,9 @@ def _edges(axis: Axis) -> NDArray[np.float64]:
 class Track:
     """One image with what is known of its track.
 
-    `image` is (bins in r, bins in φ); `momentum` is in MeV; `name` says which track it is; `ring`
-    is the radius of its expected ring (in the unit of r), NaN below threshold.
+    `image` is (bins in r or θ, bins in φ); `momentum` is in MeV; `name` says which track it is;
+    `ring` is where its expected ring is, r or θ (in the unit of the axis), NaN below threshold;
+    `counted` is what the image counts.
     """
 
     species: str
@@ -45,6 +51,13 @@ class Track:
     name: str
     image: NDArray[Any]
     ring: float
+    counted: str = "hits"
+
+    @property
+    def total(self) -> str:
+        """The sum over the image, in words."""
+        total = self.image.sum()
+        return "1 hit" if total == 1 and self.counted == "hits" else f"{total:.0f} {self.counted}"
 
 
 def _ring_sector(r: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,7 +83,7 @@ def _phi_ticks(axes: Axes) -> None:
 
 @styled
 def example(track: Track, r: Axis, phi: Axis) -> Figure:
-    """Draw one track's image twice: left in (r, φ), right the same hits around the track.
+    """Draw one track's image twice: left in (r, φ) or (θ, φ), right the same around the track.
 
     Parameters
     ----------
@@ -123,14 +136,12 @@ def example(track: Track, r: Axis, phi: Axis) -> Figure:
     right.set(
         xlim=(-limit, limit),
         ylim=(-limit, limit),
-        xlabel=f"$u - u_\\mathrm{{track}}$ [{r.unit}]",
-        ylabel=f"$v - v_\\mathrm{{track}}$ [{r.unit}]",
+        xlabel=f"{_ACROSS[r.name][0]} [{r.unit}]",
+        ylabel=f"{_ACROSS[r.name][1]} [{r.unit}]",
     )
     right.set_box_aspect(1)
-    hits = int(track.image.sum())
     figure.suptitle(
-        f"{SYMBOL[track.species]}   $p$ = {track.momentum / 1000:.1f} GeV/$c$,   "
-        f"{hits} hit{'' if hits == 1 else 's'}",
+        f"{SYMBOL[track.species]}   $p$ = {track.momentum / 1000:.1f} GeV/$c$,   {track.total}",
         x=0.02,
         ha="left",
         fontsize=13,
@@ -139,16 +150,20 @@ def example(track: Track, r: Axis, phi: Axis) -> Figure:
 
 
 @styled
-def means(images: dict[str, tuple[NDArray[np.float64], int]], r: Axis, phi: Axis) -> Figure:
+def means(
+    images: dict[str, tuple[NDArray[np.float64], int]], r: Axis, phi: Axis, counted: str = "hits"
+) -> Figure:
     """Draw the mean image of each species, all in one colour scale.
 
     Parameters
     ----------
     images : dict
-        For each species its mean image (bins in r, bins in φ) and the number of tracks; a
+        For each species its mean image (bins in r or θ, bins in φ) and the number of tracks; a
         species without tracks has an empty panel that says so.
     r, phi : Axis
         The images' axes.
+    counted : str
+        What the images count.
     """
     columns = min(3, len(images))
     rows = -(-len(images) // columns)
@@ -179,21 +194,25 @@ def means(images: dict[str, tuple[NDArray[np.float64], int]], r: Axis, phi: Axis
     figure.supylabel(_label(r), fontsize=13)
     if shown is not None:
         bar = figure.colorbar(shown, ax=grid, shrink=0.9, pad=0.02)
-        bar.set_label("mean hits a bin")
+        bar.set_label(f"mean {counted} a bin")
         bar.outline.set_edgecolor(INK)
     return figure
 
 
 @styled
-def profiles(images: dict[str, tuple[NDArray[np.float64], int]], r: Axis) -> Figure:
-    """Draw the mean number of hits in each ring of the image against its radius.
+def profiles(
+    images: dict[str, tuple[NDArray[np.float64], int]], r: Axis, counted: str = "hits"
+) -> Figure:
+    """Draw the mean number of hits in each row of the image, a ring, against its r or θ.
 
     Parameters
     ----------
     images : dict
         As for `means`.
     r : Axis
-        The radial axis.
+        The row axis.
+    counted : str
+        What the images count.
     """
     figure = Figure(figsize=(7.6, 3.3))
     axes = figure.subplots()
@@ -207,7 +226,7 @@ def profiles(images: dict[str, tuple[NDArray[np.float64], int]], r: Axis) -> Fig
                 label=SYMBOL[species],
                 baseline=None,
             )
-    axes.set(xlabel=_label(r), ylabel="mean hits in the ring", xlim=(r.low, r.high))
+    axes.set(xlabel=_label(r), ylabel=f"mean {counted} in the ring", xlim=(r.low, r.high))
     axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(ncols=3, loc="upper left")

@@ -32,6 +32,9 @@ TRUTH: Mapping[str, type] = {"species": np.int16, "pdg": np.int32}
 #: Features (float32) of all images: MeV, none, e, tracks in the event.
 FEATURES = ("p", "eta", "charge", "n_tracks")
 
+#: Unit of the channel `expected_other`, in photons.
+DENSITY_UNIT = 1e-3
+
 
 def analytic_features(riches: Sequence[str]) -> dict[str, int | None]:
     """Features that images in Cherenkov coordinates have from the analytic reconstruction.
