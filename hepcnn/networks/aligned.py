@@ -87,8 +87,7 @@ class Ridge(nn.Module):
 
     def forward(self, images: Tensor, row: Tensor) -> Tensor:
         """From images (B, C, H, W) and expected rows (B, K) to numbers (B, K, D)."""
-        with torch.autocast(images.device.type, enabled=False):
-            filtered = self._filtered(images.float(), row.float())
+        filtered = self.filtered(images, row)
         amplitude = filtered @ self.waves
         waves = amplitude[..., 1:].unflatten(-1, (-1, 2))
         around = self.around(filtered)
@@ -101,8 +100,13 @@ class Ridge(nn.Module):
         light = (row >= 0).unsqueeze(-1)
         return torch.cat(told, dim=1).unflatten(0, row.shape) * light
 
-    def _filtered(self, images: Tensor, row: Tensor) -> Tensor:
+    def filtered(self, images: Tensor, row: Tensor) -> Tensor:
         """Filters at each hypothesis, of the image interpolated along θ: (B·K, filters, W)."""
+        # Always in 32 bits: in 16 a row has not even a whole number's precision.
+        with torch.autocast(images.device.type, enabled=False):
+            return self._filtered(images.float(), row.float())
+
+    def _filtered(self, images: Tensor, row: Tensor) -> Tensor:
         batch, _, height, width = images.shape
         # Rows of contiguous numbers, and one with nothing in it for all that is outside.
         table = functional.pad(_weighed(images), (0, 0, 0, 0, 0, 1))
