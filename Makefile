@@ -11,7 +11,7 @@ RUN     = PATH="$(CURDIR)/$(BIN):$$PATH"
 
 demo: $(VENV)/.ready
 	$(RUN) snakemake --cores $(CORES) --quiet host rules --rerun-incomplete
-	@cat results/tasks/rich_pid/tables/printout_lecture_cnn.txt
+	@cat results/tasks/rich_pid/tables/printout_ours.txt
 	@echo "The report: results/report.html"
 
 test: $(VENV)/.ready check
