@@ -23,10 +23,8 @@ FEATURES = ("p", "eta", "n_tracks")
 #: How far the float32 scores of an example may be from a sum of 1.
 TOLERANCE = 1e-4
 
-_ATTRIBUTES = (
-    *("task", "method", "altered", "classes", "prior", "temperature"),
-    *("cutflow", "provenance"),
-)
+_STATISTICS = ("classes", "prior", "temperature", "cutflow")
+_ATTRIBUTES = ("task", "method", "altered", *_STATISTICS, "provenance")
 
 
 @dataclass(frozen=True, eq=False)
