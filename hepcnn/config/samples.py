@@ -23,7 +23,8 @@ class RichSimulation(Settings):
 
     Where no source is named, a default is a round number: momenta for the median of 7 to 8 GeV and
     the mean of 12 to 15 GeV of LHCb's long tracks, tracks between the means of Run 1 (30 to 40) and
-    of Run 3 (four to five times as many), tracking errors for 0.4 mrad of each photon's angle.
+    of Run 3 (four to five times as many). Momenta, tracking errors and the number of
+    unreconstructed tracks are tuned together: `simulation.rich.background` says to what.
     """
 
     events: Count = 400
@@ -36,9 +37,10 @@ class RichSimulation(Settings):
     """RMS of the events' activity over its mean (several collisions an event); 0: all alike."""
     spectrum: Literal["lognormal", "flat"] = "lognormal"
     """Momentum spectrum: log-normal as LHCb's long tracks, or flat in momentum."""
-    momentum_median: Positive = 7500.0
-    """Median of the log-normal spectrum before the range is applied (MeV)."""
-    momentum_width: Positive = 0.95
+    momentum_median: Positive = 7000.0
+    """Median of the log-normal spectrum before the range is applied (MeV). With the defaults, what
+    is left has a median of 7.9 GeV and a mean of 12.1 GeV."""
+    momentum_width: Positive = 1.0
     """Width of the log-normal spectrum in ln p."""
     momentum_range: Range = (2000.0, 100000.0)
     """Lowest and highest momentum generated (MeV)."""
@@ -59,7 +61,7 @@ class RichSimulation(Settings):
     """Mean number of random hits an event, in each RICH."""
     tracking_angle: NonNegative = 0.3
     """Error of the track's direction at high momentum (mrad, each projection)."""
-    tracking_scattering: NonNegative = 3.0
+    tracking_scattering: NonNegative = 5.0
     """Error of the track's direction from multiple scattering: this over p (mrad GeV)."""
     tracking_position: NonNegative = 0.5
     """Error of the track's position at the entry (mm, each projection)."""
