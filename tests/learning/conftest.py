@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hepcnn.config import validate
+from hepcnn.detector.particles import SPECIES
 from hepcnn.learning.training import train
 
 
@@ -52,8 +53,36 @@ def make_config():
 def run(make_config, shards, tmp_path):
     """Train; the folder of the results."""
 
-    def runner(name="out", images=None, **settings):
-        train(images or shards, make_config(**settings), "pid", "mlp", tmp_path / name)
+    def runner(name="out", images=None, network="mlp", **settings):
+        train(images or shards, make_config(**settings), "pid", network, tmp_path / name)
         return tmp_path / name
+
+    return runner
+
+
+@pytest.fixture
+def analytic_shards(make_shards, tmp_path):
+    """Images of two views with all that a network can be given beside them."""
+    (tmp_path / "analytic").mkdir()
+    return make_shards(
+        tmp_path / "analytic",
+        classes=SPECIES,
+        views=("rich1", "rich2"),
+        channels=("hits", "expected_other"),
+        events=200,
+        analytic=True,
+    )
+
+
+#: A network that uses all of it.
+OURS = {"aligned": {"options": {"rows": 2, "filters": 4}, "features": ["p", "log_local"]}}
+
+
+@pytest.fixture
+def run_ours(run, analytic_shards):
+    """Train our network; the folder of the results."""
+
+    def runner(name="out", **settings):
+        return run(name, analytic_shards, "aligned", **{"networks": OURS} | settings)
 
     return runner

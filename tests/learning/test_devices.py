@@ -26,6 +26,12 @@ def test_two_processes_train_as_one(run, make_config, capfd):
     np.testing.assert_allclose(*rows, rtol=1e-3)
 
 
+def test_two_processes_train_ours_as_one(run_ours):
+    one, two = run_ours("one", epochs=1), run_ours("two", epochs=1, devices=2)
+    rows = [np.loadtxt(f / "history.csv", delimiter=",", skiprows=1) for f in (one, two)]
+    np.testing.assert_allclose(*rows, rtol=0.02)
+
+
 @pytest.mark.parametrize(
     ("capabilities", "precision"),
     [({}, "32-true"), ({"avx512_bf16": True}, "bf16-mixed"), ({"amx_bf16": True}, "bf16-mixed")],

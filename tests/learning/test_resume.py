@@ -93,6 +93,17 @@ def test_early_stopping_goes_on(run, monkeypatch, when):
     assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
 
 
+def test_ours_goes_on(run_ours, monkeypatch):
+    settings = {"epochs": 3, "schedule": "cosine", "balance": "class"}
+    whole = run_ours("whole", **settings)
+    with monkeypatch.context() as patch:
+        interrupted(patch, 2)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            run_ours("killed", **settings)
+    killed = run_ours("killed", **settings)
+    assert (killed / "checkpoint.ckpt").read_bytes() == (whole / "checkpoint.ckpt").read_bytes()
+
+
 def test_other_settings_begin_anew(run, tmp_path, monkeypatch, capfd):
     with monkeypatch.context() as patch:
         interrupted(patch, 2)

@@ -53,6 +53,51 @@ def test_history_is_of_the_validation_split_and_the_best_weights(run, shards, tm
     assert last["validation_balanced_accuracy"] == pytest.approx(np.mean(efficiencies))
 
 
+def test_ours_learns_what_can_be_learnt(run_ours, analytic_shards, tmp_path):
+    """Through views, channels, features and expected rows, to the file of predictions."""
+    folder = run_ours(epochs=1)
+    assert history(folder)[-1]["validation_accuracy"] > 0.9
+    predict(analytic_shards, folder / "checkpoint.ckpt", tmp_path / "p.h5", "validation")
+    scored = read_predictions(tmp_path / "p.h5")
+    known = scored.label >= 0
+    true = scored.scores[known, scored.label[known]]
+    assert history(folder)[-1]["validation_loss"] == pytest.approx(-np.log(true).mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize("balance", ["none", "class"])
+def test_the_temperature_calibrates_the_validation_split(run, shards, tmp_path, balance):
+    folder = run(balance=balance, epochs=8, learning_rate=0.03)
+    trained = Checkpoint.load(folder / "checkpoint.ckpt")
+    predict(shards, folder / "checkpoint.ckpt", tmp_path / "p.h5", "validation")
+    scored = read_predictions(tmp_path / "p.h5")
+    assert scored.temperature == trained.temperature != 1
+    known = scored.label >= 0
+    log, label = np.log(scored.scores[known].astype(float)), scored.label[known]
+    weights = 1 / np.bincount(label)[label] if balance == "class" else np.ones(len(label))
+
+    def loss(temperature):
+        tempered = log / temperature
+        tempered -= np.logaddexp.reduce(tempered, axis=1)[:, np.newaxis]
+        return -(weights * tempered[np.arange(len(label)), label]).sum()
+
+    assert loss(trained.temperature) < min(loss(0.8 * trained.temperature), loss(1)) + 1e-6
+    assert loss(trained.temperature) < loss(1.25 * trained.temperature)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"features": ["p"]}, "network 'mlp': it takes no features"),
+        ({"architecture": "aligned"}, "network 'aligned': it needs the expected angles"),
+        ({"views": ["rich2"]}, "views: the images have no 'rich2'"),
+    ],
+)
+def test_what_a_network_does_not_take_or_lacks_is_an_error(run, tmp_path, network, message):
+    with pytest.raises(InputError, match=message):
+        run(networks={"mlp": network})
+    assert not list(tmp_path.glob("out/*"))
+
+
 def test_equal_seeds_give_equal_bytes(run):
     first = files(run("a", seed=1))
     assert set(first) == {"checkpoint.ckpt", "history.csv"}
