@@ -51,11 +51,12 @@ def test_a_wrong_key_or_value_is_named_with_what_would_be_right(data, words):
     broken(data, *words)
 
 
-def test_the_default_file_is_valid_and_a_printed_configuration_reads_back(tmp_path):
-    printed = CliRunner().invoke(main, ["config", "--config", "config.yaml"])
+@pytest.mark.parametrize("file", ["config.yaml", "workflow/rich.yaml"])
+def test_our_files_are_valid_and_a_printed_configuration_reads_back(tmp_path, file):
+    printed = CliRunner().invoke(main, ["config", "--config", file])
     assert printed.exit_code == 0, printed.output
     (tmp_path / "c.yaml").write_text(printed.stdout)
-    assert load(tmp_path / "c.yaml") == load("config.yaml")
+    assert load(tmp_path / "c.yaml") == load(file)
 
 
 def test_the_schema_describes_every_key():
