@@ -43,6 +43,31 @@ WRONG = [
     ({"samples": {"a": {"simulate": {"events": 2, "shards": 3}}}}, ["shards: 3", "events (2)"]),
     ({"samples": {"a": {"simulate": {"mixture": {"kaon": 0}}}}}, ["mixture", "above 0"]),
     ({"tasks": {"t": POLAR | {"networks": {"majority": {}}}}}, ["majority", "baseline"]),
+    ({"tasks": {"t": POLAR | {"robustness": ["dark"]}}}, ["no sample 'dark'"]),
+    ({"tasks": {"t": POLAR | {"tables": {"ablation": ["majorty"]}}}}, ["'majority'"]),
+    (
+        {"tasks": {"t": POLAR | {"baselines": ["majority", "likelihood_global"]}}},
+        ["likelihood_global need", "'rich_polar' is in detector coordinates"],
+    ),
+    (
+        {"tasks": {"t": POLAR | {"networks": {"n": {"images": "rich_polr"}}}}},
+        ["networks.n.images", "'rich_polar'"],
+    ),
+    (
+        {
+            "images": {"a": {"sample": "rich"}, "b": {"sample": "rich", "rich": ["rich2"]}},
+            "tasks": {"t": {"images": "a", "networks": {"n": {"images": "b"}}}},
+        },
+        ["t.networks.n.images", "not of the same tracks", "must_cross"],
+    ),
+    (
+        {"images": {"i": {"sample": "rich", "channels": ["expected_other"]}}},
+        ["no 'expected_other' in detector coordinates"],
+    ),
+    (
+        {"images": {"i": {"sample": "rich", "required": ["rich2"]}}},
+        ["required: rich2 is not in 'rich'"],
+    ),
 ]
 
 
