@@ -66,19 +66,6 @@ class Signals(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def keep_below(
-    largest: float, offsets: Offsets, hit: Indices, theta: Floats32, phi: Floats32
-) -> None:
-    """Leave out, in place, the photon candidates whose angle is not below the largest."""
-    n = first = 0
-    for j in range(offsets.size - 1):
-        for c in range(first, offsets[j + 1]):
-            hit[n], theta[n], phi[n] = hit[c], theta[c], phi[c]
-            n += 1 if theta[c] < largest else 0
-        first, offsets[j + 1] = offsets[j + 1], n
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
 def signals(
     o: Mirrors,
     axes: Floats,
@@ -160,10 +147,10 @@ def signals(
                 )
                 for h in range(_SPECIES):
                     pull = (theta[c] - angle[j, h]) / sigma[j, h]
-                    a = 0.0
+                    x[start + i, h] = 0.0
                     if abs(pull) < CUT:
                         a = emitted[j, h] * density / sigma[j, h] * math.exp(-0.5 * pull * pull)
-                    x[start + i, h] = math.expm1(a * (2 * math.pi) ** -1.5)
+                        x[start + i, h] = math.expm1(a * (2 * math.pi) ** -1.5)
             start = end
     return first, number[:n].copy(), x[:n].copy()
 
@@ -183,10 +170,10 @@ def _angular_density(
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def total(
-    offsets: Offsets, hit: Indices, x: Floats32, choice: NDArray[np.int8], background: Floats
+    offsets: Offsets, hit: Indices, x: Floats32, choice: NDArray[np.int8], hits: int
 ) -> Floats:
-    """Expected photons ν in each hit's pixel with every track at its chosen hypothesis."""
-    nu = background.copy()
+    """Photons that all tracks at their chosen hypotheses make expect in each hit's pixel."""
+    nu = np.zeros(hits)
     for j in range(choice.size):
         if choice[j] != BELOW:
             for c in range(offsets[j], offsets[j + 1]):
@@ -247,7 +234,7 @@ def each_alone(
     photons : float64 array (n, 6)
         Expected detected photons.
     nu : float64 array (k,)
-        Of `total` for this choice.
+        Expected photons ν in the hits' pixels: `total` for this choice, and the background.
     choice : int8 array (n,)
         A hypothesis for each track.
     """

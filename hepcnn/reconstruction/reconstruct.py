@@ -20,9 +20,10 @@ from hepcnn.detector.geometry import RichGeometry
 from hepcnn.detector.optics import plane_coordinates
 from hepcnn.detector.particles import SPECIES
 from hepcnn.detector.pixels import pixel_type
+from hepcnn.detector.radiator import detected_spectrum
 from hepcnn.errors import InputError
 from hepcnn.events.schema import RICHES, RichEvents
-from hepcnn.reconstruction.background import Grid, estimate, grid_of
+from hepcnn.reconstruction.background import FLOOR, Grid, estimate, grid_of
 from hepcnn.reconstruction.expected import Expected, expected_light
 from hepcnn.reconstruction.likelihood import (
     HYPOTHESES,
@@ -30,7 +31,6 @@ from hepcnn.reconstruction.likelihood import (
     Signals,
     each_alone,
     expected_from_others,
-    keep_below,
     maximise,
     signals,
     total,
@@ -42,8 +42,10 @@ Floats32 = NDArray[np.float32]
 
 #: Largest angle of photon candidates in each RICH (rad).
 LARGEST_ANGLE = {"rich1": 0.064, "rich2": 0.036}
-#: Candidates are looked for this much farther from the ring's centre on the plane than the
-#: paraxial R/2 · θ: tilted planes stretch rings by up to 10 %.
+#: Signals are looked for up to so many times the angle at β = 1: 5σ above it.
+_REACH = 1.25
+#: And this much farther from the ring's centre on the plane than the paraxial R/2 · θ: tilted
+#: planes stretch rings by up to 10 %.
 _STRETCH = 1.2
 #: Searches of the global likelihood, each with a new estimate of the background.
 PASSES = 2
@@ -107,7 +109,6 @@ class _Rich(NamedTuple):
     axes: Floats
     grid: Grid
     window: float
-    largest: float
     emission: Floats
     direction: Floats
     expected: Expected
@@ -134,6 +135,7 @@ def reconstruct(
     geometry: Mapping[str, RichGeometry],
     riches: Sequence[str],
     largest_angle: Mapping[str, float] = LARGEST_ANGLE,
+    background: bool = True,
 ) -> Reconstruction:
     """Reconstruct a chunk of events.
 
@@ -146,8 +148,11 @@ def reconstruct(
     riches : sequence of str
         Those to use; the likelihood is that of the hits in all of them.
     largest_angle : mapping of str to float
-        By RICH, the angle (rad) up to which candidates are found: beyond the largest expected
-        angle by some σ, or signals will be lost.
+        By RICH, the angle (rad) below which candidates are returned. The likelihood does not
+        depend on it.
+    background : bool
+        Whether there is a background to estimate; if not, the least that a pixel expects stands
+        for it.
 
     Raises
     ------
@@ -164,21 +169,23 @@ def reconstruct(
     for event in range(len(events)):
         tracks = slice(events.track_offsets[event], events.track_offsets[event + 1])
         lit = {rich: _light(part, event, tracks) for rich, part in parts.items()}
-        solution = _solve(parts, lit, event, photons[tracks])
-        local[tracks], final[tracks], best[tracks], nu, background = solution
+        solution = _solve(parts, lit, event, photons[tracks], background)
+        local[tracks], final[tracks], best[tracks], nu, level = solution
         for rich, part in parts.items():
-            here = slice(part.offsets[event], part.offsets[event + 1])
+            found = lit[rich]
             other = expected_from_others(
-                lit[rich].offsets,
-                lit[rich].hit,
-                tuple(lit[rich].signals),
+                found.offsets,
+                found.hit,
+                tuple(found.signals),
                 best[tracks],
                 nu[rich],
-                background[rich],
+                level[rich],
             )
-            hit = part.hit[here][lit[rich].hit]
-            count = np.diff(lit[rich].offsets)
-            rows[rich].append((count, hit, lit[rich].theta, lit[rich].phi, other))
+            below = found.theta < largest_angle[rich]
+            hit = part.hit[part.offsets[event] :][found.hit]
+            columns = (hit, found.theta, found.phi, other)
+            count = np.diff(np.concatenate([[0], np.cumsum(below)])[found.offsets])
+            rows[rich].append((count, *(column[below] for column in columns)))
     return Reconstruction(
         {rich: part.expected.angle.astype(np.float32) for rich, part in parts.items()},
         {rich: part.expected.photons.astype(np.float32) for rich, part in parts.items()},
@@ -207,6 +214,7 @@ def _check_segments(events: RichEvents, riches: Sequence[str]) -> None:
 def _prepare(events: RichEvents, geometry: RichGeometry, rich: str, largest: float) -> _Rich:
     """What does not depend on the event, and the hits of this RICH."""
     mirrors, grid = mirrors_of(geometry), grid_of(geometry)
+    reach = max(largest, _REACH * float(detected_spectrum(geometry).mean_angle(1.0)))
     entry, direction, exit = (
         events.tracks[f"{rich}_{part}"].astype(np.float64)
         for part in ("entry", "direction", "exit")
@@ -236,8 +244,7 @@ def _prepare(events: RichEvents, geometry: RichGeometry, rich: str, largest: flo
         mirrors,
         at[1:] - at[0],
         grid,
-        _STRETCH * np.tan(largest) / 2,
-        largest,
+        _STRETCH * np.tan(reach) / 2,
         (entry + exit) / 2,
         direction,
         expected_light(geometry, entry, direction, exit, events.tracks["p"]),
@@ -257,9 +264,9 @@ def _light(part: _Rich, event: int, tracks: slice) -> _Lit:
     emission, direction = part.emission[tracks], part.direction[tracks]
     offsets = np.zeros(len(emission) + 1, np.int64)
     split = int(part.split[event])
-    found = candidates(part.mirrors, part.window, emission, direction, hits, split, offsets)
-    keep_below(part.largest, offsets, *found)
-    hit, theta, phi = (column[: offsets[-1]] for column in found)
+    hit, theta, phi = candidates(
+        part.mirrors, part.window, emission, direction, hits, split, offsets
+    )
     lit = signals(
         part.mirrors,
         part.axes,
@@ -280,7 +287,11 @@ def _light(part: _Rich, event: int, tracks: slice) -> _Lit:
 
 
 def _solve(
-    parts: Mapping[str, _Rich], lit: Mapping[str, _Lit], event: int, photons: Floats
+    parts: Mapping[str, _Rich],
+    lit: Mapping[str, _Lit],
+    event: int,
+    photons: Floats,
+    background: bool,
 ) -> tuple[Floats, Floats, NDArray[np.int8], dict[str, Floats], dict[str, Floats]]:
     """Local and global ln L, the solution, and by RICH its ν and the background in each hit."""
     spans, start = {}, 0
@@ -290,25 +301,26 @@ def _solve(
         start += count
     every = _merged([lit[rich].signals for rich in parts], [spans[rich].start for rich in parts])
     choice = np.full(len(photons), PION, np.int8)
-    none = np.zeros(start)
 
-    def background() -> Floats:
-        signal = total(*every, choice, none)
-        return np.concatenate(
-            [none[:0]]
-            + [
-                estimate(part.area[here], part.cell[here], part.grid.smooth, signal[spans[rich]])
-                for rich, part in parts.items()
-                for here in [slice(part.offsets[event], part.offsets[event + 1])]
-            ]
-        )
+    def expect() -> tuple[Floats, Floats]:
+        """The signal of the tracks as they are chosen, and the background beside it."""
+        signal = total(*every, choice, start)
+        if not background:
+            return signal, np.full(start, FLOOR)
+        levels = [np.empty(0)]
+        for rich, part in parts.items():
+            here = slice(part.offsets[event], part.offsets[event + 1])
+            own = signal[spans[rich]]
+            levels.append(estimate(part.area[here], part.cell[here], part.grid.smooth, own))
+        return signal, np.concatenate(levels)
 
-    level = background()
-    local = each_alone(*every, photons, total(*every, choice, level), choice)
-    for again in range(PASSES):
-        level = background() if again else level
-        maximise(*every, photons, total(*every, choice, level), choice)
-    nu = total(*every, choice, level)
+    signal, level = expect()
+    local = each_alone(*every, photons, signal + level, choice)
+    maximise(*every, photons, signal + level, choice)
+    for _ in range(PASSES - 1):
+        signal, level = expect()
+        maximise(*every, photons, signal + level, choice)
+    nu = total(*every, choice, start) + level
     final = each_alone(*every, photons, nu, choice)
     return (
         local,
