@@ -61,7 +61,7 @@ class RichSimulation(Settings):
     """Mean number of random hits an event, in each RICH."""
     tracking_angle: NonNegative = 0.3
     """Error of the track's direction at high momentum (mrad, each projection)."""
-    tracking_scattering: NonNegative = 5.0
+    tracking_scattering: NonNegative = 4.5
     """Error of the track's direction from multiple scattering: this over p (mrad GeV)."""
     tracking_position: NonNegative = 0.5
     """Error of the track's position at the entry (mm, each projection)."""
