@@ -85,13 +85,14 @@ def cherenkov_images(
                 settings.channels,
             )
         except OverflowError as error:
-            track = kept[error.args[1]]
+            track = kept[error.args[0]]
             event = int(np.searchsorted(events.track_offsets, track, "right")) - 1
             run, subrun, number = events.key[event]
             raise InputError(
                 f"run {run}, subrun {subrun}, event {number}, track "
-                f"{track - events.track_offsets[event]}: {error.args[0]} in {rich}; images hold at "
-                f"most {_MOST}: 'shape' needs more bins"
+                f"{track - events.track_offsets[event]}: a bin of {rich} has more than {_MOST} "
+                f"hits, or more than {_MOST * DENSITY_UNIT:.1f} photons expected from others: "
+                "'shape' needs more bins"
             ) from error
         features |= _window_features(
             found, rich, kept, geometry[rich], events.tracks["p"].astype(np.float64)
@@ -138,7 +139,7 @@ def theta_phi_images(
     Raises
     ------
     OverflowError
-        If a value does not fit 16 bits: what it is, and the position of the image.
+        If a value does not fit 16 bits; its argument is the position of the image.
     InputError
         If the images are too large.
     """
@@ -147,8 +148,8 @@ def theta_phi_images(
     offsets = np.zeros(len(tracks) + 1, np.int64)
     narrow = shape[0] * shape[1] <= 1 << 16
     pixel: npt.NDArray[np.unsignedinteger] = np.empty(most, np.uint16 if narrow else np.uint32)
-    sums = {"hits": np.empty(most), "expected_other": np.empty(most)}
-    _bin(
+    value = np.empty((most, len(channels)), np.uint16)
+    overflow = _bin(
         candidates.offsets,
         candidates.theta,
         candidates.phi,
@@ -158,37 +159,33 @@ def theta_phi_images(
         math.pi if split == 0 else 0.0,
         shape[0] / largest,
         shape,
+        channels.index("hits") if "hits" in channels else -1,
+        channels.index("expected_other") if "expected_other" in channels else -1,
         offsets,
         pixel,
-        sums["hits"],
-        sums["expected_other"],
+        value,
     )
-    n = int(offsets[-1])
-    unit = {"hits": 1.0, "expected_other": DENSITY_UNIT}
-    value = np.stack([np.rint(sums[name][:n] / unit[name]) for name in channels], axis=1)
-    if value.size and value.max() > _MOST:
-        at, channel = divmod(int(value.argmax()), len(channels))
-        image = int(np.searchsorted(offsets, at, "right")) - 1
-        raise OverflowError(f"{channels[channel]} of {value.max():.0f}", image)
-    if "hits" in channels:
-        return Sparse(offsets, pixel[:n], value.astype(np.uint16))
-    seen = value.any(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(seen)])[offsets]
-    return Sparse(offsets, pixel[:n][seen], value[seen].astype(np.uint16))
+    if overflow >= 0:
+        raise OverflowError(overflow)
+    return Sparse(offsets, pixel[: offsets[-1]], value[: offsets[-1]])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _bin(  # type: ignore[no-untyped-def]
-    first, theta, phi, other, tracks, mirrored, shift, per_theta, shape, offsets, pixel, count,
-    density,
+    first, theta, phi, other, tracks, mirrored, shift, per_theta, shape, hits, density, offsets,
+    pixel, value,
 ):  # fmt: skip
-    """Add up each track's candidates in all pixels, then list those that are not empty."""
+    """Add up each track's candidates in all pixels, then list those that are not empty.
+
+    `hits` and `density` are the columns of `value` for the channels, −1 for one that is not there.
+    Returns the first image with a value that does not fit, or −1.
+    """
     rows, columns = shape
     pixels = rows * columns
     per_turn = columns / (2.0 * math.pi)
     # The spare pixel is for candidates beyond the last row.
-    number, total = np.zeros(pixels + 1, np.int64), np.zeros(pixels + 1)
-    occupied = np.empty(pixels + 1, np.int64)
+    number, total = np.zeros(pixels + 1, np.int32), np.zeros(pixels + 1)
+    occupied = np.empty(pixels + 1, np.int32)
     stored = 0
     for i in range(len(tracks)):
         for c in range(first[tracks[i]], first[tracks[i] + 1]):
@@ -205,12 +202,23 @@ def _bin(  # type: ignore[no-untyped-def]
         for at in range(pixels):
             occupied[found] = at
             found += min(number[at], 1)
+        largest = 0.0
         for k in range(found):
             at = occupied[k]
-            pixel[stored], count[stored], density[stored] = at, number[at], total[at]
+            expected = np.rint(total[at] / DENSITY_UNIT)
+            pixel[stored] = at
+            if hits >= 0:
+                value[stored, hits] = number[at]
+                largest = max(largest, number[at])
+            if density >= 0:
+                value[stored, density] = np.int64(expected)
+                largest = max(largest, expected)
+            stored += 1 if hits >= 0 or expected > 0 else 0
             number[at], total[at] = 0, 0.0
-            stored += 1
+        if largest > _MOST:
+            return i
         offsets[i + 1] = stored
+    return -1
 
 
 def _window_features(
@@ -231,8 +239,8 @@ def _window_features(
         candidates.theta,
         candidates.other,
         kept,
-        angle.astype(np.float64),
-        half,
+        angle,
+        half.astype(np.float32),
         counts,
         other,
         mean,
@@ -246,21 +254,29 @@ def _window_features(
     }
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _count_windows(first, theta, other, tracks, angle, half, counts, sums, mean):  # type: ignore[no-untyped-def]
     """Candidates within each species' window, what else is expected there, and their mean θ."""
+    most = 0
+    for track in tracks:
+        most = max(most, first[track + 1] - first[track])
+    near = np.empty(most, np.bool_)
     for i in range(len(tracks)):
-        total, within = 0.0, 0
-        expected = np.zeros(angle.shape[1])
-        for c in range(first[tracks[i]], first[tracks[i] + 1]):
-            near = False
-            for h in range(angle.shape[1]):
+        own = slice(first[tracks[i]], first[tracks[i] + 1])
+        # One species after the other: the loops over candidates become SIMD.
+        angles, density, within = theta[own], other[own], near[: own.stop - own.start]
+        within[:] = False
+        for h in range(angle.shape[1]):
+            count, total = np.float32(0), np.float32(0)
+            for c in range(len(angles)):
                 # Of no light the angle is NaN, and nothing is within.
-                inside = abs(theta[c] - angle[i, h]) < half[i, h]
-                near |= inside
-                counts[i, h] += 1 if inside else 0
-                expected[h] += other[c] if inside else 0.0
-            total += theta[c] if near else 0.0
-            within += 1 if near else 0
-        sums[i] = expected
-        mean[i] = total / within if within else 0.0
+                inside = abs(angles[c] - angle[i, h]) < half[i, h]
+                within[c] |= inside
+                count += np.float32(inside)
+                total += density[c] if inside else np.float32(0)
+            counts[i, h], sums[i, h] = count, total
+        count, total = np.float32(0), np.float32(0)
+        for c in range(len(angles)):
+            count += np.float32(within[c])
+            total += angles[c] if within[c] else np.float32(0)
+        mean[i] = total / max(count, np.float32(1))
