@@ -25,6 +25,7 @@ BANDS = {
                 photoelectrons=40,
                 radius=(94, 97),
                 hits=(4000, 8000),
+                separation={20: 42, 40: 10, 60: 4.4},
             ),
             "rich2": RichBands(
                 sigma={
@@ -37,6 +38,7 @@ BANDS = {
                 photoelectrons=22,
                 radius=(126, 134),
                 hits=(1400, 2800),
+                separation={20: 108, 40: 23, 60: 10},
             ),
         },
         tracks=150,
@@ -55,6 +57,7 @@ BANDS = {
                 photoelectrons=25,
                 radius=(72, 76),
                 hits=(400, 1600),
+                separation={},
             ),
             "rich2": RichBands(
                 sigma={
@@ -67,6 +70,7 @@ BANDS = {
                 photoelectrons=18,
                 radius=(126, 134),
                 hits=(300, 1200),
+                separation={},
             ),
         },
         tracks=35,

@@ -11,6 +11,7 @@ from hepcnn.detector.radiator import detected_spectrum
 from hepcnn.report.style import INK, styled
 from hepcnn.validation.checks import Check, Row
 from hepcnn.validation.rich.setup import (
+    MARGIN,
     QUIET,
     SATURATED,
     TITLES,
@@ -23,13 +24,11 @@ from hepcnn.validation.rich.setup import (
     velocity,
 )
 
-#: Radii of saturated rings, rounded up: rings so far from a panel's edge are whole (mm).
-_MARGIN = {"rich1": 100.0, "rich2": 140.0}
 #: Species and momenta (MeV) whose light goes from nothing to 95 % of saturation.
 _RISE = {"rich1": ("pion", (2.5e3, 15e3)), "rich2": ("kaon", (14.5e3, 80e3))}
 #: Edges of the bins in sin²θ over its largest; the last bin is the reference.
 _SINE_EDGES = np.array([0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
-#: Tracks whose ring is compared, by slope across the split (low, high) and along it (largest):
+#: Tracks whose ring is compared: |x/z| or |y/z| across the split (from, to) and along it (up to);
 #: the radius falls with the slope by the optics, so it is given for the middle of the panel.
 _SLOPES = {"rich1": ((0.05, 0.15), 0.10), "rich2": ((0.04, 0.10), 0.08)}
 
@@ -50,7 +49,7 @@ def photoelectrons(setup: Setup, rng: np.random.Generator) -> Check:
             number = np.bincount(
                 own_photons(events, rich, geometry).track, minlength=events.n_tracks
             )
-            per_track[name] = number[contained(events, rich, geometry, _MARGIN[rich])]
+            per_track[name] = number[contained(events, rich, geometry, MARGIN[rich])]
         counts[rich] = number = per_track["photons"]
         laws[rich] = _sine_law(setup, rng, rich)
         title = TITLES[rich]
@@ -83,7 +82,7 @@ def _sine_law(setup: Setup, rng: np.random.Generator, rich: str) -> tuple[Floats
     number = np.bincount(own_photons(events, rich, geometry).track, minlength=events.n_tracks)
     spectrum = detected_spectrum(geometry)
     law = spectrum.photons_per_mm(velocity(events)) / spectrum.per_mm
-    whole = contained(events, rich, geometry, _MARGIN[rich])
+    whole = contained(events, rich, geometry, MARGIN[rich])
     which = np.digitize(law[whole], _SINE_EDGES)
     length = path(events, rich)[whole]
     expected, seen, lengths = (
@@ -117,16 +116,16 @@ def _draw_photoelectrons(
 def ring_radii(setup: Setup, rng: np.random.Generator) -> Check:
     """Check 5: mean distance of the photons from the track's image on the photon plane."""
     events = setup.simulate(
-        rng, 800, **QUIET, **SATURATED | {"momentum_range": (5e3, 30e3)}, tracking=False
+        rng, 800, **QUIET, **SATURATED | {"momentum_range": (10e3, 60e3)}, tracking=False
     )
     rows, radii = [], {}
     for rich, geometry in setup.geometry.items():
         photons = own_photons(events, rich, geometry)
-        _, direction, _ = segment(events, rich)
-        slope = np.abs(direction[:, :2] / direction[:, 2:])
+        entry, _, exit = segment(events, rich)
+        slope = np.abs((entry + exit)[:, :2] / (entry + exit)[:, 2:])
         across, along = slope[:, geometry.split], slope[:, 1 - geometry.split]
         (low, high), largest = _SLOPES[rich]
-        middle = contained(events, rich, geometry, _MARGIN[rich])
+        middle = contained(events, rich, geometry, MARGIN[rich])
         middle &= (low < across) & (across < high) & (along < largest)
         same = middle[photons.track] & np.isfinite(photons.radius)
         total = np.bincount(photons.track[same], photons.radius[same])

@@ -16,9 +16,11 @@ from hepcnn.provenance import record
 from hepcnn.validation.checks import Check, checks_table, write_checks
 from hepcnn.validation.rich.angle import angle_against_momentum, bias_and_closure
 from hepcnn.validation.rich.bands import bands_of
+from hepcnn.validation.rich.identification import identification
 from hepcnn.validation.rich.occupancy import occupancy
 from hepcnn.validation.rich.photoelectrons import photoelectrons, ring_radii
 from hepcnn.validation.rich.resolution import single_photon_resolution
+from hepcnn.validation.rich.separation import separation
 from hepcnn.validation.rich.setup import Setup
 
 #: The checks, in the order of the table.
@@ -29,6 +31,8 @@ CHECKS: Mapping[str, Callable[[Setup, np.random.Generator], Check]] = {
     "bias": bias_and_closure,
     "radius": ring_radii,
     "occupancy": occupancy,
+    "identification": identification,
+    "separation": separation,
 }
 
 

@@ -29,6 +29,8 @@ QUIET = {"tracks": 10, "tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0}
 SATURATED = {"mixture": {"electron": 1}, "spectrum": "flat", "momentum_range": (20e3, 60e3)}
 #: Residuals beyond this (rad) are of another photon in the same pixel.
 OUTLIER = 8e-3
+#: Radii of saturated rings, rounded up: rings so far from a panel's edge are whole (mm).
+MARGIN = {"rich1": 100.0, "rich2": 140.0}
 TITLES = {"rich1": "RICH1", "rich2": "RICH2"}
 
 
@@ -46,12 +48,15 @@ class RichBands:
         Mean radius of a saturated ring (mm).
     hits : tuple of float
         Hits an event.
+    separation : mapping
+        By momentum (GeV): K–π separation in σ by photon statistics alone, where it is known.
     """
 
     sigma: Mapping[str, Band]
     photoelectrons: float
     radius: Band
     hits: Band
+    separation: Mapping[float, float]
 
 
 @dataclass(frozen=True)
@@ -176,3 +181,22 @@ def contained(events: RichEvents, rich: str, geometry: RichGeometry, margin: flo
     # Light that meets the other half's mirror goes to the other panel.
     reach = margin / geometry.spherical_mirror.radius * 2 * path(events, rich)
     return on & (np.abs(exit[:, geometry.split]) > reach)
+
+
+def chosen(events: RichEvents, keep: Flags) -> RichEvents:
+    """Some of the events, by flags (n_events,)."""
+
+    def part(offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], Flags]:
+        number = np.diff(offsets)
+        kept = np.concatenate([[0], number[keep].cumsum()]).astype(np.int64)
+        return kept, np.repeat(keep, number)
+
+    track_offsets, tracks = part(events.track_offsets)
+    hit_offsets, hits = part(events.hit_offsets)
+    return RichEvents(
+        events.key[keep],
+        track_offsets,
+        {name: column[tracks] for name, column in events.tracks.items()},
+        hit_offsets,
+        {name: column[hits] for name, column in events.hits.items()},
+    )

@@ -1,0 +1,134 @@
+"""Check 7 and the separation: what the likelihood makes of the events."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hepcnn.detector.particles import SPECIES, species_of
+from hepcnn.reconstruction.reconstruct import reconstruct
+from hepcnn.report.style import SPECIES_COLOUR, styled
+from hepcnn.validation.checks import Check, Row
+from hepcnn.validation.rich.setup import Floats, Setup
+
+KAON = SPECIES.index("kaon")
+#: Pions and kaons alike, at all momenta alike.
+_MIXTURE = {
+    "mixture": {"pion": 1, "kaon": 1},
+    "momentum_median": 15e3,
+    "momentum_width": 1.5,
+    "momentum_range": (2e3, 100e3),
+}
+#: Events, reconstructed so many at a time.
+_EVENTS, _CHUNK = 150, 15
+#: Fraction of the pions of a momentum bin that pass the tighter cut.
+MISID = 0.05
+#: Edges of the bins in momentum (GeV); thresholds of both gases are among them.
+_EDGES = (2, 2.65, 3.3, 4.4, 6, 8, 9.3, 10.5, 12.5, 15.6, 17.5, 20, 25, 30, 40, 50, 60, 80, 100)
+#: Where nothing is near a threshold or too fast, and where something is (GeV).
+_PLATEAU, _SLOW, _TURN_ON, _FAST = (15.6, 50), (2, 2.65), (8, 10.5), (60, 100)
+
+
+def identification(setup: Setup, rng: np.random.Generator) -> Check:
+    """Check 7: K→K and π→K of the global likelihood against momentum.
+
+    Below the pions' threshold of RICH1 nothing tells the two apart; kaons that do not yet shine,
+    or hardly, are told by light that is missing; above 60 GeV the rings become alike.
+    """
+    parts = []
+    for _ in range(_EVENTS // _CHUNK):
+        events = setup.simulate(rng, _CHUNK, **_MIXTURE)
+        found = reconstruct(events, setup.geometry, list(setup.geometry))
+        seen = np.any([np.isfinite(events.tracks[f"{r}_entry"][:, 0]) for r in setup.geometry], 0)
+        columns = (events.tracks["p"] / 1e3, found.log_global[:, KAON], events.tracks["pdg"])
+        parts.append([column[seen] for column in columns])
+    p, delta, pdg = (np.concatenate(column) for column in zip(*parts, strict=True))
+    kaon = species_of(pdg) == KAON
+
+    plateau, slow, turn_on, fast = (
+        rates(p, delta, kaon, np.array(edges))
+        for edges in (_PLATEAU, _SLOW, _TURN_ON, _FAST)
+    )  # fmt: skip
+    at = f"K→K at {100 * MISID:g} % π→K"
+    rows = (
+        Row(f"K→K of Δ ln L > 0, {_span(_PLATEAU)}", plateau["efficiency"][0], 0.85, 1.0),
+        Row(f"π→K of Δ ln L > 0, {_span(_PLATEAU)}", plateau["misid"][0], 0.0, 0.1),
+        Row(f"{at}, {_span(_PLATEAU)}", plateau["tight"][0], 0.85, 1.0),
+        Row(f"{at}, {_span(_SLOW)} less that", slow["tight"][0] - plateau["tight"][0], -1.0, -0.4),
+        Row(
+            f"K→K of Δ ln L > 0, {_span(_TURN_ON)} less {_span(_PLATEAU)}",
+            turn_on["efficiency"][0] - plateau["efficiency"][0],
+            -0.5,
+            -0.01,
+        ),
+        Row(f"{at}, {_span(_FAST)} less {_span(_PLATEAU)}",
+            fast["tight"][0] - plateau["tight"][0], -0.8, -0.05),
+    )  # fmt: skip
+    curve = rates(p, delta, kaon, np.array(_EDGES))
+    return Check(
+        "identification",
+        "K→K and π→K against momentum: dips near the thresholds, loss above 60 GeV",
+        rows,
+        lambda: _draw(curve),
+    )
+
+
+def _span(edges: tuple[float, float]) -> str:
+    return f"{edges[0]:g} to {edges[1]:g} GeV"
+
+
+def rates(p: Floats, delta: Floats, kaon: NDArray[np.bool_], edges: Floats) -> dict[str, Floats]:
+    """Efficiencies and misIDs in bins of momentum.
+
+    Parameters
+    ----------
+    p, delta : array (n,)
+        Momenta, and ln L(K) − ln L(π).
+    kaon : bool array (n,)
+        Kaons; the others are pions.
+    edges : array (k + 1,)
+        Of the bins, in the unit of p.
+
+    Returns
+    -------
+    dict of array (k,)
+        ``efficiency`` K→K and ``misid`` π→K of Δ ln L > 0; ``tight``: K→K where `MISID` of the
+        bin's pions pass. NaN without kaons or pions.
+    """
+    found: dict[str, list[float]] = {"efficiency": [], "misid": [], "tight": []}
+    for low, high in pairwise(edges):
+        here = (low <= p) & (p < high)
+        kaons, pions = delta[here & kaon], delta[here & ~kaon]
+        if not (len(kaons) and len(pions)):
+            kaons = pions = np.full(1, np.nan)
+        cut = np.quantile(pions, 1 - MISID)
+        for name, values in (
+            ("efficiency", kaons > 0),
+            ("misid", pions > 0),
+            ("tight", kaons > cut),
+        ):
+            found[name].append(float(np.mean(values)) if np.isfinite(cut) else np.nan)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+@styled
+def _draw(curve: dict[str, Floats]) -> Figure:
+    figure = Figure(figsize=(7.0, 3.8))
+    axes = figure.subplots()
+    tight = rf"K $\to$ K at {100 * MISID:g}% $\pi\to$ K"
+    for name, colour, line, label in (
+        ("efficiency", SPECIES_COLOUR["kaon"], "-", r"K $\to$ K, $\Delta\ln L>0$"),
+        ("tight", SPECIES_COLOUR["kaon"], "--", tight),
+        ("misid", SPECIES_COLOUR["pion"], "-", r"$\pi\to$ K, $\Delta\ln L>0$"),
+    ):
+        axes.stairs(
+            curve[name], _EDGES, baseline=None, color=colour, linestyle=line, linewidth=1.6,
+            label=label,
+        )  # fmt: skip
+    axes.set(xscale="log", xlabel=r"$p$ [GeV/$c$]", ylabel="fraction", ylim=(0, 1.05))
+    axes.set_xticks([2, 5, 10, 20, 50, 100], labels=["2", "5", "10", "20", "50", "100"])
+    axes.legend(loc="center right")
+    return figure
