@@ -182,13 +182,14 @@ def test_a_deleted_file_is_made_again_alone_with_what_follows(project, deleted, 
     assert project.planned() == Counter(planned | FINAL)
 
 
-def test_the_same_configuration_and_seed_give_the_same_tables(finished, tmp_path):
-    again = Project(tmp_path)
-    again.run()
+def test_the_same_configuration_and_seed_give_the_same_tables(finished, project):
+    for folder in ("results", ".snakemake"):
+        shutil.rmtree(project.folder / folder)
+    project.run()
     tables = sorted((finished.folder / "results" / "tasks").rglob("*.csv"))
     assert len(tables) > 5
     for table in tables:
-        twin = again.folder / table.relative_to(finished.folder)
+        twin = project.folder / table.relative_to(finished.folder)
         assert twin.read_bytes() == table.read_bytes(), table.name
 
 
