@@ -63,7 +63,7 @@ def cherenkov_images(
     InputError
         If the segments of the tracks are not known, or a value is above 65535.
     """
-    # The image may end below the rings; what the likelihood sees does not.
+    # The image may end below the rings; the windows of the features do not.
     largest = {
         str(rich): max(LARGEST_ANGLE[rich], 1e-3 * settings.angle[rich]) for rich in settings.rich
     }

@@ -3,13 +3,16 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import uproot
+import yaml
 
 from hepcnn.config import PolarImages, RichSimulation, Sample
+from hepcnn.detector import geometry as geometry_module
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
@@ -304,7 +307,7 @@ def test_every_option_changes_the_images(events, option):
 
 
 def test_images_reach_as_far_as_is_asked(events):
-    """Beyond the angles that the likelihood needs, too; what it says does not change."""
+    """Up to any angle; the features do not depend on it."""
     wide, _ = rich_images(events, GEOMETRY, settings(angle={"rich1": 128.0, "rich2": 36.0}))
     plain, _ = rich_images(events, GEOMETRY, settings())
     rows = dense(wide.views["rich1"])[:, 0].sum(axis=(0, 2))
@@ -312,7 +315,10 @@ def test_images_reach_as_far_as_is_asked(events):
     # The outer half is three times as large; some of it is off the panels.
     assert rows[32:].sum() > 1.2 * rows[:32].sum()
     assert rows[60:].sum() > 0
-    np.testing.assert_allclose(wide.features["log_global"], plain.features["log_global"], atol=1e-3)
+    near, _ = rich_images(events, GEOMETRY, settings(angle={"rich1": 20.0, "rich2": 10.0}))
+    for name, column in plain.features.items():
+        for other in (wide, near):
+            np.testing.assert_allclose(other.features[name], column, rtol=1e-4, atol=1e-3)
 
 
 def test_too_much_in_a_bin_names_the_track(events, monkeypatch):
@@ -404,3 +410,21 @@ def test_a_shard_holds_images_and_features(events, images, tmp_path):
     np.testing.assert_array_equal(
         batch["expected"][:, 1, :, 1], images.features["photons_rich2"][:8]
     )
+
+
+def test_the_resolution_is_part_of_a_shards_origin(events, tmp_path):
+    """Windows and likelihoods depend on it: other constants make other images."""
+    source = Path(geometry_module.__file__).parent / "lhcb-run3.yaml"
+    layout = yaml.safe_load(source.read_text(encoding="utf-8"))
+    write_events(tmp_path / "a.root", [events.part(0, 1)], {})
+    made = []
+    for scattering in (3.0, 6.0):
+        layout["rich1"]["resolution"]["tracking_scattering"] = scattering
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(layout), encoding="utf-8")
+        sample = Sample(files=["*.root"], geometry=str(tmp_path / "own.yaml"))
+        path = tmp_path / f"{scattering}.h5"
+        convert([str(tmp_path / "a.root")], sample, settings(), path)
+        made.append(ImageSet(path))
+    assert made[0].ids != made[1].ids
+    counts = [images.features("counts_rich1") for images in made]
+    assert counts[0].sum() < counts[1].sum()
