@@ -186,10 +186,10 @@ def make_results(
             paths = []
             for method in task.methods:
                 origin = {"inputs": inputs[task.images_of(method)]}
-                for altered in ("", *task.robustness):
-                    made_up = make_predictions(method, n=tracks, altered=altered)
-                    made = origin | {"id": f"{name}-{method}{altered}"}
-                    file = f"predictions@{altered}.h5" if altered else "predictions.h5"
+                for sample in ("", *task.robustness):
+                    made_up = make_predictions(method, n=tracks, altered=sample)
+                    made = origin | {"id": f"{name}-{method}{sample}"}
+                    file = f"predictions@{sample}.h5" if sample else "predictions.h5"
                     paths.append(folder / method / file)
                     write_predictions(paths[-1], replace(made_up, task=name, provenance=made))
                 if method in task.networks:

@@ -67,7 +67,7 @@ def separation(
         if reference:
             over = _misid_at(roc) / _misid_at(curves[reference])
             grid[1, 0].plot(_EFFICIENCIES, over, **line)
-    for value in misid:
+    for value in (m for m in misid if m > 0):
         axes.axhline(value, color=INK, linewidth=0.6, alpha=0.35)
     axes.set_yscale("log")
     axes.set(xlim=(0, 1), ylim=(10 ** np.floor(np.log10(max(lowest / 3, 1e-5))), 1))
@@ -121,7 +121,7 @@ def merits(
         Draw 0 to 100 %; otherwise to the highest point.
     """
     methods = [m for m in look if any(m in by_method for by_method in values.values())]
-    height = max(0.42, 0.13 * len(methods))
+    height = max(0.42, 0.1 * len(methods))
     figure = Figure(figsize=(7.6, height * len(values) + 1.2 + 0.2 * -(-len(methods) // 4)))
     axes = figure.subplots()
     for place, method in enumerate(methods):

@@ -270,8 +270,8 @@ def _predictions(folder: Path, settings: Task, method: str, altered: str = "") -
     found = read_predictions(path)
     if found.altered != altered:
         raise InputError(
-            f"{path}: of the sample '{found.altered or 'of the task itself'}', not of "
-            f"'{altered or 'the task itself'}'; predict again"
+            f"{path}: of the altered sample '{found.altered}' where '{altered}' is expected ('' is "
+            "the task's own); predict again"
         )
     part = found.provenance.get("settings", {}).get("part", "test")
     if part != "test" and not altered:

@@ -124,14 +124,14 @@ def looks(
     networks: Sequence[str], analytic: Sequence[str], controls: Sequence[str]
 ) -> dict[str, Look]:
     """Give each method its look: networks in colours, analytic methods in ink, controls in grey."""
-    markers, lines = "os^Dv<>p", ("--", ":", "-.")
+    markers, lines = "os^Dv<>p", ("--", ":", "-.", "-")
     chosen = {
         name: Look(COLOURS[i % len(COLOURS)], markers[i % 8], "-" if i < len(COLOURS) else "-.")
         for i, name in enumerate(networks)
     }
-    for names, colour, shapes in ((analytic, INK, "dhHX"), (controls, CONTROL, "xP+*")):
+    for names, colour, shapes in ((analytic, INK, "dXPs"), (controls, CONTROL, "xP+*")):
         for i, name in enumerate(names):
-            chosen[name] = Look(colour, shapes[i % 4], lines[i % len(lines)])
+            chosen[name] = Look(colour, shapes[i % 4], lines[i % 4])
     return chosen
 
 

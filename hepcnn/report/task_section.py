@@ -64,7 +64,7 @@ def task_section(task: TaskResults, studio: Studio) -> TaskSection:
     analytic = [m for m in sample.methods if m not in (*sample.networks, *sample.controls)]
     look = looks(sample.networks, analytic, sample.controls)
     mixture = sample.mixture.name
-    shown = [m for m in sample.methods if m not in sample.controls]
+    shown = [m for m in sample.methods if m in (*sample.networks, kaon_figures.GLOBAL)]
     return TaskSection(
         name=task.name,
         settings=task.settings,

@@ -122,7 +122,7 @@ def test_a_momentum_bin_without_tracks_is_nan(make_predictions):
 
 def test_ablation_is_the_gain_over_the_step_before(make_predictions):
     methods = ("a", "b", "c")
-    task = Task(images="rich_polar", networks=dict.fromkeys(methods, {}), baselines=[])
+    task = Task(images="rich_polar", networks={m: {} for m in methods}, baselines=[])
     made = [make_predictions(m, power=power) for m, power in zip(methods, (1, 2, 3), strict=True)]
     sample, merits, rows = compared(made, task)
     steps = ["a", "c", "b"]

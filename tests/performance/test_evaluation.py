@@ -10,6 +10,7 @@ from hepcnn.performance.species import loss
 from hepcnn.store.predictions import write_predictions
 
 METHODS = ("lecture_cnn", "majority", "momentum_prior")
+SIMULATED = {"simulate": {}}
 
 
 def evaluated(predictions, **tables):
@@ -39,6 +40,26 @@ def test_every_table_that_is_promised_is_written_and_nothing_else(tmp_path, pred
             assert path.read_bytes() == content
     evaluate_files(paths, validate({}), "rich_pid", folder)
     assert all(path.read_bytes() == content for path, content in first.items())
+
+
+def test_a_task_with_steps_and_altered_samples_has_two_tables_more(tmp_path, make_predictions):
+    settings = {
+        "images": "rich_polar",
+        "robustness": ["dark"],
+        "tables": {"ablation": ["majority", "lecture_cnn"]},
+    }
+    config = validate(
+        {"tasks": {"rich_pid": settings}, "samples": {"dark": SIMULATED, "rich": SIMULATED}}
+    )
+    paths = [tmp_path / f"{m}@{a}.h5" for m in METHODS for a in ("", "dark")]
+    for path in paths:
+        method, _, sample = path.stem.partition("@")
+        write_predictions(path, make_predictions(method, n=400, altered=sample))
+    folder = tmp_path / "tables"
+    evaluate_files(paths, config, "rich_pid", folder)
+    promised = table_paths(folder, config.tasks["rich_pid"])
+    assert sorted(promised) == sorted(str(p) for p in folder.iterdir())
+    assert {"ablation.json", "robustness.json"} <= {p.name for p in folder.iterdir()}
 
 
 def test_the_order_of_tracks_does_not_matter(predictions, make_predictions):
@@ -166,6 +187,15 @@ def test_working_points_of_a_control_without_an_image_say_why_there_are_none(pre
     for row in network[2:]:
         assert float(row["misid"]) <= float(row["asked"].split()[1]) / 100
         assert row["cut"] == str(round(float(row["cut"]), 3))
+
+
+@pytest.mark.parametrize("methods", [METHODS[:1], METHODS[1:2], METHODS])
+def test_one_event_and_one_method_make_all_tables(make_predictions, methods):
+    _, rows = evaluated([make_predictions(m, n=40) for m in methods])
+    assert set(TOGETHER) < set(rows)
+    for row in rows["kaon_efficiency"]:
+        assert row["method"] in methods
+    assert len(rows["comparison"]) == 6 * len(methods) * (len(methods) - 1) // 2
 
 
 def test_one_track_makes_all_tables(make_predictions):

@@ -5,7 +5,7 @@ import pytest
 
 from hepcnn.config import Task
 from hepcnn.errors import InputError
-from hepcnn.performance.sample import select
+from hepcnn.performance.sample import select, select_altered
 
 TASK = Task(images="rich_polar")
 METHODS = ("lecture_cnn", "majority", "momentum_prior")
@@ -98,3 +98,45 @@ def test_no_track_in_range_is_an_error(make_predictions):
     p.features["p"][:] = 1000
     with pytest.raises(InputError, match="no track of electron"):
         select([p], TASK, "rich_pid")
+
+
+ROBUST = Task(images="rich_polar", robustness=["dark", "dead"])
+
+
+def altered(make, *without):
+    """Predictions of two methods on the nominal and two altered samples, but for some."""
+    return [
+        make(m, n=100, altered=a, seed=1 + len(a))
+        for a in ("dead", "", "dark")
+        for m in METHODS[:2]
+        if (m, a) not in without
+    ]
+
+
+def test_altered_samples_are_told_apart_and_come_in_the_tasks_order(make_predictions):
+    given = altered(make_predictions)
+    nominal, others = (f(given, ROBUST, "rich_pid") for f in (select, select_altered))
+    assert list(others) == ["dark", "dead"]
+    assert all(s.methods == METHODS[:2] for s in (nominal, *others.values()))
+    own = make_predictions("lecture_cnn", n=100, seed=5)
+    np.testing.assert_array_equal(others["dark"].label, select([own], TASK, "rich_pid").label)
+
+
+def test_a_method_without_an_altered_sample_is_named_with_it(make_predictions):
+    given = altered(make_predictions, ("majority", "dead"))
+    with pytest.raises(InputError, match=r"no predictions of majority .* 'dead'.*--altered dead"):
+        select_altered(given, ROBUST, "rich_pid")
+    with pytest.raises(InputError, match=r"no predictions of lecture_cnn, majority .* 'dark'"):
+        select_altered([p for p in given if not p.altered], ROBUST, "rich_pid")
+
+
+def test_an_altered_sample_that_the_task_does_not_name_is_refused(make_predictions):
+    with pytest.raises(InputError, match="altered sample 'dead'; task 'rich_pid' names no such"):
+        select_altered(altered(make_predictions), TASK, "rich_pid")
+
+
+def test_methods_must_be_on_the_same_tracks_of_an_altered_sample_too(make_predictions):
+    given = altered(make_predictions)
+    given[1] = taken(given[1], slice(3, None))
+    with pytest.raises(InputError, match="must be on the same tracks"):
+        select_altered(given, ROBUST, "rich_pid")

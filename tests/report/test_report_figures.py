@@ -10,7 +10,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from hepcnn.performance.curves import roc
+from hepcnn.performance.curves import Roc, roc
 from hepcnn.report import comparisons, curves, matrices, pictures, style
 from hepcnn.report.curves import History, Points
 from hepcnn.report.pictures import Track
@@ -174,6 +174,52 @@ def test_merits_place_each_method_at_its_value() -> None:
     values = {"accuracy": {"net": (0.9, 0.01), "majority": (0.7, np.nan)}}
     (axes,) = comparisons.merits(values, LOOK).axes
     assert [c.lines[0].get_xdata()[0] for c in axes.containers] == [0.9, 0.7]
+
+
+def test_a_reference_gets_the_ratios_to_it_below() -> None:
+    """A method that lets twice as many pions through at every efficiency is at 2."""
+    score = np.linspace(1, 0, 200)
+    reference = Roc(0.4 * (1 - score), 1 - score, score)
+    twice = Roc(0.8 * (1 - score), 1 - score, score)
+    curves_ = {"net": twice, "likelihood": reference}
+    _, ratio = comparisons.separation(curves_, LOOK, [0.05], [], "likelihood").axes
+    net, own = (line.get_ydata() for line in ratio.lines)
+    np.testing.assert_allclose(net, 2)
+    np.testing.assert_allclose(own, 1)
+
+
+def test_a_reference_without_kaons_has_no_ratio() -> None:
+    empty = roc(NOTHING, np.zeros(3))
+    _, ratio = comparisons.separation({"net": empty}, LOOK, [0.0, 0.1], [], "net").axes
+    assert np.isnan(ratio.lines[0].get_ydata()).all()
+
+
+def test_differences_are_drawn_both_ways_and_coloured_where_significant() -> None:
+    found = {("a", "b"): (0.021, 0.004, True), ("a", "c"): (np.nan, np.nan, False)}
+    (axes,) = comparisons.differences(["a", "b", "c"], found).axes
+    cells = {t.get_position(): t.get_text() for t in axes.texts}
+    assert cells == {
+        (1, 0): "+2.1\n±0.4",
+        (0, 1): "−2.1\n±0.4",
+        (2, 0): "n/a",
+        (0, 2): "n/a",
+    }
+    assert [patch.get_alpha() > 0 for patch in axes.patches] == [True, True, False, False]
+
+
+def test_reliability_draws_every_method_and_the_diagonal() -> None:
+    curve = tuple(np.array([0.1, 0.9]) for _ in range(4))
+    figure = comparisons.reliability({"a": {"net": curve}, "b": {"net": curve}}, LOOK)
+    for axes in figure.axes:
+        assert list(axes.lines[0].get_xdata()) == [0, 1]
+        np.testing.assert_array_equal(axes.containers[0].lines[0].get_xdata(), curve[0])
+
+
+def test_merits_can_end_at_the_highest_point() -> None:
+    values = {"nominal": {"net": (0.05, 0.01)}}
+    (axes,) = comparisons.merits(values, LOOK, "misID", whole=False).axes
+    assert 0.06 <= axes.get_xlim()[1] < 0.1
+    assert axes.get_xlabel() == "misID [%]"
 
 
 def test_confusion_has_true_species_in_columns() -> None:

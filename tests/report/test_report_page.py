@@ -14,17 +14,19 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from hepcnn.config import Config, Network, Task
+from hepcnn.config import Config, Network, Tables, Task
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
-from hepcnn.report import style
+from hepcnn.report import curves, style
 from hepcnn.report.image_section import mean_images, ring_radius
+from hepcnn.report.merit_figures import headline
 from hepcnn.report.page import build_report
 from hepcnn.report.results import read_results
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions, write_predictions
 from hepcnn.store.shard import Skipped
+from hepcnn.validation.checks import Check, Row, checks_table, write_checks
 
 Make = Callable[..., Config]
 
@@ -86,6 +88,12 @@ def page(results: tuple[Path, Config]) -> str:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw figures for the page only."""
     monkeypatch.setattr(style, "save", lambda *_: None)
+
+
+@pytest.fixture
+def undrawn(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no figure at all: for what the page says beside them."""
+    monkeypatch.setattr(style, "svg", lambda _: "<svg/>")
 
 
 def _linked(page: str) -> list[str]:
@@ -174,6 +182,88 @@ def test_hostile_names_several_tasks_image_sets_and_a_shard_left_over(
     assert "The task has one method" in reader.text
     assert "1 other shard in the folder of plain" in reader.text
     assert "9999.h5" not in reader.text
+
+
+@pytest.fixture(scope="module")
+def everything(make_results: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config]:
+    """Results with an ablation, an altered sample, the global likelihood and a validation."""
+    folder = tmp_path_factory.mktemp("everything") / "results"
+    task = Task(
+        images="rich_polar",
+        networks={"first": Network(architecture="mlp"), "second": Network(architecture="mlp")},
+        baselines=["majority"],
+        robustness=["dark"],
+        tables=Tables(ablation=["first", "second"]),
+    )
+    config = make_results(folder, {"rich_pid": task}, tracks=500, events=8)
+    rows = (Row("σ (mrad)", 0.3, 0.2, 0.4),), (Row("hits", 7.0, 1.0, 5.0),)
+    checks = [
+        Check(name, "a sentence", row, lambda: curves.momentum({"pion": np.array([5000.0])}))
+        for name, row in zip(("resolution", "occupancy"), rows, strict=True)
+    ]
+    made = {"id": "checked", "stage": "validate", "inputs": {}}
+    write_checks(folder / "validation" / "rich", checks_table(checks, "Checks"), checks, made)
+    return folder, config.model_copy(update={"validation": ["rich"]})
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_ablation_robustness_and_validation_are_shown(
+    everything: tuple[Path, Config], tmp_path: Path
+) -> None:
+    page = _build(everything[1], tmp_path)
+    reader = Reader(page)
+    ids = {attributes.get("id") for _, attributes in reader.tags}
+    assert {"task-1-ablation", "task-1-robustness", "validation-1"} <= ids
+    assert "1 of 2 checks pass" in re.sub(r"\s+", " ", reader.text)
+    assert "occupancy: failed." in reader.text
+    links = {a["download"] for a in reader.all("a") if "download" in a}
+    assert {"ablation.csv", "robustness.csv", "checks.csv", "reliability.csv"} <= links
+    for text in ("predictions@dark.h5", "validation/rich", "checked"):
+        assert text in reader.text
+    images = [a["src"] or "" for a in reader.all("img")]
+    assert sum(src.startswith("data:image/png;base64,") for src in images) == 2
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        ("tasks/rich_pid/first/predictions@dark.h5", "--altered dark"),
+        ("validation/rich/checks.json", "hepcnn validate rich"),
+        ("validation/rich/figures/occupancy.png", "hepcnn validate rich"),
+    ],
+)
+def test_a_missing_check_or_altered_sample_is_named(
+    everything: tuple[Path, Config], tmp_path: Path, missing: str, command: str
+) -> None:
+    folder = tmp_path / "results"
+    shutil.copytree(everything[0], folder)
+    (folder / missing).unlink()
+    with pytest.raises(InputError, match=re.escape(missing)) as error:
+        read_results(everything[1].model_copy(update={"output": str(folder)}))
+    assert command in str(error.value)
+
+
+def test_tables_made_of_other_altered_predictions_are_refused(
+    everything: tuple[Path, Config], tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    shutil.copytree(everything[0], folder)
+    path = folder / "tasks" / "rich_pid" / "first" / "predictions@dark.h5"
+    write_predictions(path, replace(read_predictions(path), provenance={"id": "another"}))
+    with pytest.raises(InputError, match="made of other predictions"):
+        read_results(everything[1].model_copy(update={"output": str(folder)}))
+
+
+def test_the_headline_says_who_is_best_and_who_is_not_worse(
+    everything: tuple[Path, Config],
+) -> None:
+    """Two networks with the same scores are alike, and both better than the majority class."""
+    found = headline(read_results(everything[1]).tasks["rich_pid"])
+    assert (found.network, found.misid) == ("first", "5")
+    assert (found.better, found.alike, found.worse) == (["majority"], ["second"], [])
+    assert [m.misid for m in found.merits] == ["1", "3", "5", "10"]
+    assert found.merits[2].others == {"majority": "5.0 ± 0.0"}
+    assert all(m.better for m in found.merits)
 
 
 def test_no_task_two_views_and_species_without_tracks(
