@@ -17,6 +17,18 @@ import hepcnn
 _PACKAGE = Path(hepcnn.__file__).parent
 #: Modules that change no stage's output by themselves: the settings' values count, not their form.
 _NEUTRAL = ("hepcnn.config", "hepcnn.errors", "hepcnn.progress", "hepcnn.provenance")
+#: Libraries whose versions can change a result.
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "numba",
+    "awkward",
+    "uproot",
+    "h5py",
+    "torch",
+    "lightning",
+)
 
 
 def digest(data: Any) -> str:
@@ -92,7 +104,7 @@ def versions() -> dict[str, str]:
         found["git"] = git.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         pass  # installed without its repository: the package's version says it all
-    for name in ("numpy", "numba", "awkward", "uproot", "h5py", "torch", "lightning"):
+    for name in _LIBRARIES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

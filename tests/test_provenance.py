@@ -44,8 +44,8 @@ STAGES = {
         ("imaging/polar.py", {"convert"}),
         ("simulation/rich/photons.py", {"simulate"}),
         ("detector/geometry.py", {"simulate", "convert", "report"}),
-        # It lies beside the particles, which the tables import.
-        ("detector/lhcb-run3.yaml", {"simulate", "convert", "evaluate", "report"}),
+        # It lies beside the particles, which all stages import.
+        ("detector/lhcb-run3.yaml", set(STAGES)),
         ("performance/intervals.py", {"evaluate", "report"}),
         ("report/page.html", {"report"}),
         ("config/tasks.py", set()),
