@@ -64,6 +64,9 @@ def test_unknown_key_names_place_and_nearest(run3):
         (lambda d: d["rich1"]["efficiency"]["quantum"].pop(), "differ in length"),
         (lambda d: d["rich1"]["efficiency"]["quantum_wavelength"].reverse(), "does not rise"),
         (lambda d: d["rich1"]["spherical_mirror"].update(radius=float("nan")), "radius"),
+        (lambda d: d["rich1"].pop("resolution"), "rich1.resolution"),
+        (lambda d: d["rich1"]["resolution"]["photon"].pop(), "angle and photon differ in length"),
+        (lambda d: d["rich2"]["resolution"]["angle"].reverse(), "angle does not rise"),
     ],
 )
 def test_impossible_values_are_refused(run3, change, message):

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from hepcnn.detector.geometry import load_geometry
-from hepcnn.detector.pixels import digitise, number_of_pixels, sensitive_fraction
+from hepcnn.detector.pixels import (
+    digitise,
+    fill_factor,
+    number_of_pixels,
+    pixel_centres,
+    pixel_type,
+    sensitive_fraction,
+)
 
 GEOMETRIES = {
     (name, rich): geometry
@@ -65,3 +72,26 @@ def test_nowhere_is_no_pixel():
     u = np.array([np.nan, 1e9, -1e9, np.inf, 739.3])
     assert (digitise(geometry, u, np.full(5, 13.2))[0] == -1).all()
     assert digitise(geometry, np.empty(0), np.empty(0))[0].size == 0
+
+
+@pytest.mark.parametrize("key", GEOMETRIES, ids="-".join)
+def test_all_pixels_of_a_panel(key):
+    """Each centre is that of a pixel of its own, and together they are the sensitive area."""
+    geometry = GEOMETRIES[key]
+    centre, kind = pixel_centres(geometry)
+    pixel, same = digitise(geometry, *centre.T)
+    assert len(np.unique(pixel)) == len(pixel)
+    np.testing.assert_allclose(same, centre, atol=1e-9)
+    np.testing.assert_array_equal(pixel_type(geometry, *centre.T), kind)
+    area = (np.array([p.size for p in geometry.pixels])[kind] ** 2).sum()
+    half_u, half_v = geometry.photon_plane.half_size
+    assert area / (4 * half_u * half_v) == pytest.approx(sensitive_fraction(geometry))
+
+
+def test_types_of_pixel():
+    """The first type in the list whose part holds a point; none beside the panel."""
+    geometry = load_geometry("lhcb-run3")["rich2"]
+    v = np.array([0.0, -369, 370, -686, 687, np.nan])
+    kind = pixel_type(geometry, np.zeros(6), v)
+    np.testing.assert_array_equal(kind, [0, 0, 1, 1, -1, -1])
+    assert fill_factor(geometry.pixels[0]) == pytest.approx((23 / 26.4) ** 2)
