@@ -1,5 +1,6 @@
 # make demo   set up everything, run the default workflow, end with results/report.html
 # make test   set up everything, run the checks and the tests
+# make validate   check the simulated RICH against published figures, then the slow tests
 PYTHON ?= python3
 VENV   ?= .venv
 CORES  ?= 2
@@ -26,6 +27,7 @@ bench: $(VENV)/.ready
 	$(RUN) python -m benchmarks
 
 validate: $(VENV)/.ready
+	$(RUN) hepcnn validate rich -o results/validation/rich
 	$(RUN) pytest -m validate
 
 # Wheels only: nothing is compiled. The constraints pin one set of versions seen to work together.

@@ -264,23 +264,6 @@ def test_single_photon_resolution():
         assert abs(theta.mean()) < 0.05, rich
 
 
-@pytest.mark.validate
-@pytest.mark.parametrize(
-    ("switches", "bands"),
-    [
-        ({"emission": False, "pixel": False}, {"rich1": (0.58, 0.70), "rich2": (0.26, 0.36)}),
-        ({"chromatic": False, "pixel": False}, {"rich1": (0.20, 0.42), "rich2": (0.20, 0.30)}),
-        ({"chromatic": False, "emission": False}, {"rich1": (0.43, 0.50), "rich2": (0.16, 0.23)}),
-        ({}, TOTAL),
-    ],
-    ids=["chromatic", "emission", "pixel", "total"],
-)
-def test_terms_of_the_resolution(switches, bands):
-    for rich, (theta, _) in residuals(600, **switches).items():
-        low, high = bands[rich]
-        assert low < theta.std() < high, rich
-
-
 def test_emission_in_the_middle_gives_no_bias_in_azimuth():
     for rich, (theta, phi) in residuals(80, chromatic=False, pixel=False).items():
         which = np.floor((phi / np.pi + 1) * 8).astype(int) % 16

@@ -19,8 +19,8 @@ from hepcnn.validation.rich.setup import (
     TITLES,
     Floats,
     Setup,
+    expected,
     own_photons,
-    velocity,
 )
 
 #: Turn-ons are looked for at these momenta, relative to the threshold.
@@ -29,7 +29,7 @@ _TURN_ON = (0.8, 2.5)
 _CLEAR = 1.1
 #: Edges of the bins in momentum of the curves (MeV), and photons that make a point.
 _EDGES = np.geomspace(1e3, 150e3, 25)
-_POINT = 500
+_POINT = 800
 #: Slices of the azimuth.
 _SLICES = 16
 
@@ -41,16 +41,14 @@ def angle_against_momentum(setup: Setup, rng: np.random.Generator) -> Check:
     the threshold's momentum do not come through the magnet to RICH2.
     """
     curves = setup.simulate(
-        rng, 1200, **QUIET, mixture="flat", tracking=False,
-        momentum_median=15e3, momentum_width=2.0, momentum_range=(1e3, 150e3),
+        rng, 2500, **QUIET, mixture="flat", tracking=False,
+        momentum_median=40e3, momentum_width=2.0, momentum_range=(1e3, 150e3),
     )  # fmt: skip
     species, p = species_of(curves.tracks["pdg"]), curves.tracks["p"].astype(np.float64)
     rows, points, below = [], {}, 0
     for rich, geometry in setup.geometry.items():
         photons = own_photons(curves, rich, geometry)
-        residual = (
-            photons.theta - detected_spectrum(geometry).mean_angle(velocity(curves))[photons.track]
-        )
+        residual = photons.theta - expected(curves, geometry)[0][photons.track]
         for index, particle in enumerate(PARTICLES):
             mine = species[photons.track] == index
             limit = _CLEAR * _threshold(geometry, particle.mass)
@@ -98,14 +96,14 @@ def _binned(p: Floats, values: Floats) -> tuple[Floats, Floats]:
 def _turn_on(setup: Setup, rng: np.random.Generator, rich: str, index: int) -> tuple[float, int]:
     """Measured over expected turn-on of a species, and photons of tracks clearly below it."""
     particle, geometry = PARTICLES[index], setup.geometry[rich]
-    expected = _threshold(geometry, particle.mass)
-    bounds = tuple(factor * expected for factor in _TURN_ON)
+    limit = _threshold(geometry, particle.mass)
+    bounds = tuple(factor * limit for factor in _TURN_ON)
     events = setup.simulate(
         rng, 300, **QUIET, mixture={particle.name: 1}, tracking=False,
         spectrum="flat", momentum_range=bounds,
     )  # fmt: skip
     photons = own_photons(events, rich, geometry)
-    p = events.tracks["p"].astype(np.float64)[photons.track] / expected
+    p = events.tracks["p"].astype(np.float64)[photons.track] / limit
     clear = p > _CLEAR
     if np.count_nonzero(clear) < _POINT:
         return np.nan, int(np.count_nonzero(p < 0.95))
@@ -135,16 +133,12 @@ def _draw_curves(setup: Setup, points: dict[tuple[str, int], tuple[Floats, Float
 def bias_and_closure(setup: Setup, rng: np.random.Generator) -> Check:
     """Check 4: no bias at any azimuth; a known emission point gives the angle that was traced."""
     events = setup.simulate(rng, 1500, **QUIET, **SATURATED)
-    expected = {
-        rich: detected_spectrum(geometry).mean_angle(velocity(events))
-        for rich, geometry in setup.geometry.items()
-    }
     edges = np.linspace(-np.pi, np.pi, _SLICES + 1)
     rows: list[Row] = []
     means: dict[str, Floats] = {}
     for rich, geometry in setup.geometry.items():
         photons = own_photons(events, rich, geometry)
-        residual = photons.theta - expected[rich][photons.track]
+        residual = photons.theta - expected(events, geometry)[0][photons.track]
         near = np.abs(residual) < OUTLIER
         which = np.digitize(photons.phi[near], edges[1:-1])
         total = np.bincount(which, 1e3 * residual[near], _SLICES)

@@ -68,13 +68,13 @@ BANDS = {
                     "total": (0.58, 0.75),
                 },
                 photoelectrons=18,
-                radius=(126, 134),
+                radius=(126, 136),
                 hits=(300, 1200),
                 separation={},
             ),
         },
         tracks=35,
-        peak=(0.05, 0.12),
+        peak=(0.04, 0.12),
     ),
 }
 

@@ -62,7 +62,7 @@ def identification(setup: Setup, rng: np.random.Generator) -> Check:
             f"K→K of Δ ln L > 0, {_span(_TURN_ON)} less {_span(_PLATEAU)}",
             turn_on["efficiency"][0] - plateau["efficiency"][0],
             -0.5,
-            -0.01,
+            0.0,
         ),
         Row(f"{at}, {_span(_FAST)} less {_span(_PLATEAU)}",
             fast["tight"][0] - plateau["tight"][0], -0.8, -0.05),

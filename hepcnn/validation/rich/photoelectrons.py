@@ -18,10 +18,10 @@ from hepcnn.validation.rich.setup import (
     Floats,
     Setup,
     contained,
+    expected,
     own_photons,
     path,
     segment,
-    velocity,
 )
 
 #: Species and momenta (MeV) whose light goes from nothing to 95 % of saturation.
@@ -76,21 +76,20 @@ def _sine_law(setup: Setup, rng: np.random.Generator, rich: str) -> tuple[Floats
     """Expected and seen yield a mm in bins of sin²θ, relative to saturation."""
     (species, momenta), geometry = _RISE[rich], setup.geometry[rich]
     events = setup.simulate(
-        rng, 1200, **QUIET, mixture={species: 1}, spectrum="flat", momentum_range=momenta,
+        rng, 2500, **QUIET, mixture={species: 1}, spectrum="flat", momentum_range=momenta,
         pixel=False, tracking=False,
     )  # fmt: skip
     number = np.bincount(own_photons(events, rich, geometry).track, minlength=events.n_tracks)
-    spectrum = detected_spectrum(geometry)
-    law = spectrum.photons_per_mm(velocity(events)) / spectrum.per_mm
+    law = expected(events, geometry)[1] / detected_spectrum(geometry).per_mm
     whole = contained(events, rich, geometry, MARGIN[rich])
     which = np.digitize(law[whole], _SINE_EDGES)
     length = path(events, rich)[whole]
-    expected, seen, lengths = (
+    wanted, seen, lengths = (
         np.bincount(which, x, len(_SINE_EDGES) + 1)[1:-1]
         for x in (length * law[whole], number[whole], length)
     )
-    scale = expected[-1] / seen[-1]
-    return expected / lengths, scale * seen / lengths
+    scale = wanted[-1] / seen[-1]
+    return wanted / lengths, scale * seen / lengths
 
 
 @styled

@@ -18,6 +18,7 @@ from hepcnn.validation.rich.setup import (
     TITLES,
     Floats,
     Setup,
+    expected,
     own_photons,
     velocity,
 )
@@ -62,10 +63,11 @@ def single_photon_resolution(setup: Setup, rng: np.random.Generator) -> Check:
 
 def _residuals(events: RichEvents, rich: str, geometry: RichGeometry, chromatic: bool) -> Floats:
     """Reconstructed minus expected angle (rad) of the photons of tracks."""
-    spectrum, v = detected_spectrum(geometry), velocity(events)
-    expected = spectrum.mean_angle(v) if chromatic else cherenkov_angle(spectrum.mean_index, v)
+    angle, _ = expected(events, geometry)
+    if not chromatic:
+        angle = cherenkov_angle(detected_spectrum(geometry).mean_index, velocity(events))
     photons = own_photons(events, rich, geometry)
-    residual = photons.theta - expected[photons.track]
+    residual = photons.theta - angle[photons.track]
     return residual[np.abs(residual) < OUTLIER]
 
 

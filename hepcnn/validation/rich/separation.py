@@ -20,7 +20,7 @@ KAON = SPECIES.index("kaon")
 _SCAN = np.linspace(-0.02, 0.02, 9)
 #: Points to either side of the highest through which a parabola gives the maximum.
 _NEAR = 2
-#: A value may be so far from the published one.
+#: A value may be so far from the computed one.
 _TOLERANCE = 0.15
 
 
@@ -114,5 +114,5 @@ def _draw(setup: Setup, points: dict[tuple[str, float], float]) -> Figure:
             color=line.get_color(), alpha=0.2, linewidth=0,
         )  # fmt: skip
     axes.set(xlabel=r"$p$ [GeV/$c$]", ylabel=r"K–$\pi$ separation [$\sigma$]", yscale="log")
-    axes.legend(title="band: published ± 15 %")
+    axes.legend(title="band: expected ± 15 %")
     return figure
