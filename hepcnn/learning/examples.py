@@ -50,7 +50,7 @@ def predictions(
     method: str,
     prior: NDArray[np.float64],
     provenance: Mapping[str, Any],
-    temperature: float = 1.0,
+    temperature: float,
     log_likelihood: NDArray[np.float32] | None = None,
     altered: str = "",
 ) -> Predictions:
