@@ -20,11 +20,13 @@ from hepcnn.config import Config
 def command(predictions: tuple[Path, ...], config: Config, task: str, output: Path) -> None:
     """Make performance tables from the predictions of a task's networks and baselines.
 
-    Prints the PID printout of the task's first method. Writes efficiencies, purities, misIDs,
-    working points and comparisons as JSON, CSV, Markdown and LaTeX.
+    If the task names samples in `robustness`, the predictions of every method on each of them
+    belong to it. Prints the PID printout of the task's first method. Writes efficiencies, purities,
+    misIDs, working points, comparisons, calibration, ablation and robustness as JSON, CSV, Markdown
+    and LaTeX.
 
     \b
-    hepcnn evaluate results/tasks/rich_pid/*/predictions.h5 --task rich_pid -o tables
+    hepcnn evaluate results/tasks/rich_pid/*/predictions*.h5 --task rich_pid -o tables
     """
     from hepcnn.performance.evaluate import evaluate_files
 

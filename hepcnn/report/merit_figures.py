@@ -15,7 +15,7 @@ from hepcnn.report.results import TableFile, TaskResults
 from hepcnn.report.style import COLOURS, Look
 
 #: The methods that a reader compares with, where the task has them; after them the controls.
-REFERENCES = ("likelihood_global", "likelihood_local", "boosted_tree", "threshold_counting")
+REFERENCES = ("likelihood_global", "likelihood_local")
 
 
 @dataclass(frozen=True)
