@@ -138,9 +138,9 @@ class Aligned(nn.Module):
     ridges : sequence of Ridge
         One a view.
     hidden : sequence of int
-        Widths of the dense layers that make the score.
+        Widths of the dense layers on what the views tell of a hypothesis.
     joint : int
-        Width of the dense layer on all scores.
+        Width of the dense layer on all hypotheses together.
     """
 
     def __init__(
@@ -149,24 +149,32 @@ class Aligned(nn.Module):
         super().__init__()
         self.views = nn.ModuleList(ridges)
         inputs = sum(ridge.outputs for ridge in ridges) + 2 * shape.views + shape.features
-        self.score = dense(inputs, hidden, 1)
-        # All scores and features together: priors, and what one hypothesis tells of another.
-        self.joint = dense(shape.hypotheses + shape.features, (joint,), shape.hypotheses)
+        self.evidence = dense(inputs, hidden[:-1], hidden[-1])
+        # No bias: it would be the same for all.
+        self.score = nn.Linear(hidden[-1], 1, bias=False)
+        # All hypotheses together: priors, and what one tells of another.
+        together = shape.hypotheses * hidden[-1] + shape.features
+        self.joint = dense(together, (joint,), shape.hypotheses)
         for parameter in self.joint[-1].parameters():
             nn.init.zeros_(parameter)
 
     def scores(self, inputs: Inputs) -> Tensor:
         """Scores (B, K) of each hypothesis by itself."""
+        return self.score(self._evidence(inputs)).squeeze(2)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        evidence = self._evidence(inputs)
+        together = torch.cat([evidence.flatten(1), inputs.features], dim=1)
+        return self.score(evidence).squeeze(2) + self.joint(together)
+
+    def _evidence(self, inputs: Inputs) -> Tensor:
+        """What there is for and against each hypothesis: (B, K, D)."""
         images, features, expected = inputs
         row, photons = expected.unbind(-1)
         told = [view(images[:, v], row[:, v]) for v, view in enumerate(self.views)]
         told += [(row >= 0).movedim(1, 2), photons.movedim(1, 2) / _PHOTONS]
         told.append(features.unsqueeze(1).expand(-1, row.shape[2], -1))
-        return self.score(torch.cat(told, dim=2)).squeeze(2)
-
-    def forward(self, inputs: Inputs) -> Tensor:
-        scores = self.scores(inputs)
-        return scores + self.joint(torch.cat([scores, inputs.features], dim=1))
+        return functional.relu(self.evidence(torch.cat(told, dim=2)))
 
 
 def aligned(
@@ -176,7 +184,7 @@ def aligned(
     rows: int = 12,
     filters: int = 12,
     harmonics: int = 2,
-    hidden: Sequence[int] = (48,),
+    hidden: Sequence[int] = (48, 16),
     joint: int = 32,
 ) -> nn.Module:
     """Scores from a window of each view about the angle that each hypothesis lets expect.
@@ -194,9 +202,11 @@ def aligned(
         Harmonics of the azimuth φ: the first is what an error of the track's direction makes of
         a ring, the second what it makes of its width.
     hidden : sequence of int
-        Widths of the dense layers that make a hypothesis' score.
+        Widths of the dense layers on what the views and the features tell of a hypothesis, at
+        least one; its score is linear in the last.
     joint : int
-        Width of the dense layer on all scores and features, which adds to the scores.
+        Width of the dense layer on all hypotheses and the features together, which adds to the
+        scores.
     """
     for name, value, least in (
         ("rows", rows, 0),
@@ -206,6 +216,8 @@ def aligned(
     ):
         check_count(name, value, least=least)
     check_widths("hidden", hidden)
+    if not hidden:
+        raise InputError("option 'hidden': there must be at least one layer")
     if not shape.hypotheses:
         raise InputError(
             "it needs the expected angles of each hypothesis: an image set with "
