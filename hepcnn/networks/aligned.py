@@ -38,10 +38,10 @@ def _weighed(images: Tensor) -> Tensor:
     that linear filters are given: n · σ/(σ + b) at some strengths, and the number of hits n.
     The first channel is n, each other one the sum of a b over a pixel's hits.
     """
-    hits = images[:, 0]
-    maps = [hits]
-    for other in images[:, 1:].unbind(1):
-        maps += [hits * (hits / (hits + other / strength + _TINY)) for strength in _STRENGTHS]
+    hits, *others = (channel.contiguous() for channel in images.unbind(1))
+    maps, square, some = [hits], hits.square(), hits + _TINY
+    for other in others:
+        maps += [square / some.add(other, alpha=1 / strength) for strength in _STRENGTHS]
     return torch.stack(maps, dim=2)
 
 
