@@ -125,6 +125,55 @@ def pixel_centres(geometry: RichGeometry) -> tuple[Floats, NDArray[np.int64]]:
     return np.concatenate(centres), np.concatenate(kinds)
 
 
+@njit(cache=True, error_model="numpy", nogil=True)
+def _sensitive_length(x: float, size: float, count: float, pitch: float) -> float:
+    """How much of a row of tubes is sensitive from its start to a place x."""
+    tube = np.floor(x / pitch)
+    within = x - tube * pitch - (pitch - count * size) / 2
+    return count * size * tube + min(max(within, 0.0), count * size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _sensitive_part(
+    table: Floats, half_u: float, half_v: float, u: Floats, v: Floats, side: Floats, part: Floats
+) -> None:
+    for i in range(u.size):
+        part[i] = 0.0
+        if not (abs(u[i]) < half_u and abs(v[i]) < half_v):
+            continue
+        for k in range(table.shape[0]):
+            if abs(u[i]) < table[k, 3] and abs(v[i]) < table[k, 4]:
+                break
+        size, count, pitch, half = table[k, 0], table[k, 1], table[k, 2], side[i] / 2
+        along_u = _sensitive_length(u[i] + half_u + half, size, count, pitch)
+        along_u -= _sensitive_length(u[i] + half_u - half, size, count, pitch)
+        along_v = _sensitive_length(v[i] + half_v + half, size, count, pitch)
+        along_v -= _sensitive_length(v[i] + half_v - half, size, count, pitch)
+        part[i] = along_u * along_v / (side[i] * side[i])
+
+
+def sensitive_part(geometry: RichGeometry, u: Floats, v: Floats, side: Floats) -> Floats:
+    """Which part of squares on a panel is sensitive.
+
+    Parameters
+    ----------
+    geometry : RichGeometry
+        The RICH.
+    u, v : float64 array (n,)
+        Centres of the squares (mm); the type of tube there counts for all of a square.
+    side : float64 array (n,)
+        Their sides, along u and v (mm).
+
+    Returns
+    -------
+    float64 array (n,)
+        From 0 to 1; 0 for a centre off the panel, or NaN.
+    """
+    part = np.empty(u.size)
+    _sensitive_part(_table(geometry), *geometry.photon_plane.half_size, u, v, side, part)
+    return part
+
+
 def fill_factor(pixels: Pixels) -> float:
     """Part of the area of tubes of a type that is sensitive."""
     return float((pixels.count * pixels.size / pixels.pitch) ** 2)

@@ -11,6 +11,7 @@ from hepcnn.detector.pixels import (
     pixel_centres,
     pixel_type,
     sensitive_fraction,
+    sensitive_part,
 )
 
 GEOMETRIES = {
@@ -95,3 +96,23 @@ def test_types_of_pixel():
     kind = pixel_type(geometry, np.zeros(6), v)
     np.testing.assert_array_equal(kind, [0, 0, 1, 1, -1, -1])
     assert fill_factor(geometry.pixels[0]) == pytest.approx((23 / 26.4) ** 2)
+
+
+@pytest.mark.parametrize("key", GEOMETRIES, ids="-".join)
+def test_the_sensitive_part_of_squares(key):
+    """As of points spread over them, away from the edges of a type's part of the panel."""
+    geometry = GEOMETRIES[key]
+    rng = np.random.default_rng(2)
+    side = rng.uniform(2, 60, 50)
+    u, v = rng.uniform(-250, 250, (2, 50))
+    points = rng.uniform(-0.5, 0.5, (2, 50, 4000)) * side[:, None]
+    on = digitise(geometry, *(np.stack([u, v])[:, :, None] + points).reshape(2, -1))[0] >= 0
+    expected = on.reshape(50, 4000).mean(1)
+    np.testing.assert_allclose(sensitive_part(geometry, u, v, side), expected, atol=0.05)
+
+
+def test_nothing_beside_the_panel_is_sensitive():
+    geometry = load_geometry("lhcb-run3")["rich1"]
+    u = np.array([740.0, np.nan, 700.0])
+    part = sensitive_part(geometry, u, np.zeros(3), np.full(3, 26.4))
+    np.testing.assert_allclose(part, [0, 0, fill_factor(geometry.pixels[0])])

@@ -62,12 +62,9 @@ def test_no_tracks():
     assert light.angle.shape == light.photons.shape == (0, len(SPECIES))
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("lhcb-run3", 0.03), ("lhcb-run1", 0.08)])
-def test_photons_are_those_of_the_simulation(name, tolerance):
-    """Mean number of a track's photons on pixels, by species; joined to hits they are fewer.
-
-    The large tubes of Run 1 have large gaps, and the tracks are not even over them.
-    """
+@pytest.mark.parametrize("name", ["lhcb-run3", "lhcb-run1"])
+def test_photons_are_those_of_the_simulation(name):
+    """Mean number of a track's photons on pixels, by species; joined to hits they are fewer."""
     geometry = load_geometry(name)
     settings = RichSimulation(
         tracks=15, tracks_spread=0, unreconstructed=0, dark_hits=0, mixture="flat",
@@ -86,9 +83,9 @@ def test_photons_are_those_of_the_simulation(name, tolerance):
         for s in range(len(SPECIES)):
             total = expected[species == s].sum()
             assert seen[species == s].sum() == pytest.approx(
-                total, rel=tolerance, abs=4 * np.sqrt(total)
+                total, rel=0.03, abs=4 * np.sqrt(total)
             )
-        assert seen.sum() == pytest.approx(expected.sum(), rel=tolerance)
+        assert seen.sum() == pytest.approx(expected.sum(), rel=0.03)
 
 
 @pytest.mark.parametrize("rich", RICHES)
@@ -113,8 +110,8 @@ def test_a_ring_that_falls_off_the_panel_expects_less():
     gaps = (23 / 26.4) ** 2
     whole, cut = (expected_light(g, *track, p) for g in (rich, narrow))
     fraction = cut.photons[:, 2] / cut.emitted[:, 2]
-    np.testing.assert_allclose(whole.photons[:, 2] / whole.emitted[:, 2], gaps, rtol=0.07)
+    np.testing.assert_allclose(whole.photons[:, 2] / whole.emitted[:, 2], gaps, rtol=0.12)
     assert fraction.min() == 0
     assert ((fraction > 0.05) & (fraction < 0.7)).mean() > 0.1
     inside = np.abs(track[2][:, 0]) < 50
-    np.testing.assert_allclose(fraction[inside], gaps, rtol=0.07)
+    np.testing.assert_allclose(fraction[inside], gaps, rtol=0.12)

@@ -295,7 +295,7 @@ def test_an_event_of_nothing_but_noise_favours_no_light():
 def test_the_problem_is_as_hard_as_the_real_one():
     """Published for 2 to 100 GeV: 85 % of the kaons with 3 % of the pions, 95 % with 10 %."""
     species, log, momentum = [], [], []
-    for seed in range(15):
+    for seed in range(30):
         events = made(20, seed=seed)
         seen = crossing(events, "rich1")
         species.append(species_of(events.tracks["pdg"])[seen])

@@ -7,8 +7,8 @@ They are tuned, with the default settings of the momenta and of the tracking err
 a problem as LHCb's: an occupancy of 30 % at the peak of RICH1 with 150 tracks, and kaons that the
 global likelihood tells from pions about as well as published for 2 to 100 GeV, where 85 % are kept
 with 3 % of the pions and 95 % with 10 %. Reached in 600 events, default settings, 2 to 100 GeV,
-tracks that cross RICH1, cuts on ln L(K) − ln L(π): 86.6 ± 0.4 % with 3 % and 93.8 ± 0.3 % with 10 %
-(local likelihood: 86.2 % and 93.3 %). Fewer slow pions, of which those below 2.6 GeV have no light,
+tracks that cross RICH1, cuts on ln L(K) − ln L(π): 86.8 ± 0.4 % with 3 % and 93.7 ± 0.3 % with 10 %
+(local likelihood: 86.5 % and 93.4 %). Fewer slow pions, of which those below 2.6 GeV have no light,
 raise both; more background or worse directions lower both. The test
 `test_the_problem_is_as_hard_as_the_real_one` holds them.
 """
