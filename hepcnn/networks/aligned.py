@@ -70,7 +70,8 @@ class Ridge(nn.Module):
         self.rows = rows
         maps = 1 + len(_STRENGTHS) * (channels - 1)
         self.filters = nn.Parameter(torch.empty(filters, 2 * rows + 1, maps))
-        nn.init.kaiming_uniform_(self.filters, a=math.sqrt(5))
+        # Few pixels are occupied: larger than for dense images.
+        nn.init.normal_(self.filters, std=1.7 / math.sqrt(self.filters[0].numel()))
         self.around = nn.Sequential(
             nn.Conv1d(filters, filters, 3, padding=1, padding_mode="circular"),
             nn.ReLU(),
@@ -150,8 +151,10 @@ class Aligned(nn.Module):
         self.views = nn.ModuleList(ridges)
         inputs = sum(ridge.outputs for ridge in ridges) + 2 * shape.views + shape.features
         self.evidence = dense(inputs, hidden[:-1], hidden[-1])
-        # No bias: it would be the same for all.
+        # No bias: it would be the same for all. `direct`: a likelihood is linear in what is summed.
         self.score = nn.Linear(hidden[-1], 1, bias=False)
+        self.direct = nn.Linear(inputs, 1, bias=False)
+        nn.init.zeros_(self.direct.weight)
         # All hypotheses together: priors, and what one tells of another.
         together = shape.hypotheses * hidden[-1] + shape.features
         self.joint = dense(together, (joint,), shape.hypotheses)
@@ -160,21 +163,22 @@ class Aligned(nn.Module):
 
     def scores(self, inputs: Inputs) -> Tensor:
         """Scores (B, K) of each hypothesis by itself."""
-        return self.score(self._evidence(inputs)).squeeze(2)
+        return self._judge(inputs)[0]
 
     def forward(self, inputs: Inputs) -> Tensor:
-        evidence = self._evidence(inputs)
-        together = torch.cat([evidence.flatten(1), inputs.features], dim=1)
-        return self.score(evidence).squeeze(2) + self.joint(together)
+        scores, evidence = self._judge(inputs)
+        return scores + self.joint(torch.cat([evidence.flatten(1), inputs.features], dim=1))
 
-    def _evidence(self, inputs: Inputs) -> Tensor:
-        """What there is for and against each hypothesis: (B, K, D)."""
+    def _judge(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Scores (B, K), and what there is for and against each hypothesis (B, K, D)."""
         images, features, expected = inputs
         row, photons = expected.unbind(-1)
         told = [view(images[:, v], row[:, v]) for v, view in enumerate(self.views)]
         told += [(row >= 0).movedim(1, 2), photons.movedim(1, 2) / _PHOTONS]
         told.append(features.unsqueeze(1).expand(-1, row.shape[2], -1))
-        return functional.relu(self.evidence(torch.cat(told, dim=2)))
+        everything = torch.cat(told, dim=2)
+        evidence = functional.relu(self.evidence(everything))
+        return (self.score(evidence) + self.direct(everything)).squeeze(2), evidence
 
 
 def aligned(
