@@ -101,7 +101,7 @@ def estimate(area: Floats, cell: Indices, whole: Floats, signal: Floats) -> Floa
     Parameters
     ----------
     area : float64 array (n,)
-        Areas of the hits' pixels (mm²).
+        Areas of the hits' pixels (mm²); 0 for a hit that does not count.
     cell : int32 array (n,)
         Their cells.
     whole : float64 array (2, rows, columns)
@@ -110,6 +110,7 @@ def estimate(area: Floats, cell: Indices, whole: Floats, signal: Floats) -> Floa
         Photons expected from the tracks in the hits' pixels.
     """
     part = np.ones(area.size)
+    part[area == 0.0] = 0.0
     background = np.empty(area.size)
     density = np.empty(whole.shape)
     flat, sensitive = density.reshape(-1), whole.reshape(-1)
@@ -121,5 +122,5 @@ def estimate(area: Floats, cell: Indices, whole: Floats, signal: Floats) -> Floa
         for i in range(area.size):
             b = max(flat[cell[i]] / max(sensitive[cell[i]], 1e-9) * area[i], FLOOR)
             background[i] = b
-            part[i] = b / -math.expm1(-b - signal[i])
+            part[i] = b / -math.expm1(-b - signal[i]) if area[i] > 0.0 else 0.0
     return background

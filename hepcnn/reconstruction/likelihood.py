@@ -293,13 +293,16 @@ def maximise(
 @njit(cache=True, error_model="numpy", nogil=True)
 def expected_from_others(
     offsets: Offsets,
-    hit: Indices,
+    hit: Offsets,
     signals_of: tuple[Offsets, Indices, Floats32],
     choice: NDArray[np.int8],
     nu: Floats,
     background: Floats,
 ) -> Floats32:
-    """For each photon candidate: ν in its pixel less the track's own signal."""
+    """For each photon candidate: ν in its pixel less the track's own signal.
+
+    `hit` is the hit that counts in the candidate's pixel.
+    """
     other = np.empty(hit.size, np.float32)
     first, number, x = signals_of
     own = np.zeros(nu.size)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hepcnn.detector.geometry import RichGeometry
 from hepcnn.detector.optics import plane_coordinates
 from hepcnn.detector.particles import SPECIES
-from hepcnn.detector.pixels import pixel_type
+from hepcnn.detector.pixels import digitise, number_of_pixels, pixel_type
 from hepcnn.detector.radiator import detected_spectrum
 from hepcnn.errors import InputError
 from hepcnn.events.schema import RICHES, RichEvents
@@ -102,9 +102,12 @@ class Reconstruction:
 
 
 class _Rich(NamedTuple):
-    """One RICH of a chunk; hits are in order of events and panels."""
+    """One RICH of a chunk; hits are in order of events and panels.
 
-    geometry: RichGeometry
+    Pixels are binary: hits in one that another hit has lit have an area of 0, so that nothing
+    is expected of them. `first` is the index of the hit that counts in each one's pixel.
+    """
+
     mirrors: Mirrors
     axes: Floats
     grid: Grid
@@ -116,6 +119,7 @@ class _Rich(NamedTuple):
     unfolded: Floats
     area: Floats
     cell: NDArray[np.int32]
+    first: NDArray[np.int64]
     offsets: NDArray[np.int64]
     split: NDArray[np.int64]
 
@@ -173,16 +177,17 @@ def reconstruct(
         local[tracks], final[tracks], best[tracks], nu, level = solution
         for rich, part in parts.items():
             found = lit[rich]
+            start = part.offsets[event]
             other = expected_from_others(
                 found.offsets,
-                found.hit,
+                part.first[start:][found.hit] - start,
                 tuple(found.signals),
                 best[tracks],
                 nu[rich],
                 level[rich],
             )
             below = found.theta < largest_angle[rich]
-            hit = part.hit[part.offsets[event] :][found.hit]
+            hit = part.hit[start:][found.hit]
             columns = (hit, found.theta, found.phi, other)
             count = np.diff(np.concatenate([[0], np.cumsum(below)])[found.offsets])
             rows[rich].append((count, *(column[below] for column in columns)))
@@ -239,8 +244,10 @@ def _prepare(events: RichEvents, geometry: RichGeometry, rich: str, largest: flo
     centre = np.array(geometry.photon_plane.centre)
     corners = np.stack([centre, *(centre + geometry.photon_plane.axes[:2])])
     at = unfold(mirrors, corners, np.zeros(3, np.int8)).T * mirrors.radius
+    area = size[kind] ** 2
+    first = _first_in_pixel(geometry, plane, 2 * event + panel)
+    area[first != np.arange(len(area))] = 0.0
     return _Rich(
-        geometry,
         mirrors,
         at[1:] - at[0],
         grid,
@@ -250,11 +257,24 @@ def _prepare(events: RichEvents, geometry: RichGeometry, rich: str, largest: flo
         expected_light(geometry, entry, direction, exit, events.tracks["p"]),
         mine.astype(np.int32),
         unfold(mirrors, position, panel),
-        size[kind] ** 2,
+        area,
         grid.cells(plane, panel),
+        first,
         np.searchsorted(event, np.arange(len(events) + 1)),
         np.bincount(event[panel == 0], minlength=len(events)),
     )
+
+
+def _first_in_pixel(
+    geometry: RichGeometry, plane: Floats, group: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """For each of n points (n, 2), the index of the first of its group that is in its pixel."""
+    pixel, _ = digitise(geometry, *np.ascontiguousarray(plane.T))
+    number = group * number_of_pixels(geometry) + pixel
+    # In a gap, each is on its own.
+    number[pixel < 0] = -1 - np.flatnonzero(pixel < 0)
+    _, first, inverse = np.unique(number, return_index=True, return_inverse=True)
+    return first[inverse]
 
 
 def _light(part: _Rich, event: int, tracks: slice) -> _Lit:

@@ -151,6 +151,25 @@ def test_the_order_of_hits_does_not_matter(busy, found):
     np.testing.assert_allclose(one.other[same], two.other[back], rtol=1e-3)
 
 
+def test_two_hits_in_a_pixel_count_once(busy, found):
+    """Every third hit is there twice."""
+    event = np.repeat(np.arange(len(busy)), np.diff(busy.hit_offsets))
+    rows = np.sort(np.concatenate([np.arange(busy.n_hits), np.arange(0, busy.n_hits, 3)]))
+    doubled = replace(
+        busy,
+        hits={name: column[rows] for name, column in busy.hits.items()},
+        hit_offsets=np.searchsorted(event[rows], np.arange(len(busy) + 1)),
+    )
+    result = reconstruct(doubled, RUN3, RICHES)
+    np.testing.assert_array_equal(result.best, found.best)
+    np.testing.assert_allclose(result.log_global, found.log_global, atol=1e-3)
+    # All of them are candidates, and expect the same from the other tracks.
+    one, two = found.candidates["rich1"], result.candidates["rich1"]
+    twice = np.repeat(np.arange(len(one.hit)), 1 + (one.hit % 3 == 0))
+    np.testing.assert_array_equal(rows[two.hit], one.hit[twice])
+    np.testing.assert_allclose(two.other, one.other[twice], rtol=1e-3)
+
+
 def test_the_order_of_tracks_does_not_matter(busy, found):
     rng = np.random.default_rng(6)
     order = np.lexsort((rng.random(busy.n_tracks), event_of_track(busy)))
