@@ -176,21 +176,12 @@ def reconstruct(
         solution = _solve(parts, lit, event, photons[tracks], background)
         local[tracks], final[tracks], best[tracks], nu, level = solution
         for rich, part in parts.items():
-            found = lit[rich]
-            start = part.offsets[event]
-            other = expected_from_others(
-                found.offsets,
-                part.first[start:][found.hit] - start,
-                tuple(found.signals),
-                best[tracks],
-                nu[rich],
-                level[rich],
+            row = _row(part, lit[rich], event, best[tracks], nu[rich], level[rich])
+            below = row.theta < largest_angle[rich]
+            count = np.diff(np.concatenate([[0], np.cumsum(below)])[row.offsets])
+            rows[rich].append(
+                (count, *(c[below] for c in (row.hit, row.theta, row.phi, row.other)))
             )
-            below = found.theta < largest_angle[rich]
-            hit = part.hit[start:][found.hit]
-            columns = (hit, found.theta, found.phi, other)
-            count = np.diff(np.concatenate([[0], np.cumsum(below)])[found.offsets])
-            rows[rich].append((count, *(column[below] for column in columns)))
     return Reconstruction(
         {rich: part.expected.angle.astype(np.float32) for rich, part in parts.items()},
         {rich: part.expected.photons.astype(np.float32) for rich, part in parts.items()},
@@ -349,6 +340,21 @@ def _solve(
         {rich: nu[span] for rich, span in spans.items()},
         {rich: level[span] for rich, span in spans.items()},
     )
+
+
+def _row(
+    part: _Rich,
+    lit: _Lit,
+    event: int,
+    choice: NDArray[np.int8],
+    nu: Floats,
+    background: Floats,
+) -> EventCandidates:
+    """The candidates of one event, with what the solution expects from all others."""
+    start = part.offsets[event]
+    first = part.first[start:][lit.hit] - start
+    other = expected_from_others(lit.offsets, first, tuple(lit.signals), choice, nu, background)
+    return EventCandidates(lit.offsets, part.hit[start:][lit.hit], lit.theta, lit.phi, other)
 
 
 def _merged(parts: Sequence[Signals], first: Sequence[int]) -> Signals:
