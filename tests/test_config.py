@@ -25,6 +25,10 @@ WRONG = [
     ({"sampels": {}}, ["sampels", "did you mean 'samples'"]),
     ({"samples": {"a": {"simulate": {"event": 1}}}}, ["samples.a.simulate.event", "'events'"]),
     ({"tasks": {"t": POLAR | {"train": {"epoch": 1}}}}, ["train.epoch", "'epochs'"]),
+    (
+        {"tasks": {"t": POLAR | {"networks": {"lenet5": {"train": {"epoch": 1}}}}}},
+        ["tasks.t", "networks.lenet5.train", "epoch", "'epochs'"],
+    ),
     ({"tasks": {"t": {"images": "rich_polr"}}}, ["rich_polr", "did you mean 'rich_polar'"]),
     ({"images": {"i": {"sample": "rihc"}}}, ["rihc", "did you mean 'rich'"]),
     (
@@ -123,3 +127,12 @@ def test_entry_names_the_nearest():
 def test_abundances_are_normalised_in_the_order_of_the_species():
     assert abundances({"pion": 3, "kaon": 1}) == [0, 0, 0.75, 0.25, 0, 0]
     assert sum(abundances("flat")) == pytest.approx(1)
+
+
+def test_a_networks_training_is_the_tasks_with_its_own_settings_over_it():
+    networks = {"lenet5": {}, "mlp": {"train": {"learning_rate": 0.01}}}
+    task = POLAR | {"networks": networks, "train": {"epochs": 3, "learning_rate": 0.002}}
+    task = validate({"tasks": {"t": task}}).tasks["t"]
+    assert task.train_of("lenet5") == task.train
+    assert task.train_of("mlp").learning_rate == 0.01
+    assert task.train_of("mlp").epochs == 3

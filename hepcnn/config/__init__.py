@@ -6,7 +6,8 @@ same models.
 """
 
 from hepcnn.config.images import PolarImages
-from hepcnn.config.loading import entry, explain, load, validate
+from hepcnn.config.loading import entry, load, validate
+from hepcnn.config.problems import explain
 from hepcnn.config.samples import RichSimulation, Sample
 from hepcnn.config.settings import (
     Analytic,

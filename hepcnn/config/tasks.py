@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from hepcnn.config.problems import explain
 from hepcnn.config.settings import (
     Analytic,
     Control,
@@ -39,6 +40,8 @@ class Network(Settings):
     features: list[str] = []
     """What it is given beside the images: columns of the image set's features, such as `p`,
     `eta` and `n_tracks`."""
+    train: dict[str, Any] = {}
+    """Settings of its training that are other than the task's."""
 
 
 class Train(Settings):
@@ -130,7 +133,17 @@ class Task(Settings):
         for name in self.tables.ablation:
             if name not in methods:
                 raise ValueError(f"tables.ablation: no method '{name}'; {nearest(name, methods)}")
+        for name in self.networks:
+            try:
+                self.train_of(name)
+            except ValidationError as error:
+                problem = explain(error, f"networks.{name}.train", Train)
+                raise ValueError(problem) from error
         return self
+
+    def train_of(self, network: str) -> Train:
+        """Settings of the training of a network: the task's, and its own laid over them."""
+        return Train.model_validate(self.train.model_dump() | self.networks[network].train)
 
     @property
     def methods(self) -> list[str]:

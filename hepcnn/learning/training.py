@@ -66,20 +66,21 @@ def train(
     task = entry(config.tasks, task_name, "task")
     chosen = entry(task.networks, network_name, "network")
     architecture = chosen.architecture or network_name
+    settings = task.train_of(network_name)
     images = ImageSet(paths)
-    settings = {
+    made_of = {
         "task": task_name,
         "network": network_name,
         "architecture": architecture,
         "options": chosen.options,
         "sees": chosen.model_dump(include={"views", "channels", "features"}),
-        "train": task.train.model_dump(),
+        "train": settings.model_dump(),
         "split": config.split.model_dump(),
     }
     inputs = dict(zip(map(str, paths), images.ids, strict=True))
-    provenance = record("train", settings, code=__name__, inputs=inputs, seed=config.seed)
-    data, prior = _examples(images, config.split, task.train, chosen)
-    hardware = choose(task.train)
+    provenance = record("train", made_of, code=__name__, inputs=inputs, seed=config.seed)
+    data, prior = _examples(images, config.split, settings, chosen)
+    hardware = choose(settings)
     folder = output.resolve()
     work = folder.parent / f".{folder.name}.progress-{provenance['id']}"
 
@@ -88,9 +89,8 @@ def train(
         seed_torch(config.seed, 0)
         network = build(architecture, data.preprocessing.shape, len(prior), **chosen.options)
         _make_folders(output, work)
-        module = TrainingModule(
-            network, data, task.train, config.seed, TrainingProgress.load(work), work
-        )
+        progress = TrainingProgress.load(work)
+        module = TrainingModule(network, data, settings, config.seed, progress, work)
         state = _finish(module, hardware, f"{task_name}/{network_name}")
     trained = Checkpoint(
         task=task_name,
@@ -105,7 +105,7 @@ def train(
         provenance=provenance,
         weights=state.best,
     )
-    temperature = _temperature(trained, data, task.train, config.seed)
+    temperature = _temperature(trained, data, settings, config.seed)
     replace(trained, temperature=temperature).save(output / CHECKPOINT)
     write_text(output / HISTORY, _csv(state.history))
     note(f"{output / CHECKPOINT}: the weights of epoch {state.best_epoch} of {state.epoch}")

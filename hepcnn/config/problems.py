@@ -1,0 +1,43 @@
+"""What is wrong with a configuration, said so that it can be mended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from hepcnn.errors import nearest
+
+
+def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Names valid beside the unknown key at `location`."""
+    current: Any = model
+    for step in location[:-1]:
+        fields = getattr(current, "model_fields", {})
+        current = fields[step].annotation if step in fields else current
+        # Step into list[X], dict[K, X] and X | None until a model is found.
+        while not (isinstance(current, type) and issubclass(current, BaseModel)):
+            inner = [a for a in getattr(current, "__args__", ()) if a is not type(None)]
+            if not inner:
+                return []
+            current = next((a for a in inner if hasattr(a, "model_fields")), inner[-1])
+    return list(current.model_fields)
+
+
+def explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
+    """Say what is wrong with data for a model: one line for each wrong key."""
+    lines = [f"{what} is not valid"]
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"]) or "the whole"
+        if item["type"] == "extra_forbidden":
+            name = str(item["loc"][-1])
+            lines.append(
+                f"  {place}: unknown key; {nearest(name, _field_names(model, item['loc']))}"
+            )
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            given = (
+                "" if item["type"] in ("missing", "value_error") else f" (got {item['input']!r})"
+            )
+            lines.append(f"  {place}: {message}{given}")
+    return "\n".join(lines)
