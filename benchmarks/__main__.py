@@ -8,7 +8,7 @@ Each row has our figure, its peer's in the same run, the ratio, and what the rat
 import subprocess
 import sys
 
-NAMES = ("simulation", "imaging", "loading", "training", "quartic", "cherenkov")
+NAMES = ("simulation", "imaging", "loading", "training", "quartic", "cherenkov", "methods")
 
 
 def main() -> bool:
