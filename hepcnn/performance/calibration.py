@@ -32,6 +32,7 @@ from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
 from hepcnn.performance.sample import Sample
 from hepcnn.performance.species import STANDARD_ERROR
 from hepcnn.performance.table import Cell, Column, Number, Table
+from hepcnn.performance.temperature import LEAST
 
 #: Bins of equally many tracks (Guo et al. use 15 too, of equal width).
 BINS = 15
@@ -97,12 +98,8 @@ def reliability(probability: Floats, right: NDArray[np.bool_]) -> Reliability:
 
 
 def tempered(scores: NDArray[np.floating], temperature: float) -> Floats:
-    """Scores to the power 1/temperature, renormalised, (N, C).
-
-    A score of 0 counts as the smallest normal float32, as in the fit of the temperature
-    (`hepcnn.performance.temperature`).
-    """
-    log = np.log(np.maximum(scores.astype(np.float64), np.finfo(np.float32).tiny)) / temperature
+    """Scores, at least `LEAST`, to the power 1/temperature, renormalised, (N, C)."""
+    log = np.log(np.maximum(scores.astype(np.float64), LEAST)) / temperature
     weight = np.exp(log - log.max(axis=1, keepdims=True))
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 

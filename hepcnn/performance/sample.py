@@ -22,6 +22,7 @@ from hepcnn.performance.confusion import (
 )
 from hepcnn.performance.curves import log_ratio
 from hepcnn.performance.intervals import Floats
+from hepcnn.performance.temperature import LEAST
 from hepcnn.store.predictions import FEATURES, Predictions
 
 #: What tracks are binned in.
@@ -91,8 +92,13 @@ class Sample:
         return decide(self.scores[method], self.prior[method], mixture or self.mixture)
 
     def posterior(self, method: str, mixture: Mixture | None = None) -> Floats:
-        """A method's posterior probabilities in this sample's mixture or another, (N, 6)."""
-        return posterior(self.scores[method], self.prior[method], mixture or self.mixture)
+        """A method's posterior probabilities in this sample's mixture or another, (N, 6).
+
+        For losses: of scores of at least `hepcnn.performance.temperature.LEAST`, which leaves a
+        species at 0 only where the method was never taught it or the mixture has none.
+        """
+        scores = np.maximum(self.scores[method], LEAST)
+        return posterior(scores, self.prior[method], mixture or self.mixture)
 
     def confusions(
         self, method: str, mixture: Mixture | None, parts: Sequence[NDArray[np.bool_]]
@@ -218,7 +224,7 @@ def _scores(predictions: Predictions) -> NDArray[np.floating]:
     """Posteriors under the method's prior, from its log likelihoods where it has them.
 
     They are those of the file but for what float32 takes for 0: below e^−100 or so, to which a
-    likelihood of fifty photons gets, and −ln P would be infinite.
+    likelihood of fifty photons gets, and where it still tells tracks apart.
     """
     if predictions.log_likelihood is None:
         return predictions.scores

@@ -52,7 +52,7 @@ def loss(probability: Floats, label: NDArray[np.int16]) -> Mean:
     -------
     Mean
         Arrays (6,); NaN for a species without tracks, infinite where a true species was given
-        probability 0; the error needs two tracks.
+        probability 0, as one that was never taught is; the error needs two tracks.
     """
     value, error = np.full(len(SPECIES), np.nan), np.full(len(SPECIES), np.nan)
     n = np.zeros(len(SPECIES), dtype=np.int64)

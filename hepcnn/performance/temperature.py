@@ -8,6 +8,9 @@ from scipy.optimize import brentq
 
 from hepcnn.errors import InputError
 
+#: A score below it, the smallest normal float32, counts as it where −ln P is taken: float32 makes
+#: 0 of what is unlikely, not impossible, and one infinite loss would be all that a mean says.
+LEAST = float(np.finfo(np.float32).tiny)
 #: Lowest and highest temperature: scores without an error, or worse than none, have no minimum.
 RANGE = (0.05, 20.0)
 
@@ -22,7 +25,7 @@ def fit_temperature(scores: NDArray[np.floating], label: NDArray[np.integer]) ->
     Parameters
     ----------
     scores : ndarray, (N, C)
-        Probabilities of the validation split. A score of 0 counts as the smallest normal float32.
+        Probabilities of the validation split, at least `LEAST`.
     label : ndarray, (N,)
         True classes; −1 (none of them) is left out.
 
@@ -40,7 +43,7 @@ def fit_temperature(scores: NDArray[np.floating], label: NDArray[np.integer]) ->
     known = label >= 0
     if not known.any():
         raise InputError("the validation split has no example of any class")
-    log = np.log(np.maximum(scores[known], np.finfo(np.float32).tiny), dtype=np.float64)
+    log = np.log(np.maximum(scores[known], LEAST), dtype=np.float64)
     log -= log.max(axis=1, keepdims=True)
     true = float(np.take_along_axis(log, label[known, np.newaxis].astype(np.int64), axis=1).mean())
 

@@ -140,3 +140,20 @@ def test_methods_must_be_on_the_same_tracks_of_an_altered_sample_too(make_predic
     given[1] = taken(given[1], slice(3, None))
     with pytest.raises(InputError, match="must be on the same tracks"):
         select_altered(given, ROBUST, "rich_pid")
+
+
+def test_a_score_that_float32_makes_0_of_costs_a_finite_loss_and_changes_no_cut(make_predictions):
+    p = make_predictions(n=200, other=0)
+    p.scores[:3] = np.eye(6)[[2, 3, 0]]
+    p.label[:3], p.features["p"][:3] = 3, 5000
+    sample = select([p], TASK, "rich_pid")
+    kaon = sample.posterior("lecture_cnn")[:3, 3]
+    assert 0 < kaon[0] < 1e-37
+    assert kaon[1] == 1
+    assert sample.log_ratio("lecture_cnn")[:3].tolist() == [-np.inf, np.inf, -np.inf]
+
+
+def test_what_was_never_taught_stays_impossible(make_predictions):
+    prior = np.array([0.1, 0, 0.7, 0.1, 0.1, 0])
+    sample = select([make_predictions(prior=prior)], TASK, "rich_pid")
+    assert not sample.posterior("lecture_cnn")[:, [1, 5]].any()
