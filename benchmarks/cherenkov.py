@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +20,8 @@ from hepcnn.detector.geometry import RichGeometry, load_geometry
 from hepcnn.events.schema import RichEvents
 from hepcnn.events.writing import write_events
 from hepcnn.imaging.convert import convert
-from hepcnn.reconstruction import reconstruct as reconstruction
+from hepcnn.reconstruction.reconstruct import LARGEST_ANGLE, reconstruct
+from hepcnn.reconstruction.steps import Light, RichChunk, light, prepare, solve
 from hepcnn.simulation.rich.generate import simulate_chunk
 from hepcnn.store.images import ImageSet
 
@@ -31,28 +30,18 @@ PLAIN = PolarImages(sample="rich", rich=["rich1", "rich2"], required=["rich1"], 
 CHERENKOV = PLAIN.model_copy(
     update={"coordinates": "cherenkov", "channels": ["hits", "expected_other"]}
 )
-#: Parts of the reconstruction, by the functions that do them.
-PARTS = {
-    "_prepare": "expected light",
-    "_light": "candidates (quartic) and signals",
-    "_solve": "background, local and global likelihood",
-}
 
 
-def file_to_file(folder: Path, events: RichEvents, reconstruct: Callable[[], object]) -> bool:
+def file_to_file(folder: Path, events: RichEvents, whole: Callable[[], object]) -> bool:
     """Conversion to (θ, φ) against that to (r, φ), and against reconstruction alone."""
     source, sample = folder / "events.root", Sample(files=["*"])
     write_events(source, [events], {})
-    shards = {
-        settings.coordinates: folder / settings.coordinates for settings in (PLAIN, CHERENKOV)
-    }
+    shards = {name: folder / name for name in ("detector", "cherenkov")}
     taken = seconds(
         {
-            **{
-                s.coordinates: lambda s=s: convert([str(source)], sample, s, shards[s.coordinates])
-                for s in (PLAIN, CHERENKOV)
-            },
-            "reconstruct": reconstruct,
+            "detector": lambda: convert([str(source)], sample, PLAIN, shards["detector"]),
+            "cherenkov": lambda: convert([str(source)], sample, CHERENKOV, shards["cherenkov"]),
+            "reconstruct": whole,
         },
         5,
     )
@@ -76,51 +65,51 @@ def file_to_file(folder: Path, events: RichEvents, reconstruct: Callable[[], obj
     return kept
 
 
-def likelihood(events: RichEvents, reconstruct: Callable[[], object]) -> None:
-    """Print the time an event of the reconstruction and of its parts."""
-    spent = dict.fromkeys(PARTS, 0.0)
+def likelihood(
+    events: RichEvents, geometry: Mapping[str, RichGeometry], whole: Callable[[], object]
+) -> None:
+    """Time of the reconstruction, and of its steps."""
+    numbers = range(len(events))
+    tracks = [slice(*events.track_offsets[i : i + 2]) for i in numbers]
 
-    def timed(name: str) -> Callable[..., Any]:
-        inner = getattr(reconstruction, name)
+    def expect() -> dict[str, RichChunk]:
+        return {rich: prepare(events, geometry[rich], rich, LARGEST_ANGLE[rich]) for rich in chosen}
 
-        def outer(*args: Any) -> Any:
-            start = time.process_time()
-            found = inner(*args)
-            spent[name] += time.process_time() - start
-            return found
+    def find() -> list[dict[str, Light]]:
+        return [{rich: light(chunks[rich], i, tracks[i]) for rich in chosen} for i in numbers]
 
-        return outer
+    def search() -> None:
+        for i in numbers:
+            solve(chunks, lit[i], i, tracks[i])
 
-    whole = seconds({"all": reconstruct})["all"]
-    plain = {name: getattr(reconstruction, name) for name in PARTS}
-    for name in PARTS:
-        setattr(reconstruction, name, timed(name))
-    repeats = 5
-    for _ in range(repeats):
-        reconstruct()
-    for name, function in plain.items():
-        setattr(reconstruction, name, function)
-    tracks = events.n_tracks / len(events)
-    print(
-        f"local and global likelihood: {1e3 * whole / len(events):.2f} ms an event of "
-        f"{tracks:.0f} tracks, from tracks and hits"
-    )
-    for name, what in PARTS.items():
-        print(f"  {what}: {1e3 * spent[name] / repeats / len(events):.2f} ms an event")
+    chosen = CHERENKOV.rich
+    chunks = expect()
+    lit = find()
+    steps = {
+        "expected light": expect,
+        "candidates (quartic) and signals": find,
+        "background, local and global likelihood": search,
+    }
+    taken = seconds({"all": whole, **steps})
+    each = {name: f"{1e3 * t / len(events):.2f} ms an event" for name, t in taken.items()}
+    size = f"{events.n_tracks / len(events):.0f} tracks"
+    print(f"local and global likelihood: {each['all']} of {size}, from tracks and hits")
+    for name in steps:
+        print(f"  {name}: {each[name]}")
 
 
 def main() -> bool:
     """Print all rows; returns whether all keep their limits."""
-    geometry: dict[str, RichGeometry] = load_geometry("lhcb-run3")
+    geometry = load_geometry("lhcb-run3")
     rng = np.random.default_rng(1)
     events = simulate_chunk(RichSimulation(tracks_spread=0.0), geometry, rng, EVENTS)
 
-    def reconstruct() -> object:
-        return reconstruction.reconstruct(events, geometry, CHERENKOV.rich)
+    def whole() -> object:
+        return reconstruct(events, geometry, CHERENKOV.rich)
 
-    likelihood(events, reconstruct)
+    likelihood(events, geometry, whole)
     with tempfile.TemporaryDirectory() as name:
-        return file_to_file(Path(name), events, reconstruct)
+        return file_to_file(Path(name), events, whole)
 
 
 if __name__ == "__main__":

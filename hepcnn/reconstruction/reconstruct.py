@@ -11,44 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.detector.geometry import RichGeometry
-from hepcnn.detector.optics import plane_coordinates
-from hepcnn.detector.particles import SPECIES
-from hepcnn.detector.pixels import digitise, number_of_pixels, pixel_type
-from hepcnn.detector.radiator import detected_spectrum
 from hepcnn.errors import InputError
-from hepcnn.events.schema import RICHES, RichEvents
-from hepcnn.reconstruction.background import FLOOR, Grid, estimate, grid_of
-from hepcnn.reconstruction.expected import Expected, expected_light
-from hepcnn.reconstruction.likelihood import (
-    HYPOTHESES,
-    PION,
-    Signals,
-    each_alone,
-    expected_from_others,
-    maximise,
-    signals,
-    total,
-)
-from hepcnn.reconstruction.photon_kernels import Mirrors, candidates, mirrors_of, unfold
+from hepcnn.events.schema import RichEvents
+from hepcnn.reconstruction.likelihood import HYPOTHESES, PION
+from hepcnn.reconstruction.steps import light, others, prepare, solve
 
-Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
 #: Largest angle of photon candidates in each RICH (rad).
 LARGEST_ANGLE = {"rich1": 0.064, "rich2": 0.036}
-#: Signals are looked for up to so many times the angle at β = 1: 5σ above it.
-_REACH = 1.25
-#: And this much farther from the ring's centre on the plane than the paraxial R/2 · θ: tilted
-#: planes stretch rings by up to 10 %.
-_STRETCH = 1.2
-#: Searches of the global likelihood, each with a new estimate of the background.
-PASSES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,39 +77,6 @@ class Reconstruction:
     candidates: dict[str, EventCandidates]
 
 
-class _Rich(NamedTuple):
-    """One RICH of a chunk; hits are in order of events and panels.
-
-    Pixels are binary: hits in one that another hit has lit have an area of 0, so that nothing
-    is expected of them. `first` is the index of the hit that counts in each one's pixel.
-    """
-
-    mirrors: Mirrors
-    axes: Floats
-    grid: Grid
-    window: float
-    emission: Floats
-    direction: Floats
-    expected: Expected
-    hit: NDArray[np.int32]
-    unfolded: Floats
-    area: Floats
-    cell: NDArray[np.int32]
-    first: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    split: NDArray[np.int64]
-
-
-class _Lit(NamedTuple):
-    """Candidates and signals of one event in one RICH; hits are numbered within both."""
-
-    offsets: NDArray[np.int64]
-    hit: NDArray[np.int32]
-    theta: Floats32
-    phi: Floats32
-    signals: Signals
-
-
 def reconstruct(
     events: RichEvents,
     geometry: Mapping[str, RichGeometry],
@@ -164,27 +107,27 @@ def reconstruct(
         If a segment is not there, for instance since the file has only the projection.
     """
     _check_segments(events, riches)
-    parts = {rich: _prepare(events, geometry[rich], rich, largest_angle[rich]) for rich in riches}
+    chunks = {rich: prepare(events, geometry[rich], rich, largest_angle[rich]) for rich in riches}
     n = events.n_tracks
-    photons = sum((part.expected.photons for part in parts.values()), np.zeros((n, len(SPECIES))))
     local, final = np.zeros((2, n, len(HYPOTHESES)), np.float32)
     best = np.full(n, PION, np.int8)
     rows: dict[str, list[tuple[np.ndarray, ...]]] = {rich: [] for rich in riches}
     for event in range(len(events)):
         tracks = slice(events.track_offsets[event], events.track_offsets[event + 1])
-        lit = {rich: _light(part, event, tracks) for rich, part in parts.items()}
-        solution = _solve(parts, lit, event, photons[tracks], background)
-        local[tracks], final[tracks], best[tracks], nu, level = solution
-        for rich, part in parts.items():
-            row = _row(part, lit[rich], event, best[tracks], nu[rich], level[rich])
-            below = row.theta < largest_angle[rich]
-            count = np.diff(np.concatenate([[0], np.cumsum(below)])[row.offsets])
-            rows[rich].append(
-                (count, *(c[below] for c in (row.hit, row.theta, row.phi, row.other)))
-            )
+        lit = {rich: light(chunk, event, tracks) for rich, chunk in chunks.items()}
+        solution = solve(chunks, lit, event, tracks, background)
+        local[tracks], final[tracks], best[tracks] = solution[:3]
+        for rich, chunk in chunks.items():
+            found = lit[rich]
+            other = others(chunk, found, event, rich, solution)
+            below = found.theta < largest_angle[rich]
+            count = np.diff(np.concatenate([[0], np.cumsum(below)])[found.offsets])
+            hit = chunk.hit[chunk.hits(event)][found.hit]
+            columns = (hit, found.theta, found.phi, other)
+            rows[rich].append((count, *(column[below] for column in columns)))
     return Reconstruction(
-        {rich: part.expected.angle.astype(np.float32) for rich, part in parts.items()},
-        {rich: part.expected.photons.astype(np.float32) for rich, part in parts.items()},
+        {rich: chunk.expected.angle.astype(np.float32) for rich, chunk in chunks.items()},
+        {rich: chunk.expected.photons.astype(np.float32) for rich, chunk in chunks.items()},
         local,
         final,
         best,
@@ -205,168 +148,6 @@ def _check_segments(events: RichEvents, riches: Sequence[str]) -> None:
             "Cherenkov angles need the tracks' segments in the gas, not only their projections; "
             f"missing: {', '.join(missing)}"
         )
-
-
-def _prepare(events: RichEvents, geometry: RichGeometry, rich: str, largest: float) -> _Rich:
-    """What does not depend on the event, and the hits of this RICH."""
-    mirrors, grid = mirrors_of(geometry), grid_of(geometry)
-    reach = max(largest, _REACH * float(detected_spectrum(geometry).mean_angle(1.0)))
-    entry, direction, exit = (
-        events.tracks[f"{rich}_{part}"].astype(np.float64)
-        for part in ("entry", "direction", "exit")
-    )
-    event = np.repeat(np.arange(len(events)), np.diff(events.hit_offsets))
-    mine = np.flatnonzero(events.hits["rich"] == RICHES.index(rich) + 1)
-    panel, event = events.hits["panel"][mine], event[mine]
-    order = np.lexsort((panel, event))
-    mine, panel, event = mine[order], panel[order], event[order]
-    position = events.hits["position"][mine]
-    plane = plane_coordinates(geometry, position, panel).astype(np.float64)
-    kind = pixel_type(geometry, *plane.T)
-    if (kind < 0).any():
-        bad = int(event[kind < 0][0])
-        run, subrun, number = events.key[bad]
-        raise InputError(
-            f"run {run}, subrun {subrun}, event {number}: {np.count_nonzero(kind < 0)} hits in "
-            f"{rich} are not on a panel of the geometry"
-        )
-    size = np.array([pixels.size for pixels in geometry.pixels])
-    # The axes as the unfolding turns them: that of a point less that of the panel's centre.
-    centre = np.array(geometry.photon_plane.centre)
-    corners = np.stack([centre, *(centre + geometry.photon_plane.axes[:2])])
-    at = unfold(mirrors, corners, np.zeros(3, np.int8)).T * mirrors.radius
-    area = size[kind] ** 2
-    first = _first_in_pixel(geometry, plane, 2 * event + panel)
-    area[first != np.arange(len(area))] = 0.0
-    return _Rich(
-        mirrors,
-        at[1:] - at[0],
-        grid,
-        _STRETCH * np.tan(reach) / 2,
-        (entry + exit) / 2,
-        direction,
-        expected_light(geometry, entry, direction, exit, events.tracks["p"]),
-        mine.astype(np.int32),
-        unfold(mirrors, position, panel),
-        area,
-        grid.cells(plane, panel),
-        first,
-        np.searchsorted(event, np.arange(len(events) + 1)),
-        np.bincount(event[panel == 0], minlength=len(events)),
-    )
-
-
-def _first_in_pixel(
-    geometry: RichGeometry, plane: Floats, group: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """For each of n points (n, 2), the index of the first of its group that is in its pixel."""
-    pixel, _ = digitise(geometry, *np.ascontiguousarray(plane.T))
-    number = group * number_of_pixels(geometry) + pixel
-    # In a gap, each is on its own.
-    number[pixel < 0] = -1 - np.flatnonzero(pixel < 0)
-    _, first, inverse = np.unique(number, return_index=True, return_inverse=True)
-    return first[inverse]
-
-
-def _light(part: _Rich, event: int, tracks: slice) -> _Lit:
-    """Candidates and signals of an event's tracks."""
-    here = slice(part.offsets[event], part.offsets[event + 1])
-    hits = np.ascontiguousarray(part.unfolded[:, here])
-    emission, direction = part.emission[tracks], part.direction[tracks]
-    offsets = np.zeros(len(emission) + 1, np.int64)
-    split = int(part.split[event])
-    hit, theta, phi = candidates(
-        part.mirrors, part.window, emission, direction, hits, split, offsets
-    )
-    lit = signals(
-        part.mirrors,
-        part.axes,
-        emission,
-        direction,
-        hits,
-        split,
-        part.area[here] / part.mirrors.radius**2,
-        offsets,
-        hit,
-        theta,
-        phi,
-        part.expected.angle[tracks],
-        part.expected.sigma[tracks],
-        part.expected.emitted[tracks],
-    )
-    return _Lit(offsets, hit, theta, phi, Signals(*lit))
-
-
-def _solve(
-    parts: Mapping[str, _Rich],
-    lit: Mapping[str, _Lit],
-    event: int,
-    photons: Floats,
-    background: bool,
-) -> tuple[Floats, Floats, NDArray[np.int8], dict[str, Floats], dict[str, Floats]]:
-    """Local and global ln L, the solution, and by RICH its ν and the background in each hit."""
-    spans, start = {}, 0
-    for rich, part in parts.items():
-        count = int(part.offsets[event + 1] - part.offsets[event])
-        spans[rich] = slice(start, start + count)
-        start += count
-    every = _merged([lit[rich].signals for rich in parts], [spans[rich].start for rich in parts])
-    choice = np.full(len(photons), PION, np.int8)
-
-    def expect() -> tuple[Floats, Floats]:
-        """The signal of the tracks as they are chosen, and the background beside it."""
-        signal = total(*every, choice, start)
-        if not background:
-            return signal, np.full(start, FLOOR)
-        levels = [np.empty(0)]
-        for rich, part in parts.items():
-            here = slice(part.offsets[event], part.offsets[event + 1])
-            own = signal[spans[rich]]
-            levels.append(estimate(part.area[here], part.cell[here], part.grid.smooth, own))
-        return signal, np.concatenate(levels)
-
-    signal, level = expect()
-    local = each_alone(*every, photons, signal + level, choice)
-    maximise(*every, photons, signal + level, choice)
-    for _ in range(PASSES - 1):
-        signal, level = expect()
-        maximise(*every, photons, signal + level, choice)
-    nu = total(*every, choice, start) + level
-    final = each_alone(*every, photons, nu, choice)
-    return (
-        local,
-        final,
-        choice,
-        {rich: nu[span] for rich, span in spans.items()},
-        {rich: level[span] for rich, span in spans.items()},
-    )
-
-
-def _row(
-    part: _Rich,
-    lit: _Lit,
-    event: int,
-    choice: NDArray[np.int8],
-    nu: Floats,
-    background: Floats,
-) -> EventCandidates:
-    """The candidates of one event, with what the solution expects from all others."""
-    start = part.offsets[event]
-    first = part.first[start:][lit.hit] - start
-    other = expected_from_others(lit.offsets, first, tuple(lit.signals), choice, nu, background)
-    return EventCandidates(lit.offsets, part.hit[start:][lit.hit], lit.theta, lit.phi, other)
-
-
-def _merged(parts: Sequence[Signals], first: Sequence[int]) -> Signals:
-    """Signals in several RICHes as one list, track by track; hits numbered on from `first`."""
-    n = len(parts[0].offsets) - 1
-    track = np.concatenate([np.repeat(np.arange(n), np.diff(part.offsets)) for part in parts])
-    order = np.argsort(track, kind="stable")
-    return Signals(
-        np.sum([part.offsets for part in parts], axis=0),
-        np.concatenate([p.hit + np.int32(f) for p, f in zip(parts, first, strict=True)])[order],
-        np.concatenate([part.x for part in parts])[order],
-    )
 
 
 def _joined(rows: Sequence[tuple[np.ndarray, ...]]) -> EventCandidates:

@@ -19,7 +19,7 @@ from hepcnn.reconstruction.likelihood import (
     maximise,
     total,
 )
-from hepcnn.reconstruction.reconstruct import _light, _prepare
+from hepcnn.reconstruction.steps import light, prepare
 
 GEOMETRIES = {
     (name, rich): geometry
@@ -132,8 +132,8 @@ def test_signals_in_all_pixels_sum_to_the_expected_photons(key):
     """Σ_i a_ij = μ_j, on the average and for each track; also with the large gaps of Run 1."""
     _, rich = key
     events = every_pixel(GEOMETRIES[key], rich, 80, 4e4)
-    part = _prepare(events, GEOMETRIES[key], rich, 0.064)
-    lit = _light(part, 0, slice(0, events.n_tracks)).signals
+    part = prepare(events, GEOMETRIES[key], rich, 0.064)
+    lit = light(part, 0, slice(0, events.n_tracks)).signals
     track = np.repeat(np.arange(events.n_tracks), np.diff(lit.offsets))
     for species in ("pion", "kaon"):
         h = HYPOTHESES.index(species)

@@ -13,6 +13,7 @@ from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.reconstruction.likelihood import HYPOTHESES, PION
 from hepcnn.reconstruction.photons import photon_angles
 from hepcnn.reconstruction.reconstruct import LARGEST_ANGLE, reconstruct
+from hepcnn.reconstruction.steps import light, prepare, solve
 from hepcnn.simulation.rich.generate import simulate_chunk
 
 RUN3 = load_geometry("lhcb-run3")
@@ -217,18 +218,28 @@ def test_candidates_are_the_photons_of_the_quartic(busy, found):
 
 
 def test_what_others_make_expect_is_all_but_the_track(busy, found):
-    """In a pixel two tracks see the same photons, each without its own."""
-    rows = found.candidates["rich1"]
-    assert (rows.other > 0).all()
-    largest, smallest = np.zeros(busy.n_hits), np.full(busy.n_hits, np.inf)
-    np.maximum.at(largest, rows.hit, rows.other)
-    np.minimum.at(smallest, rows.hit, rows.other)
-    seen = np.unique(rows.hit)
-    # A track that expects nothing in the pixel sees all of ν there.
-    own = largest[seen, None] - smallest[seen, None]
-    assert (own >= 0).all()
-    # Σ over hits of the occupancy that is expected is near the number of hits per pixel hit.
-    assert 0.1 < np.median(largest[seen]) < 1.5
+    """The background, and the signals of all other tracks, each at its own hypothesis."""
+    event, n_hits = 1, busy.n_hits
+    tracks = slice(*busy.track_offsets[event : event + 2])
+    chunks = {rich: prepare(busy, RUN3[rich], rich, LARGEST_ANGLE[rich]) for rich in RICHES}
+    lit = {rich: light(chunk, event, tracks) for rich, chunk in chunks.items()}
+    solution = solve(chunks, lit, event, tracks)
+    for rich, chunk in chunks.items():
+        hit = chunk.hit[chunk.hits(event)]
+        signal = np.zeros((tracks.stop - tracks.start, n_hits))
+        offsets, number, x = lit[rich].signals
+        for j, choice in enumerate(solution.choice):
+            if HYPOTHESES[choice] != "below":
+                own = slice(offsets[j], offsets[j + 1])
+                signal[j, hit[number[own]]] = np.log1p(x[own, choice])
+        background = np.zeros(n_hits)
+        background[hit] = solution.background[rich]
+        rows = found.candidates[rich]
+        for j in range(len(signal)):
+            own = slice(*rows.offsets[tracks.start + j : tracks.start + j + 2])
+            expected = background + np.delete(signal, j, axis=0).sum(axis=0)
+            np.testing.assert_allclose(rows.other[own], expected[rows.hit[own]], rtol=1e-5)
+        assert (signal > 0).sum(axis=0).max() > 2  # tracks share pixels
 
 
 def test_the_largest_angle_only_cuts_the_candidates(busy, found):
@@ -289,8 +300,9 @@ def test_tracks_of_which_only_the_projection_is_known_are_refused(busy):
 
 def test_hits_off_the_panels_are_refused(busy):
     hits = {name: column.copy() for name, column in busy.hits.items()}
-    hits["position"][busy.hit_offsets[1], 0] = 1e4
-    with pytest.raises(InputError, match="event 1: 1 hits in rich1 are not on a panel"):
+    for event, bad in ((1, 2), (2, 1)):
+        hits["position"][busy.hit_offsets[event] + np.arange(bad), 0] = 1e4
+    with pytest.raises(InputError, match="event 1: 2 hits in rich1 are not on a panel"):
         reconstruct(replace(busy, hits=hits), RUN3, RICHES)
 
 
