@@ -134,7 +134,7 @@ def part(**sections):
     a command cannot read a setting that its rule does not depend on.
     """
     empty = {"images": {}, "tasks": {}}
-    return json.dumps(empty | sections, sort_keys=True, default=lambda m: m.model_dump(mode="json"))
+    return json.dumps(empty | sections, default=lambda m: m.model_dump(mode="json"))
 
 
 def task_part(task, *settings, images=None, **more):
