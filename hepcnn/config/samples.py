@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import FiniteFloat, model_validator
 
 from hepcnn.config.settings import (
     Count,
@@ -75,7 +75,7 @@ class RichSimulation(Settings):
     """Hits at the centres of binary pixels (off: the exact point)."""
     tracking: bool = True
     """Tracks written with the tracking errors above (off: the true track)."""
-    index_shift: float = 0.0
+    index_shift: FiniteFloat = 0.0
     """Added to the refractive index of both gases: what the reconstruction does not know of."""
     dead_tubes: Fraction = 0.0
     """Fraction of the photomultiplier tubes that give no hit; always the same ones."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepcnn.detector.geometry import Efficiency, Gas, RichGeometry
+from hepcnn.errors import InputError
 
 #: Wavelength (nm) times energy (eV) of a photon: hc.
 HC = 1239.841984
@@ -124,12 +125,22 @@ def detected_spectrum(geometry: RichGeometry, index_shift: float = 0.0) -> Detec
         The RICH.
     index_shift : float
         Added to the gas's refractive index at all energies: another pressure or temperature.
+
+    Raises
+    ------
+    InputError
+        If the shift makes the index 1 or less: no gas is such, and there is no light.
     """
     wavelength = geometry.efficiency.quantum_wavelength
     edges = np.linspace(HC / wavelength[-1], HC / wavelength[0], _POINTS + 1)
     energy = (edges[1:] + edges[:-1]) / 2
     gas = geometry.radiator.gas
     index = refractive_index(gas, energy) + index_shift
+    if not index.min() > 1:
+        raise InputError(
+            f"index_shift: {index_shift:g} makes the gas's refractive index {index.min():.6f}; "
+            f"it must stay above 1, so the shift above {index_shift + 1 - index.min():.2e}"
+        )
     rate = PHOTONS_PER_MM_EV * (1 - 1 / index**2)
     density = rate * detection_efficiency(geometry.efficiency, energy) * np.diff(edges)
     cumulative = np.concatenate([[0.0], density.cumsum()]) / density.sum()

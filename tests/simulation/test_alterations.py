@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from cherenkov_reference import reconstruct
+from pydantic import ValidationError
 
 from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.optics import plane_coordinates
 from hepcnn.detector.radiator import cherenkov_angle, detected_spectrum
+from hepcnn.errors import InputError
 from hepcnn.simulation.rich.dead_tubes import dead_tubes
 from hepcnn.simulation.rich.generate import simulate_chunk
 
@@ -55,6 +57,15 @@ def test_a_shifted_index_changes_the_yield():
         wanted = (1 - (index + 2e-4) ** -2) / (1 - index**-2)
         seen = [(events.hits["rich"] == number).sum() for events in (plain, shifted)]
         assert seen[1] / seen[0] == pytest.approx(wanted, rel=0.04)
+
+
+def test_an_index_below_1_is_refused():
+    """CF4's would be the first: 4.4e-4 above 1."""
+    with pytest.raises(InputError, match=r"index_shift: -0\.0005 makes .* above -4\.\d+e-04"):
+        make(index_shift=-5e-4)
+    for nonsense in (np.nan, np.inf):
+        with pytest.raises(ValidationError, match="index_shift"):
+            make(index_shift=nonsense)
 
 
 def tubes_of(events, rich):
