@@ -32,11 +32,11 @@ def test_passes_prints_and_writes(tmp_path):
     assert {p.name for p in (tmp_path / "v/figures").iterdir()} == {"radius.png", "radius.pdf"}
 
 
-def test_a_failure_is_written_and_gives_status_1(tmp_path):
+def test_a_failure_is_written_and_gives_status_3(tmp_path):
     shifted = {"samples": {"odd": {"simulate": {"index_shift": 3e-4}}}}
     shifted |= {"images": {}, "tasks": {}}
     result = run(tmp_path, shifted)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "FAIL" in result.output
     assert "FAIL" in (tmp_path / "v/checks.csv").read_text()
 

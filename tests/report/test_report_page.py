@@ -216,6 +216,8 @@ def test_ablation_robustness_and_validation_are_shown(
     assert {"task-1-ablation", "task-1-robustness", "validation-1"} <= ids
     assert "1 of 2 checks pass" in re.sub(r"\s+", " ", reader.text)
     assert "occupancy: failed." in reader.text
+    assert '<td class="failed">FAIL</td>' in page
+    assert reader.text.count("FAIL: occupancy") == 1
     links = {a["download"] for a in reader.all("a") if "download" in a}
     assert {"ablation.csv", "robustness.csv", "checks.csv", "reliability.csv"} <= links
     for text in ("predictions@dark.h5", "validation/rich", "checked"):

@@ -209,6 +209,22 @@ def test_an_unknown_network_stops_the_workflow_before_it_starts(tmp_path):
     assert "lenet5" in done.stdout + done.stderr
 
 
+def test_a_failed_check_is_kept_for_the_report_and_an_error_is_none(tmp_path):
+    project = Project(tmp_path)
+    with (project.folder / "hepcnn" / "validation" / "rich" / "run.py").open("a") as file:
+        file.write('\nCHECKS = {"radius": ring_radii}  # the quickest\n')
+    checks = project.folder / "results" / "validation" / "rich" / "checks.csv"
+    rest = {"images": {}, "tasks": {}, "validation": ["rich"]}
+    for geometry, returncode in (("lhcb-run3", 0), ("mine.yaml", 1)):
+        sample = {"simulate": {"index_shift": 1e-3}, "geometry": geometry}
+        project.configure({"samples": {"rich": sample}, **rest})
+        done = project.snakemake(str(checks.relative_to(project.folder)))
+        assert done.returncode == returncode, done.stdout + done.stderr
+        assert checks.exists() == (returncode == 0)
+        assert returncode or "FAIL" in checks.read_text()
+        shutil.copy(ROOT / "hepcnn/detector/lhcb-run3.yaml", project.folder / "mine.yaml")
+
+
 def test_files_of_the_users_own_enter_at_the_conversion(finished, tmp_path):
     project = Project(tmp_path)
     files = str(finished.folder / "results" / "events" / "rich" / "*.root")
