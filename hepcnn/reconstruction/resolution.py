@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 OUTLIER = 4.0
 #: Fewest photons from which an RMS is taken.
 MIN_PHOTONS = 100
-#: Bins in momentum of the fit of the tracking part.
+#: Bins in momentum of the fit of the tracking part, of equally many photons.
 _MOMENTUM_BINS = 8
 
 
@@ -101,7 +101,7 @@ def rms(residual: Floats) -> float:
         return float("nan")
     sigma = 1.4826 * float(np.median(size))
     for _ in range(10):
-        sigma = float(np.sqrt(np.mean(size[size < OUTLIER * sigma] ** 2)))
+        sigma = float(np.sqrt(np.mean(size[size <= OUTLIER * sigma] ** 2)))
     return sigma
 
 
@@ -112,6 +112,9 @@ def joined(parts: Iterable[Residuals]) -> Residuals:
 
 def calibrate(ideal: Residuals, real: Residuals, knots: Sequence[float]) -> Resolution:
     """Find a RICH's resolution from simulated photons.
+
+    `test_the_constants_are_what_the_calibration_finds` does it for the geometries of the package:
+    it shows which events make `ideal` and `real`.
 
     Parameters
     ----------
@@ -127,7 +130,7 @@ def calibrate(ideal: Residuals, real: Residuals, knots: Sequence[float]) -> Reso
     Raises
     ------
     InputError
-        If there are too few photons about an angle, or in the bins of momentum.
+        If there are too few photons about an angle, or in all.
     """
     angle = np.asarray(knots, dtype=np.float64)
     nearest = np.digitize(1e3 * ideal.angle, (angle[1:] + angle[:-1]) / 2)
@@ -143,14 +146,10 @@ def calibrate(ideal: Residuals, real: Residuals, knots: Sequence[float]) -> Reso
 
 def _tracking(momentum: Floats, residual: Floats, own: Floats) -> tuple[float, float]:
     """Fit a² + b²/p² to what is left of the residuals' variance (mrad², p in GeV)."""
-    edges = np.quantile(momentum, np.linspace(0, 1, _MOMENTUM_BINS + 1))
-    which = np.digitize(momentum, edges[1:-1])
-    rows, variances = [], []
-    for k in range(_MOMENTUM_BINS):
-        here = which == k
-        variances.append(rms(residual[here]) ** 2 - np.mean(own[here] ** 2))
-        rows.append([1.0, np.mean(momentum[here] ** -2.0)])
-    if np.isnan(variances).any():
+    bins = np.array_split(np.argsort(momentum, kind="stable"), _MOMENTUM_BINS)
+    if len(bins[-1]) < MIN_PHOTONS:
         raise InputError(f"fewer than {MIN_PHOTONS * _MOMENTUM_BINS} photons in all")
+    variances = [rms(residual[b]) ** 2 - np.mean(own[b] ** 2) for b in bins]
+    rows = [[1.0, np.mean(momentum[b] ** -2.0)] for b in bins]
     a2, b2 = np.linalg.lstsq(np.array(rows), np.array(variances), rcond=None)[0]
     return float(np.sqrt(max(a2, 0.0))), float(np.sqrt(max(b2, 0.0)))

@@ -13,6 +13,7 @@ from hepcnn.reconstruction.resolution import (
     Residuals,
     angle_sigma,
     calibrate,
+    joined,
     photon_sigma,
     residuals,
     rms,
@@ -62,6 +63,30 @@ def test_the_photon_part_is_that_without_tracking_errors(name, rich):
         assert rms(pull[here]) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.validate
+@pytest.mark.parametrize("rich", RICHES)
+@pytest.mark.parametrize("name", ["lhcb-run3", "lhcb-run1"])
+def test_the_constants_are_what_the_calibration_finds(name, rich):
+    """How a geometry's `resolution` is made; protons just above threshold give small angles."""
+    slow = {"rich1": (17.6e3, 19.5e3), "rich2": (29.7e3, 36e3)}[rich]
+    exact = {"spectrum": "flat", "tracking": False, "tracks": 60}
+    samples = (
+        exact | {"mixture": {"proton": 1}, "momentum_range": slow},
+        exact | {"mixture": {"pion": 1, "kaon": 1, "proton": 1}, "momentum_range": (3e3, 1e5)},
+        {},
+    )
+    small, large, real = (
+        joined(simulated(name, rich, seed, 50, **settings)[0] for seed in range(3))
+        for settings in samples
+    )
+    expected = load_geometry(name)[rich].resolution
+    found = calibrate(joined([small, large]), real, expected.angle)
+    np.testing.assert_allclose(found.photon, expected.photon, rtol=0.1)
+    p = np.array([3e3, 1e4, 5e4]) if rich == "rich1" else np.array([7e3, 1.5e4, 5e4])
+    sigma = (angle_sigma(r, 1e-3 * expected.angle[-1], p) for r in (found, expected))
+    np.testing.assert_allclose(*sigma, rtol=0.04)
+
+
 def test_parts_add_in_quadrature():
     angle, p = np.array([0.04, 0.06]), np.array([1e4, 5e4])
     np.testing.assert_allclose(photon_sigma(MADE_UP, angle), [1e-3, 0.8e-3])
@@ -98,6 +123,14 @@ def test_outliers_do_not_widen_the_resolution():
 def test_too_few_photons_are_named():
     with pytest.raises(InputError, match="about 70 mrad"):
         calibrate(made_up_residuals(False), made_up_residuals(True), [20, 40, 70])
+    for n in (0, 799):
+        few = Residuals(*(column[:n] for column in made_up_residuals(True)))
+        with pytest.raises(InputError, match="fewer than 800 photons in all"):
+            calibrate(made_up_residuals(False), few, [20, 40])
+
+
+def test_residuals_that_vanish_have_no_width():
+    assert rms(np.zeros(1000)) == 0
 
 
 def test_events_without_truth_are_refused():

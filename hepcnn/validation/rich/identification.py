@@ -1,4 +1,4 @@
-"""Check 7 and the separation: what the likelihood makes of the events."""
+"""Check 7: what the global likelihood makes of the events."""
 
 from __future__ import annotations
 
