@@ -146,9 +146,10 @@ def task_part(task, *settings, images=None, **more):
     chosen = {"images": images or whole.images} | {name: getattr(whole, name) for name in settings} | more
     imagesets = {chosen["images"], *(n.images for n in chosen.get("networks", {}).values() if n.images)}
     samples = {SETTINGS.images[name].sample for name in imagesets} | set(chosen.get("robustness", []))
+    # Sorted: sets have no order, and another text is another parameter.
     return part(
-        samples={name: SETTINGS.samples[name] for name in samples},
-        images={name: SETTINGS.images[name] for name in imagesets},
+        samples={name: SETTINGS.samples[name] for name in sorted(samples)},
+        images={name: SETTINGS.images[name] for name in sorted(imagesets)},
         tasks={task: chosen},
         split=SETTINGS.split,
         seed=SETTINGS.seed,
