@@ -158,9 +158,14 @@ class ImageSet:
         """Read one view of the examples ``start`` to ``stop``, and nothing else; as `read`."""
         parts = []
         for shard, low, high in self._spans(start, stop):
-            with _damage_named(self._shards[shard].path):
+            path = self._shards[shard].path
+            with _damage_named(path):
                 group = self._file(shard)[f"views/{name}"]
                 offsets = group["offsets"][low : high + 1]
+                # Compiled code goes by them: it must not leave the arrays.
+                within = offsets[0] >= 0 and offsets[-1] <= len(group["pixel"])
+                if not within or (np.diff(offsets) < 0).any():
+                    raise InputError(f"{path}: a damaged image shard: views/{name}/offsets")
                 pixels = slice(int(offsets[0]), int(offsets[-1]))
                 parts.append(
                     Sparse(offsets - offsets[0], group["pixel"][pixels], group["value"][pixels])
@@ -257,19 +262,26 @@ def _inspect(path: Path) -> _Shard:
                     for row in file["skipped"]
                 ),
             )
-            n, header = shard.length, shard.header
-            shapes: dict[str, tuple[int, ...]] = {
-                f"views/{view}/offsets": (n + 1,) for view in header.views
-            }
-            shapes |= {f"truth/{name}": (n,) for name in TRUTH}
-            for name, width in header.features.items():
-                shapes[f"features/{name}"] = (n,) if width is None else (n, width)
+            shapes = _shapes(file, shard.length, shard.header)
             wrong = [name for name, shape in shapes.items() if file[name].shape != shape]
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, OSError) as error:
             raise InputError(f"{path}: a damaged image shard: {error}") from error
         if wrong:
-            raise InputError(f"{path}: a damaged image shard: {wrong[0]} does not fit the key")
+            raise InputError(f"{path}: a damaged image shard: {wrong[0]} is not of the right shape")
         return shard
+
+
+def _shapes(file: h5py.File, n: int, header: Header) -> dict[str, tuple[int, ...]]:
+    """The shapes that the columns of n examples must have."""
+    shapes: dict[str, tuple[int, ...]] = {f"truth/{name}": (n,) for name in TRUTH}
+    for name, width in header.features.items():
+        shapes[f"features/{name}"] = (n,) if width is None else (n, width)
+    for view in header.views:
+        stored = int(file[f"views/{view}/offsets"][-1])
+        shapes[f"views/{view}/offsets"] = (n + 1,)
+        shapes[f"views/{view}/pixel"] = (stored,)
+        shapes[f"views/{view}/value"] = (stored, len(header.channels))
+    return shapes
 
 
 def _attribute(file: h5py.File, name: str) -> Any:

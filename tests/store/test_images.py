@@ -202,22 +202,63 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "what",
-    ["provenance", "truth/pdg", "views/rich1/offsets", "features/p", "features/angle", "cutflow"],
-)
+    [
+        "provenance", "features", "truth/pdg", "views/rich1/offsets", "views/rich1/value",
+        "features/p", "features/angle", "cutflow",
+    ],
+)  # fmt: skip
 def test_a_shard_that_lacks_a_part_is_refused(tmp_path, what):
     path = tmp_path / "a.h5"
     write(path, 2)
     with h5py.File(path, "a") as file:
-        if what in file:
+        if what in file.attrs:
+            del file.attrs[what]
+        else:
             del file[what]
             if what == "truth/pdg":
                 file[what] = np.zeros(1)
             if what == "features/angle":
                 file[what] = np.zeros((2, 5))
-        else:
-            del file.attrs[what]
     with pytest.raises(InputError, match=r"a\.h5: a damaged image shard"):
         ImageSet(path)
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("truth/pdg", None),
+        ("views/rich1/value", lambda value: value[:-1]),
+        ("views/rich1/value", lambda value: value[:, 0]),
+        ("views/rich1/pixel", lambda pixel: pixel[:-1]),
+        ("views/rich1/offsets", lambda offsets: offsets + 1),
+    ],
+)
+def test_columns_of_another_shape_are_refused(tmp_path, what, change):
+    """Compiled code reads them."""
+    path = tmp_path / "a.h5"
+    write(path, 4)
+    with h5py.File(path, "a") as file:
+        column = file[what][()]
+        del file[what]
+        file[what] = h5py.Empty("f4") if change is None else change(column)
+    with pytest.raises(
+        InputError, match=rf"a\.h5: a damaged image shard: {what}|views/rich1/pixel"
+    ):
+        ImageSet(path)
+
+
+@pytest.mark.parametrize("offset", [-1, 0, 10**6])
+def test_offsets_that_fall_or_leave_the_pixels_are_refused(tmp_path, offset):
+    path = tmp_path / "a.h5"
+    write(path, 4)
+    with h5py.File(path, "a") as file:
+        file["views/rich1/offsets"][2] = offset
+    for block in ((0, 4), (0, 2), (2, 4)):
+        images = ImageSet(path)
+        if offset == 0 and block[0] == 2:
+            continue  # so many pixels more: not known from this block alone
+        with pytest.raises(InputError, match=r"a\.h5: a damaged image shard: views/rich1/offsets"):
+            images.view("rich1", *block)
 
 
 def test_shards_of_different_images_are_refused(tmp_path):
