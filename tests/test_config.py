@@ -48,6 +48,17 @@ WRONG = [
     ({"samples": {"a": {"simulate": {"mixture": {"kaon": 0}}}}}, ["mixture", "above 0"]),
     ({"tasks": {"t": POLAR | {"networks": {"majority": {}}}}}, ["majority", "baseline"]),
     ({"tasks": {"t": POLAR | {"robustness": ["dark"]}}}, ["no sample 'dark'"]),
+    ({"tasks": {"t": POLAR | {"robustness": ["rich"]}}}, ["'rich' is the sample", "trained on"]),
+    ({"tasks": {"t": POLAR | {"robustness": ["nominal"]}}}, ["'nominal'", "the task's own"]),
+    ({"tasks": {"t": POLAR | {"robustness": ["a", "a"]}}}, ["robustness: one is named twice"]),
+    (
+        {"tasks": {"t": POLAR | {"baselines": ["majority", "majority"]}}},
+        ["baselines: one is named twice"],
+    ),
+    (
+        {"tasks": {"t": POLAR | {"tables": {"misid": [0.1, 0.1]}}}},
+        ["misid: one is named twice"],
+    ),
     ({"tasks": {"t": POLAR | {"tables": {"ablation": ["majorty"]}}}}, ["'majority'"]),
     (
         {"tasks": {"t": POLAR | {"baselines": ["majority", "likelihood_global"]}}},

@@ -24,10 +24,11 @@ from hepcnn.config.settings import (
     Species,
     abundances,
 )
-from hepcnn.config.tasks import Network, Tables, Task, Train
+from hepcnn.config.tasks import NOMINAL, Network, Tables, Task, Train
 from hepcnn.config.whole import Config, Split
 
 __all__ = [
+    "NOMINAL",
     "Analytic",
     "Channel",
     "Config",

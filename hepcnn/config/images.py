@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hepcnn.config.settings import Channel, Count, Positive, Range, Rich, Settings
+from hepcnn.config.settings import Channel, Count, Positive, Range, Rich, Settings, check_distinct
 
 
 class PolarImages(Settings):
@@ -42,8 +42,8 @@ class PolarImages(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if len(set(self.rich)) < len(self.rich) or len(set(self.channels)) < len(self.channels):
-            raise ValueError("a RICH or a channel is named twice")
+        for name in ("rich", "channels"):
+            check_distinct(name, getattr(self, name))
         bounds = "angle" if self.coordinates == "cherenkov" else "radius"
         if missing := [name for name in self.rich if name not in getattr(self, bounds)]:
             raise ValueError(f"{bounds}: no entry for {', '.join(missing)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -34,6 +34,12 @@ class Settings(BaseModel):
     """Base of all settings: immutable, unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def check_distinct(name: str, values: Sequence[object]) -> None:
+    """Refuse, inside a validator, a list that has a value twice."""
+    if len(set(values)) < len(values):
+        raise ValueError(f"{name}: one is named twice")
 
 
 def check_mixture(mixture: Mapping[Species, float]) -> None:

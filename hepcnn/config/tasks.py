@@ -19,9 +19,13 @@ from hepcnn.config.settings import (
     Range,
     Settings,
     Species,
+    check_distinct,
     check_mixture,
 )
 from hepcnn.errors import nearest
+
+#: What the tables call a task's own sample.
+NOMINAL = "nominal"
 
 
 class Network(Settings):
@@ -99,6 +103,8 @@ class Tables(Settings):
         for name, bins in edges.items():
             if any(a >= b for a, b in pairwise(bins)):
                 raise ValueError(f"{name}: the edges must increase")
+        for name in ("misid", "ablation"):
+            check_distinct(name, getattr(self, name))
         if isinstance(self.mixture, dict):
             check_mixture(self.mixture)
         return self
@@ -126,7 +132,11 @@ class Task(Settings):
     """Tables."""
 
     @model_validator(mode="after")
-    def _distinct(self) -> Self:
+    def _possible(self) -> Self:
+        for name in ("baselines", "robustness"):
+            check_distinct(name, getattr(self, name))
+        if NOMINAL in self.robustness:
+            raise ValueError(f"robustness: '{NOMINAL}' is what the tables call the task's own")
         if both := set(self.networks) & set(self.baselines):
             raise ValueError(f"networks: {', '.join(sorted(both))} is the name of a baseline")
         methods = [*self.networks, *self.baselines]

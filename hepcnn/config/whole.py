@@ -101,3 +101,7 @@ class Config(Settings):
                 raise ValueError(
                     f"{place}.robustness: no sample '{sample}'; {nearest(sample, self.samples)}"
                 )
+            if sample == images.sample:
+                raise ValueError(
+                    f"{place}.robustness: '{sample}' is the sample that the task is trained on"
+                )

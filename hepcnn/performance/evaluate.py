@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import Config, Task, entry
+from hepcnn.config import NOMINAL, Config, Task, entry
 from hepcnn.files import write_text
 from hepcnn.performance import comparison, tables, working_points
 from hepcnn.performance.bootstrap import bootstrap
@@ -26,8 +26,6 @@ TOGETHER = (
     *("kaon_efficiency", "comparison", "species", "efficiency", "working_points", "pairs"),
     *("differential", "calibration", "reliability", "abundances", "cutflow"),
 )
-#: Name of the task's own sample in the table of altered ones.
-NOMINAL = "nominal"
 
 
 @dataclass(frozen=True)
