@@ -91,7 +91,7 @@ class Preprocessing:
         return cls(header, views, channels, scale, features, mean, deviation)
 
     def standardise(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring features (B, F) to mean 0 and deviation 1; what is not known (NaN) to 0."""
+        """Bring features (B, F) to mean 0 and deviation 1; what is not finite to 0."""
         known = self.header.features
         ends = np.cumsum([known[name] or 1 for name in self.features])
         columns = zip(self.features, np.split(raw, ends, axis=1), strict=False)
@@ -99,7 +99,7 @@ class Preprocessing:
         if not values:
             return raw
         standard = (np.concatenate(values, axis=1) - self.mean) / self.deviation
-        return np.nan_to_num(standard, nan=0)
+        return np.where(np.isfinite(standard), standard, np.float32(0))
 
     def dataset(
         self,

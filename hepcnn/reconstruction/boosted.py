@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcnn.errors import InputError
 from hepcnn.reconstruction.controls import frequencies
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ def fit(
     Raises
     ------
     InputError
-        If no training example has a class.
+        If the training examples are not of two classes or more.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier  # its import takes a second
 
     abundances = frequencies(labels, n_classes)
     known = labels >= 0
+    if len(np.unique(labels[known])) < 2:
+        raise InputError("the training split has one class only; a boosted tree needs two")
     judging = np.isin(validation_labels, labels[known])
     model = HistGradientBoostingClassifier(
         max_iter=MAX_TREES,

@@ -9,7 +9,7 @@ from hepcnn.config import Config, validate
 from hepcnn.detector.particles import MASSES, SPECIES
 from hepcnn.errors import InputError
 from hepcnn.learning.baselines import predict_baseline
-from hepcnn.reconstruction import controls
+from hepcnn.reconstruction import boosted, controls
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.shard import (
@@ -183,6 +183,13 @@ def test_altered_events_are_scored_with_what_was_fitted_on_the_others(scored, to
     assert found.temperature == nominal.temperature
     assert accuracy(found) < accuracy(nominal)
     assert set(found.provenance["inputs"]) == {str(dark[0]), str(toy[0])}
+
+
+def test_a_boosted_tree_of_one_class_is_refused():
+    features = np.arange(8, dtype=np.float32)[:, np.newaxis]
+    labels = np.array([2, -1] * 4)
+    with pytest.raises(InputError, match="one class only"):
+        boosted.fit(features, labels, features, labels, 6, seed=1)
 
 
 def test_names_that_the_task_lacks_are_errors(scored):

@@ -76,9 +76,10 @@ def test_features_are_standard_in_the_training_examples(analytic):
 
 def test_what_is_not_known_is_the_mean(analytic):
     fitted = Preprocessing.fit(analytic, np.arange(50), Network(features=["eta", "p"]))
-    raw = np.array([[np.nan, 5e3], [4, np.nan]], np.float32)
+    raw = np.array([[np.nan, 5e3], [4, np.nan], [np.inf, 5e3]], np.float32)
     found = fitted.standardise(raw)
-    assert found[0, 0] == found[1, 1] == 0
+    assert found[0, 0] == found[1, 1] == found[2, 0] == 0
+    assert found.dtype == np.float32
     assert np.isfinite(found).all()
     assert np.isnan(raw[0, 0])
 
