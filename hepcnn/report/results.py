@@ -137,14 +137,20 @@ def read_results(config: Config) -> Results:
         ]
         images[name] = _images(folder / "images" / name, settings, shards[name], using)
     checked = {
-        str(name): _validation(folder / "validation" / name, name) for name in config.validation
+        str(name): _validation(folder / "validation" / name, name, config)
+        for name in config.validation
     }
     return Results(config, images, tasks, checked)
 
 
-def _validation(folder: Path, name: str) -> Validation:
+def _validation(folder: Path, name: str, config: Config) -> Validation:
     make = f"hepcnn validate {name} -o {folder}"
     checks = _table(folder, "checks", make)
+    made = checks.provenance.get("settings", {})
+    sample = config.samples.get(made.get("sample", ""))
+    if sample and sample.simulate:
+        wanted, how = sample.simulate.model_dump(mode="json"), f"make it again with '{make}'"
+        _check_settings(folder / "checks.json", made["simulate"], wanted, how)
     figures = {}
     for check in dict.fromkeys(record["check"] for record in checks.records):
         path = folder / "figures" / f"{check}.png"

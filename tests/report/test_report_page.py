@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from hepcnn.config import Config, Network, Tables, Task
+from hepcnn.config import Config, Network, RichSimulation, Sample, Tables, Task
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
@@ -201,7 +201,8 @@ def everything(make_results: Make, tmp_path_factory: pytest.TempPathFactory) -> 
         Check(name, "a sentence", row, lambda: curves.momentum({"pion": np.array([5000.0])}))
         for name, row in zip(("resolution", "occupancy"), rows, strict=True)
     ]
-    made = {"id": "checked", "stage": "validate", "inputs": {}}
+    settings = {"sample": "rich", "simulate": {"tracks": 100.0}}
+    made = {"id": "checked", "stage": "validate", "inputs": {}, "settings": settings}
     write_checks(folder / "validation" / "rich", checks_table(checks, "Checks"), checks, made)
     return folder, config.model_copy(update={"validation": ["rich"]})
 
@@ -254,6 +255,13 @@ def test_tables_made_of_other_altered_predictions_are_refused(
     write_predictions(path, replace(read_predictions(path), provenance={"id": "another"}))
     with pytest.raises(InputError, match="made of other predictions"):
         read_results(everything[1].model_copy(update={"output": str(folder)}))
+
+
+def test_checks_of_another_simulation_are_refused(everything: tuple[Path, Config]) -> None:
+    other = Sample(simulate=RichSimulation(tracks=50))
+    config = everything[1].model_copy(update={"samples": everything[1].samples | {"rich": other}})
+    with pytest.raises(InputError, match=r"checks\.json: made with 'tracks' 100.* validate rich"):
+        read_results(config)
 
 
 def test_the_headline_says_who_is_best_and_who_is_not_worse(
