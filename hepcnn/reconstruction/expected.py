@@ -70,7 +70,7 @@ def expected_light(
     first, last = np.asarray(entry, np.float64), np.asarray(exit, np.float64)
     p = np.asarray(momentum, np.float64)[:, None]
     length = np.linalg.norm(last - first, axis=1)[:, None]
-    angle, per_mm = _angle_and_yield(detected_spectrum(geometry), (MASSES / p) ** 2)
+    angle, per_mm = angle_and_yield(_coarse(detected_spectrum(geometry)), (MASSES / p) ** 2)
     emitted = np.nan_to_num(length * per_mm)
     light = emitted >= MIN_PHOTONS
     emitted = np.where(light, emitted, 0.0)
@@ -84,23 +84,27 @@ def expected_light(
     return Expected(angle, sigma, emitted, emitted * seen)
 
 
-def _angle_and_yield(spectrum: DetectedSpectrum, x: Floats) -> tuple[Floats, Floats]:
-    """Mean angle (rad) and detected photons a mm at x = 1/(βγ)² = (m/p)².
+def angle_and_yield(spectrum: DetectedSpectrum, x: Floats) -> tuple[Floats, Floats]:
+    """Mean angle (rad) and detected photons a mm at x = 1/(βγ)² = (m/p)²; 0 without light.
 
     Linear between points: near the threshold θ² goes as x, like the yield.
     """
+    grid = np.linspace(0.0, float(spectrum.index[-1]) ** 2 - 1, _CURVE_POINTS)
+    velocity = 1 / np.sqrt(1 + grid)
+    square = np.nan_to_num(spectrum.mean_angle(velocity) ** 2)
+    angle = np.sqrt(np.interp(x, grid, square, right=0.0))
+    return angle, np.interp(x, grid, spectrum.photons_per_mm(velocity), right=0.0)
+
+
+def _coarse(spectrum: DetectedSpectrum) -> DetectedSpectrum:
+    """The spectrum with fewer energies: good enough for the tables, and quicker."""
     step = len(spectrum.index) // _ENERGIES
-    coarse = DetectedSpectrum(
+    return DetectedSpectrum(
         spectrum.index.reshape(-1, step).mean(1),
         spectrum.density.reshape(-1, step).sum(1),
         spectrum.quantiles,
         spectrum.mean_index,
     )
-    grid = np.linspace(0.0, float(coarse.index[-1]) ** 2 - 1, _CURVE_POINTS)
-    velocity = 1 / np.sqrt(1 + grid)
-    square = np.nan_to_num(coarse.mean_angle(velocity) ** 2)
-    angle = np.sqrt(np.interp(x, grid, square, right=0.0))
-    return angle, np.interp(x, grid, coarse.photons_per_mm(velocity), right=0.0)
 
 
 def _ring() -> tuple[Floats, Floats, Floats]:

@@ -14,6 +14,7 @@ from hepcnn.detector.optics import plane_coordinates, project_tracks
 from hepcnn.detector.particles import MASSES, species_of
 from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.events.schema import RICHES, RichEvents
+from hepcnn.reconstruction.expected import angle_and_yield
 from hepcnn.reconstruction.photons import photon_angles
 from hepcnn.simulation.rich.generate import simulate_chunk
 
@@ -31,8 +32,6 @@ SATURATED = {"mixture": {"electron": 1}, "spectrum": "flat", "momentum_range": (
 OUTLIER = 8e-3
 #: Radii of saturated rings, rounded up: rings so far from a panel's edge are whole (mm).
 MARGIN = {"rich1": 100.0, "rich2": 140.0}
-#: Points of a table of angle and yield.
-_POINTS = 1024
 TITLES = {"rich1": "RICH1", "rich2": "RICH2"}
 
 
@@ -168,16 +167,11 @@ def velocity(events: RichEvents) -> Floats:
 def expected(events: RichEvents, geometry: RichGeometry) -> tuple[Floats, Floats]:
     """Mean angle (rad) and detected photons a mm, each (n,), of the tracks' true species.
 
-    Linear between points in 1/(βγ)², as θ² and the yield are up to dispersion; NaN and 0 where
-    there is no light.
+    NaN and 0 where there is no light.
     """
     spectrum = detected_spectrum(geometry)
-    grid = np.linspace(0.0, float(spectrum.index[-1]) ** 2 - 1, _POINTS)
-    at = 1 / np.sqrt(1 + grid)
-    x = velocity(events) ** -2 - 1
-    square = np.interp(x, grid, np.nan_to_num(spectrum.mean_angle(at) ** 2), right=0.0)
-    angle = np.sqrt(np.where(square > 0, square, np.nan))
-    return angle, np.interp(x, grid, spectrum.photons_per_mm(at), right=0.0)
+    angle, per_mm = angle_and_yield(spectrum, velocity(events) ** -2 - 1)
+    return np.where(angle > 0, angle, np.nan), per_mm
 
 
 def contained(events: RichEvents, rich: str, geometry: RichGeometry, margin: float) -> Flags:
