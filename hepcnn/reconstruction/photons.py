@@ -10,6 +10,8 @@ b = t × a, in the LHCb frame for both panels, the photon goes along
 
 There is no photon (NaN) unless it goes forward along the track, meets the spherical mirror of the
 hit's own half of the RICH, and from there crosses the flat mirror's plane on its way to the hit.
+
+Secondary mirrors are planes, in the geometry and so here: a curved one cannot be described.
 """
 
 from __future__ import annotations
