@@ -30,7 +30,10 @@ SMALL = {
     "tasks": {
         "rich_pid": {
             "images": "rich_cherenkov",
-            "networks": {"mlp": MLP, "polar": {**MLP, "images": "rich_polar"}},
+            "networks": {
+                "mlp": MLP,
+                "polar": {**MLP, "images": "rich_polar", "train": {"epochs": 1}},
+            },
             "baselines": ["momentum_prior", "likelihood_global"],
             "robustness": ["dark"],
             "train": {"epochs": 2, "batch_size": 64},
@@ -128,7 +131,9 @@ def test_altered_events_are_scored_by_what_was_made_for_the_others(finished, met
 @pytest.mark.parametrize(
     ("place", "value", "planned"),
     [
-        ("tasks.rich_pid.train.epochs", 3, {"train": 2, "predict": 4}),
+        ("tasks.rich_pid.train.batch_size", 32, {"train": 2, "predict": 4}),
+        ("tasks.rich_pid.train.epochs", 3, {"train": 1, "predict": 2}),
+        ("tasks.rich_pid.networks.polar.train.epochs", 2, {"train": 1, "predict": 2}),
         ("tasks.rich_pid.tables", {"misid": [0.2]}, {}),
         ("tasks.rich_pid.networks.polar.options.hidden", [8], {"train": 1, "predict": 2}),
         ("images.rich_polar.shape", [4, 8], {"convert": 3, "train": 1, "predict": 2}),
@@ -150,7 +155,7 @@ def test_an_edited_setting_reruns_what_depends_on_it(project, place, value, plan
 def test_a_file_stands_in_the_place_of_the_default_or_is_laid_over_it(project):
     project.configure({"tasks": {"rich_pid": {"train": {"epochs": 3}}}}, "over.yaml")
     over = project.planned("--configfile", "config.yaml", "over.yaml")
-    assert over == Counter({"train": 2, "predict": 4} | FINAL)
+    assert over == Counter({"train": 1, "predict": 2} | FINAL)
     project.configure({"output": "other", "samples": SMALL["samples"]}, "own.yaml")
     own = project.planned("--configfile", "own.yaml")
     assert own["train"] == 1

@@ -1,13 +1,14 @@
 def network_part(wildcards):
-    # Its own image set in the place of the task's: the others are nothing to it.
-    network = SETTINGS.tasks[wildcards.task].networks[wildcards.network]
+    # Its own image set and training in the place of the task's: the others are nothing to it.
+    task = SETTINGS.tasks[wildcards.task]
+    network = task.networks[wildcards.network]
     return task_part(
         wildcards.task,
         "kind",
         "target",
-        "train",
         images=network.images,
-        networks={wildcards.network: network.model_copy(update={"images": None})},
+        train=task.train_of(wildcards.network),
+        networks={wildcards.network: network.model_copy(update={"images": None, "train": {}})},
     )
 
 
