@@ -64,7 +64,7 @@ def fit(
         max_iter=MAX_TREES,
         early_stopping=bool(judging.any()),
         n_iter_no_change=PATIENCE,
-        random_state=seed,
+        random_state=seed % (1 << 32),  # scikit-learn takes none above
     )
     validation = (validation_features[judging], validation_labels[judging])
     x_val, y_val = validation if judging.any() else (None, None)
