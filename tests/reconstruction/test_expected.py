@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from straight_tracks import segments
 
 from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import load_geometry
-from hepcnn.detector.optics import to_sphere
 from hepcnn.detector.particles import MASSES, SPECIES, species_of
 from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.events.schema import RICHES
@@ -15,21 +15,9 @@ from hepcnn.simulation.rich.generate import simulate_chunk
 RUN3 = load_geometry("lhcb-run3")
 
 
-def segments(rich, n, seed=0):
-    """Straight tracks from the origin over the whole acceptance: entry, direction, exit."""
-    limits = rich.acceptance
-    rng = np.random.default_rng(seed)
-    slope = rng.uniform(-1, 1, (n, 2)) * (limits.horizontal, limits.vertical)
-    slope = slope[np.hypot(*slope.T) > limits.inner]
-    direction = np.column_stack([slope, np.ones(len(slope))])
-    entry = rich.radiator.entry_z * direction
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return entry, direction, to_sphere(rich, entry, direction)
-
-
 @pytest.mark.parametrize("rich", RICHES)
 def test_angles_are_the_means_of_the_detected_spectrum(rich):
-    entry, direction, exit = segments(RUN3[rich], 300)
+    entry, direction, exit = segments(RUN3[rich], 300, np.random.default_rng(0))
     p = np.geomspace(2e3, 1e5, len(entry))
     light = expected_light(RUN3[rich], entry, direction, exit, p)
     spectrum = detected_spectrum(RUN3[rich])
@@ -90,7 +78,7 @@ def test_photons_are_those_of_the_simulation(name):
 
 @pytest.mark.parametrize("rich", RICHES)
 def test_the_halves_expect_the_same(rich):
-    entry, direction, exit = segments(RUN3[rich], 200)
+    entry, direction, exit = segments(RUN3[rich], 200, np.random.default_rng(0))
     p = np.full(len(entry), 3e4)
     mirrored = [np.array(a) for a in (entry, direction, exit)]
     for vectors in mirrored:
@@ -105,7 +93,7 @@ def test_a_ring_that_falls_off_the_panel_expects_less():
     rich = RUN3["rich1"]
     plane = rich.photon_plane.model_copy(update={"half_size": (211.2, 316.8)})
     narrow = rich.model_copy(update={"photon_plane": plane})
-    track = segments(rich, 1000, seed=1)
+    track = segments(rich, 1000, np.random.default_rng(1))
     p = np.full(len(track[0]), 5e4)
     gaps = (23 / 26.4) ** 2
     whole, cut = (expected_light(g, *track, p) for g in (rich, narrow))

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from straight_tracks import segments
 
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.optics import from_plane
@@ -102,15 +103,7 @@ def test_tracks_without_light_stay_pions():
 
 def every_pixel(geometry, rich, n_tracks, p):
     """Tracks over the acceptance, in an event in which every pixel is hit."""
-    rng = np.random.default_rng(3)
-    limits = geometry.acceptance
-    slope = rng.uniform(-1, 1, (n_tracks, 2)) * (limits.horizontal, limits.vertical)
-    slope = slope[np.hypot(*slope.T) > limits.inner]
-    direction = np.column_stack([slope, np.ones(len(slope))])
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    entry = direction * geometry.radiator.entry_z / direction[:, 2:]
-    # About a metre of gas; where it ends does not matter here.
-    exit = entry + 1000 * direction
+    entry, direction, exit = segments(geometry, n_tracks, np.random.default_rng(3))
     centre, _ = pixel_centres(geometry)
     position = np.concatenate(
         [from_plane(geometry, centre, np.full(len(centre), side, np.int8)) for side in (0, 1)]

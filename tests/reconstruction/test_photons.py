@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from straight_tracks import segments
 
 from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import load_geometry, unit
-from hepcnn.detector.optics import from_plane, project_tracks, to_sphere, trace_photons
+from hepcnn.detector.optics import from_plane, project_tracks, trace_photons
 from hepcnn.detector.particles import PARTICLES
 from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.reconstruction.photon_kernels import arc_tangent2
@@ -21,17 +22,6 @@ RUN3 = load_geometry("lhcb-run3")
 WINDOW = {"rich1": 150.0, "rich2": 200.0}
 PION = next(p.mass for p in PARTICLES if p.name == "pion")
 MICRORAD = 1e-6
-
-
-def segments(rich, n, rng):
-    """Straight tracks from the origin over the whole acceptance: entry, direction, exit."""
-    limits = rich.acceptance
-    slope = rng.uniform(-1, 1, (n, 2)) * (limits.horizontal, limits.vertical)
-    slope = slope[np.hypot(*slope.T) > limits.inner]
-    direction = np.column_stack([slope, np.ones(len(slope))])
-    entry = rich.radiator.entry_z * direction
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return entry, direction, to_sphere(rich, entry, direction)
 
 
 def traced(rich, n=20_000, along=None, seed=1):
