@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from hepcnn.config import Count, Fraction, NonNegative, Positive, Settings, explain
 from hepcnn.errors import InputError, nearest
@@ -32,6 +40,9 @@ Direction = Annotated[Vector, AfterValidator(_not_zero)]
 Rising = Annotated[list[Positive], Field(min_length=2)]
 
 _FOLDER = Path(__file__).parent
+#: Smallest radius of a curved second mirror in units of the photon plane's distance from it: down
+#: to here the reconstruction's fixed number of steps leaves about 1 µrad in RICH2.
+NEARLY_PLANE = 14.0
 
 
 class Gas(Settings):
@@ -68,12 +79,21 @@ class SphericalMirror(Settings):
 
 
 class FlatMirror(Settings):
-    """Plane mirror (the secondary of RICH2 is nearly plane)."""
+    """Second mirror: plane, or nearly plane and part of a sphere."""
 
     point: Vector
-    """Any point of it (mm)."""
+    """Any point of the plane (mm), or the point at which the sphere touches it."""
     normal: Direction
-    """Its normal, of any length and sign."""
+    """The plane's normal, of any length and sign; the sphere's centre is on it, through `point`."""
+    radius: FiniteFloat | None = None
+    """Radius of curvature (mm): above 0 if the side of the photon detectors is concave, below 0 if
+    it is convex; a plane if it is not given."""
+
+    @model_serializer(mode="wrap")
+    def _plane_has_no_radius(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave no radius out, so that a plane's digest is what it was before there were others."""
+        data: dict[str, Any] = handler(self)
+        return data if self.radius is not None else {k: data[k] for k in data if k != "radius"}
 
 
 class PhotonPlane(Settings):
@@ -222,6 +242,29 @@ class RichGeometry(Settings):
             if u > wider_u or v > wider_v:
                 raise ValueError("pixels: each type's part of the panel must lie in the next one's")
         return self
+
+    @model_validator(mode="after")
+    def _nearly_plane(self) -> Self:
+        radius, least = self.flat_mirror.radius, NEARLY_PLANE * abs(self.depth)
+        if radius is not None and abs(radius) < least:
+            raise ValueError(
+                f"flat_mirror: the second mirror must be nearly plane: a radius of {radius:g} mm "
+                f"is not at least {least:.0f} mm either way, {NEARLY_PLANE:g} times the distance "
+                "of the photon plane's centre from it"
+            )
+        return self
+
+    @property
+    def depth(self) -> float:
+        """Where the photon plane's centre is along the second mirror's `normal` (mm)."""
+        path = np.array(self.photon_plane.centre) - np.array(self.flat_mirror.point)
+        return float(path @ unit(self.flat_mirror.normal))
+
+    @property
+    def curvature(self) -> float:
+        """Curvature of the second mirror (1/mm), above 0 towards its `normal`; 0: a plane."""
+        radius = self.flat_mirror.radius
+        return 0.0 if radius is None else float(np.copysign(1.0, self.depth)) / radius
 
     @property
     def split(self) -> int:

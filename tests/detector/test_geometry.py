@@ -40,6 +40,18 @@ def test_a_file_in_the_same_form_is_the_same_geometry(run3):
     assert load_geometry(write()) == load_geometry("lhcb-run3")
 
 
+def test_a_second_mirror_may_be_curved(run3):
+    """Without a radius it is a plane, and what is written of it has none: digests stay."""
+    data, write = run3
+    assert load_geometry("lhcb-run3")["rich2"].curvature == 0
+    assert set(data["rich2"]["flat_mirror"]) == {"point", "normal"}
+    data["rich2"]["flat_mirror"]["radius"] = 80e3
+    concave = load_geometry(write())
+    assert concave["rich1"] == load_geometry("lhcb-run3")["rich1"]
+    assert concave["rich2"].model_dump(mode="json") == data["rich2"]
+    assert concave["rich2"].curvature * np.sign(concave["rich2"].depth) == 1 / 80e3
+
+
 def test_unknown_name_lists_the_nearest():
     with pytest.raises(InputError, match="lhcb-run3'"):
         load_geometry("lhcb_run3")
@@ -64,6 +76,9 @@ def test_unknown_key_names_place_and_nearest(run3):
         (lambda d: d["rich1"]["efficiency"]["quantum"].pop(), "differ in length"),
         (lambda d: d["rich1"]["efficiency"]["quantum_wavelength"].reverse(), "does not rise"),
         (lambda d: d["rich1"]["spherical_mirror"].update(radius=float("nan")), "radius"),
+        (lambda d: d["rich2"]["flat_mirror"].update(radius=0), "nearly plane"),
+        (lambda d: d["rich2"]["flat_mirror"].update(radius=-10e3), "nearly plane.*18689 mm"),
+        (lambda d: d["rich2"]["flat_mirror"].update(radius=float("inf")), "flat_mirror.radius"),
         (lambda d: d["rich1"].pop("resolution"), "rich1.resolution"),
         (lambda d: d["rich1"]["resolution"]["photon"].pop(), "angle and photon differ in length"),
         (lambda d: d["rich2"]["resolution"]["angle"].reverse(), "angle does not rise"),

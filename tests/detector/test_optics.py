@@ -22,6 +22,15 @@ GEOMETRIES = {
 RUN3 = load_geometry("lhcb-run3")
 
 
+def curved(geometry, radius):
+    mirror = geometry.flat_mirror.model_copy(update={"radius": radius})
+    return geometry.model_copy(update={"flat_mirror": mirror})
+
+
+for metres in (80, -80, 20, -20):
+    GEOMETRIES["curved", f"rich2 {metres} m"] = curved(RUN3["rich2"], 1e3 * metres)
+
+
 def reflect(direction, normal):
     return direction - 2 * (direction * normal).sum(-1, keepdims=True) * normal
 
@@ -46,10 +55,25 @@ def trace_step_by_step(geometry, position, direction):
 
     normal = unit(geometry.flat_mirror.normal)
     flat = meet(mirror, direction, geometry.flat_mirror.point, normal)
+    if geometry.flat_mirror.radius is not None:
+        centre = curvature_centre(geometry)
+        q = flat - centre
+        b = (q * direction).sum(1)
+        root = np.sqrt(b**2 - (q**2).sum(1) + geometry.flat_mirror.radius**2)
+        # The point of the sphere that is nearer to the plane.
+        flat = flat + np.where(b > 0, root - b, -root - b)[:, None] * direction
+        normal = (flat - centre) / geometry.flat_mirror.radius
     direction = reflect(direction, normal)
     plane = geometry.photon_plane
     end = meet(flat, direction, plane.centre, unit(plane.normal))
     return mirror * flip, flat * flip, end * flip, flip[:, geometry.split] < 0
+
+
+def curvature_centre(geometry):
+    """Of a second mirror: on the side of the photon detectors for a radius above 0."""
+    point, normal = np.array(geometry.flat_mirror.point), unit(geometry.flat_mirror.normal)
+    side = np.sign((np.array(geometry.photon_plane.centre) - point) @ normal)
+    return point + side * geometry.flat_mirror.radius * normal
 
 
 def random_tracks(geometry, n, seed=0):
@@ -120,7 +144,9 @@ def test_law_of_reflection_between_the_emission_and_the_image(key):
     centre = np.array(geometry.spherical_mirror.centre)
     normals = (
         (mirror - centre) / geometry.spherical_mirror.radius,
-        np.broadcast_to(unit(geometry.flat_mirror.normal), mirror.shape),
+        np.broadcast_to(unit(geometry.flat_mirror.normal), mirror.shape)
+        if geometry.flat_mirror.radius is None
+        else (flat - curvature_centre(geometry)) / geometry.flat_mirror.radius,
     )
     for before, at, after, normal in (
         (position, mirror, flat, normals[0]),
@@ -171,6 +197,22 @@ def test_ring_radius(rich, slope, angle, radius, within, mirrored):
     u, v, panel = trace_photons(geometry, *arguments)
     assert (panel == mirrored).all()
     assert np.hypot(u - u.mean(), v - v.mean()).mean() == pytest.approx(radius, abs=within)
+
+
+def test_a_concave_second_mirror_focuses():
+    """It makes rings smaller, and a convex one larger; the normal's length and sign are free."""
+
+    def size(radius, factor=1.0):
+        rich = curved(RUN3["rich2"], radius)
+        normal = tuple(factor * np.array(rich.flat_mirror.normal))
+        mirror = rich.flat_mirror.model_copy(update={"normal": normal})
+        rich = rich.model_copy(update={"flat_mirror": mirror})
+        arguments, *_ = photons(track(rich, 0.06, 0.05), 30e-3, 2000)
+        u, v, _ = trace_photons(rich, *arguments)
+        return np.hypot(u - u.mean(), v - v.mean()).mean()
+
+    assert size(20e3) < size(80e3) < size(None) < size(-80e3) < size(-20e3)
+    assert size(20e3, -3.0) == pytest.approx(size(20e3))
 
 
 def test_rich2_plane_is_at_the_best_focus():
