@@ -15,6 +15,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 from numpy.typing import ArrayLike, NDArray
 
 from hepcnn.detector.geometry import RichGeometry, unit
+from hepcnn.reconstruction.curved import SOLUTIONS, curved_block, curved_image
 from hepcnn.reconstruction.quartic import FAST, bisect, solve
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,9 @@ class Mirrors(NamedTuple):
     coordinate whose sign tells the halves apart (x or y), w, the other of the two, and z. The
     halves meet at s = `edge`. A plane is the points r with ``n·r = offset``; `plane` is that of
     the photon detectors as seen in the flat mirror.
+
+    A second mirror with a `curvature` is a sphere, which touches the plane `flat` at `touch`. Hits
+    are reflected in that plane all the same, and `curved` goes on from there.
     """
 
     split: int
@@ -58,6 +62,10 @@ class Mirrors(NamedTuple):
     plane_w: float
     plane_z: float
     plane_offset: float
+    touch_s: float
+    touch_w: float
+    touch_z: float
+    curvature: float
 
 
 def mirrors_of(geometry: RichGeometry) -> Mirrors:
@@ -66,7 +74,8 @@ def mirrors_of(geometry: RichGeometry) -> Mirrors:
     radius = geometry.spherical_mirror.radius
     centre = np.array(geometry.spherical_mirror.centre)
     flat = unit(geometry.flat_mirror.normal)
-    flat_offset = flat @ (np.array(geometry.flat_mirror.point) - centre)
+    touch = np.array(geometry.flat_mirror.point) - centre
+    flat_offset = flat @ touch
     plane = unit(geometry.photon_plane.normal)
     plane_offset = plane @ (np.array(geometry.photon_plane.centre) - centre)
     # A point r is seen at r + 2(offset - n·r)n: n the flat mirror's normal.
@@ -74,6 +83,7 @@ def mirrors_of(geometry: RichGeometry) -> Mirrors:
     plane = plane - 2 * (plane @ flat) * flat
     numbers = [radius, *centre[order], -centre[order[0]] / radius]
     numbers += [*flat[order], flat_offset / radius, *plane[order], plane_offset / radius]
+    numbers += [*touch[order] / radius, geometry.curvature * radius]
     return Mirrors(geometry.split, *map(float, numbers))
 
 
@@ -236,6 +246,9 @@ def block_angles(
     o: Mirrors, track: Emission, s: Floats, w: Floats, z: Floats, theta: Floats, phi: Floats
 ) -> None:
     """Angles of one track with hits of one half."""
+    if o.curvature != 0.0:
+        curved_block(o, track, s, w, z, theta, phi, SOLUTIONS)
+        return
     for i in range(theta.size):
         theta[i], phi[i] = _reconstruct(o, track, s[i], w[i], z[i])
     for i in range(theta.size):
@@ -300,7 +313,8 @@ def candidates(
             if not track.e < 1.0:
                 continue
             first, end = (0, split) if panel == 0 else (split, n_hits)
-            count = _near(hits, first, end, _image(o, track), window, near)
+            centre = _image(o, track) if o.curvature == 0.0 else curved_image(o, track)
+            count = _near(hits, first, end, centre, window, near)
             for i in range(count):
                 k = near[i]
                 point[0, i], point[1, i], point[2, i] = hits[0, k], hits[1, k], hits[2, k]

@@ -2,16 +2,15 @@
 
 A photon is taken to be emitted in the middle of the track's segment in the gas. With the hit
 reflected in the flat mirror, the quartic of `quartic` tells where the light met the spherical
-mirror, and so its direction at emission. Its angle θ with the track and its azimuth φ are those
-with which `optics.trace_photons` makes photons: with t along the track, a ∝ y × t (nearly x) and
-b = t × a, in the LHCb frame for both panels, the photon goes along
+mirror, and so its direction at emission; if the second mirror is curved, a few of them do
+(`curved`). Its angle θ with the track and its azimuth φ are those with which
+`optics.trace_photons` makes photons: with t along the track, a ∝ y × t (nearly x) and b = t × a,
+in the LHCb frame for both panels, the photon goes along
 
     cos θ t + sin θ (cos φ a + sin φ b).
 
 There is no photon (NaN) unless it goes forward along the track, meets the spherical mirror of the
 hit's own half of the RICH, and from there crosses the flat mirror's plane on its way to the hit.
-
-Secondary mirrors are planes, in the geometry and so here: a curved one cannot be described.
 """
 
 from __future__ import annotations

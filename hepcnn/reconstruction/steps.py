@@ -39,6 +39,9 @@ _REACH = 1.25
 #: And this much farther from the ring's centre on the plane than the paraxial R/2 · θ: tilted
 #: planes stretch rings by up to 10 %.
 _STRETCH = 1.2
+#: And more if the second mirror is convex: by at most so many times the photon plane's distance
+#: from it over its radius, 4 d/R in the plane of incidence.
+_WIDENING = 4.0
 #: Searches of the global likelihood, each with a new estimate of the background.
 PASSES = 2
 
@@ -164,11 +167,12 @@ def prepare(events: RichEvents, geometry: RichGeometry, rich: str, largest: floa
     area = _pixel_areas(geometry, plane, events.key[event], rich)
     first = _first_in_pixel(geometry, plane, 2 * event + panel)
     area[first != np.arange(len(area))] = 0.0
+    widening = _WIDENING * max(0.0, -geometry.curvature * geometry.depth)
     return RichChunk(
         mirrors=mirrors,
         axes=_unfolded_axes(geometry, mirrors),
         grid=grid,
-        window=_STRETCH * np.tan(reach) / 2,
+        window=(_STRETCH + widening) * np.tan(reach) / 2,
         emission=(entry + exit) / 2,
         direction=direction,
         expected=expected_light(geometry, entry, direction, exit, events.tracks["p"]),

@@ -19,6 +19,17 @@ RICHES = [
     for number, rich in load_geometry(name).items()
 ]
 RUN3 = load_geometry("lhcb-run3")
+CURVED = [
+    pytest.param(
+        RUN3["rich2"].model_copy(
+            update={
+                "flat_mirror": RUN3["rich2"].flat_mirror.model_copy(update={"radius": 1e3 * metres})
+            }
+        ),
+        id=f"curved-{metres}m",
+    )
+    for metres in (80, -80)
+]
 WINDOW = {"rich1": 150.0, "rich2": 200.0}
 PION = next(p.mass for p in PARTICLES if p.name == "pion")
 MICRORAD = 1e-6
@@ -78,7 +89,7 @@ def test_the_halves_are_mirror_images():
     np.testing.assert_allclose(turned(phi_2 + phi), 0, atol=1e-9)
 
 
-@pytest.mark.parametrize("rich", RICHES)
+@pytest.mark.parametrize("rich", RICHES + CURVED)
 def test_no_physical_photon_is_nan(rich):
     photon = traced(rich, 200)
     _, direction, exit = photon["segment"]
@@ -103,7 +114,7 @@ def test_no_physical_photon_is_nan(rich):
         assert np.isnan(phi).all(), name
 
 
-@pytest.mark.parametrize("rich", RICHES)
+@pytest.mark.parametrize("rich", RICHES + CURVED)
 def test_every_candidate_traced_again_comes_back_to_its_hit(rich):
     """Tracks with hits all over both panels: what is found is what the optics allow."""
     rng = np.random.default_rng(6)
