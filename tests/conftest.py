@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hepcnn.config import Config, PolarImages, RichSimulation, Sample, Task
 from hepcnn.detector.particles import SPECIES
@@ -25,6 +26,10 @@ from hepcnn.store.shard import (
     Sparse,
     analytic_features,
 )
+
+# A busy machine is no fault of the code.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 _ABUNDANCE = np.array([0.025, 0.008, 0.776, 0.12, 0.07, 0.001])
 
