@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness import row, seconds
-from hepcnn.config import PolarImages, RichSimulation, Sample
+from hepcnn.config import PolarImages, RichSample, RichSimulation
 from hepcnn.detector.geometry import RichGeometry, load_geometry
 from hepcnn.events.schema import RichEvents
 from hepcnn.events.writing import write_events
@@ -34,7 +34,7 @@ CHERENKOV = PLAIN.model_copy(
 
 def file_to_file(folder: Path, events: RichEvents, whole: Callable[[], object]) -> bool:
     """Conversion to (θ, φ) against that to (r, φ), and against reconstruction alone."""
-    source, sample = folder / "events.root", Sample(files=["*"])
+    source, sample = folder / "events.root", RichSample(files=["*"])
     write_events(source, [events], {})
     shards = {name: folder / name for name in ("detector", "cherenkov")}
     taken = seconds(

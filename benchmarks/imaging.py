@@ -22,7 +22,7 @@ import numpy as np
 import uproot
 
 from benchmarks.harness import row, seconds
-from hepcnn.config import PolarImages, RichSimulation, Sample
+from hepcnn.config import PolarImages, RichSample, RichSimulation
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.events.schema import BRANCHES, RichEvents
 from hepcnn.events.writing import write_events
@@ -159,7 +159,7 @@ def bare_write(columns: dict[str, np.ndarray], path: Path) -> None:
 
 def file_to_file(folder: Path, events: Path) -> bool:
     """Conversion against only reading and only writing the same data."""
-    shard, sample, settings = folder / "a.h5", Sample(files=["*"]), PolarImages(sample="rich")
+    shard, sample, settings = folder / "a.h5", RichSample(files=["*"]), PolarImages(sample="rich")
     tracks = convert([str(events)], sample, settings, shard)["tracks read"]
     columns = contents(shard)
     taken = seconds(
@@ -185,9 +185,9 @@ def file_to_file(folder: Path, events: Path) -> bool:
 # Not ru_maxrss: a child inherits its parent's.
 _PEAK = """
 import sys
-from hepcnn.config import PolarImages, Sample
+from hepcnn.config import PolarImages, RichSample
 from hepcnn.imaging.convert import convert
-convert(sys.argv[1:2], Sample(files=["*"]), PolarImages(sample="rich"), sys.argv[2])
+convert(sys.argv[1:2], RichSample(files=["*"]), PolarImages(sample="rich"), sys.argv[2])
 print(next(l.split()[1] for l in open("/proc/self/status") if l.startswith("VmHWM")))
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hepcnn.config import PolarImages, RichSimulation, Sample
+from hepcnn.config import PolarImages, RichSample, RichSimulation
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.events.writing import write_events
 from hepcnn.imaging.convert import convert
@@ -20,5 +20,7 @@ def simulated_images(folder: Path, events: int) -> ImageSet:
     chunk = simulate_chunk(RichSimulation(), geometry, np.random.default_rng(1), events)
     write_events(folder / "events.root", [chunk], {})
     shard = folder / "images.h5"
-    convert([str(folder / "events.root")], Sample(files=["*"]), PolarImages(sample="rich"), shard)
+    convert(
+        [str(folder / "events.root")], RichSample(files=["*"]), PolarImages(sample="rich"), shard
+    )
     return ImageSet(shard)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from hepcnn.config import Config, PolarImages, RichSimulation, Sample, Task
+from hepcnn.config import Config, PidTask, PolarImages, RichSample, RichSimulation
 from hepcnn.detector.particles import SPECIES
 from hepcnn.performance.evaluate import evaluate_files
 from hepcnn.store.images import ImageSet
@@ -168,15 +168,17 @@ def make_results(
     """
 
     def maker(
-        output: Path, tasks: dict[str, Task] | None = None, tracks: int = 1000, **shards: Any
+        output: Path, tasks: dict[str, PidTask] | None = None, tracks: int = 1000, **shards: Any
     ) -> Config:
         if tasks is None:
-            tasks = {"rich_pid": Task(images="rich_polar")}
+            tasks = {"rich_pid": PidTask(images="rich_polar")}
         names = {t.images_of(m) for t in tasks.values() for m in t.methods} or {"rich_polar"}
         altered = {name for t in tasks.values() for name in t.robustness}
         config = Config(
             output=str(output),
-            samples=dict.fromkeys(["rich", *sorted(altered)], Sample(simulate=RichSimulation())),
+            samples=dict.fromkeys(
+                ["rich", *sorted(altered)], RichSample(simulate=RichSimulation())
+            ),
             images={name: PolarImages(sample="rich") for name in sorted(names)},
             tasks=tasks,
         )

@@ -73,7 +73,7 @@ WRONG = [
             "images": {"a": {"sample": "rich"}, "b": {"sample": "rich", "rich": ["rich2"]}},
             "tasks": {"t": {"images": "a", "networks": {"n": {"images": "b"}}}},
         },
-        ["t.networks.n.images", "not of the same tracks", "must_cross"],
+        ["t.networks.n.images", "not of the same examples", "must_cross"],
     ),
     (
         {"images": {"i": {"sample": "rich", "channels": ["expected_other"]}}},

@@ -5,10 +5,17 @@ resolved whole, `hepcnn config --schema` the JSON schema, and the Snakefile vali
 same models.
 """
 
-from hepcnn.config.images import PolarImages
+from hepcnn.config.images import AnyImages, PlaneImages, PolarImages, VoxelImages
 from hepcnn.config.loading import entry, load, validate
 from hepcnn.config.problems import explain
-from hepcnn.config.samples import RichSimulation, Sample
+from hepcnn.config.samples import (
+    AnySample,
+    LArTPCSample,
+    LArTPCSimulation,
+    RichSample,
+    RichSimulation,
+    Sample,
+)
 from hepcnn.config.settings import (
     Analytic,
     Channel,
@@ -17,39 +24,64 @@ from hepcnn.config.settings import (
     Edges,
     Fraction,
     NonNegative,
+    Plane,
     Positive,
     Range,
     Rich,
     Settings,
     Species,
+    Tree,
     abundances,
 )
-from hepcnn.config.tasks import NOMINAL, Network, Tables, Task, Train
+from hepcnn.config.steps import Step
+from hepcnn.config.tasks import (
+    NOMINAL,
+    ClassTables,
+    ClassTask,
+    Network,
+    PidTables,
+    PidTask,
+    Task,
+    Train,
+)
 from hepcnn.config.whole import Config, Split
 
 __all__ = [
     "NOMINAL",
     "Analytic",
+    "AnyImages",
+    "AnySample",
     "Channel",
+    "ClassTables",
+    "ClassTask",
     "Config",
     "Control",
     "Count",
     "Edges",
     "Fraction",
+    "LArTPCSample",
+    "LArTPCSimulation",
     "Network",
     "NonNegative",
+    "PidTables",
+    "PidTask",
+    "Plane",
+    "PlaneImages",
     "PolarImages",
     "Positive",
     "Range",
     "Rich",
+    "RichSample",
     "RichSimulation",
     "Sample",
     "Settings",
     "Species",
     "Split",
-    "Tables",
+    "Step",
     "Task",
     "Train",
+    "Tree",
+    "VoxelImages",
     "abundances",
     "entry",
     "explain",

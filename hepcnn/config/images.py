@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
-from hepcnn.config.settings import Channel, Count, Positive, Range, Rich, Settings, check_distinct
+from hepcnn.config.settings import (
+    Channel,
+    Count,
+    Fraction,
+    NonNegative,
+    Plane,
+    Positive,
+    Range,
+    Rich,
+    Settings,
+    check_distinct,
+)
+from hepcnn.config.steps import Step
+from hepcnn.config.unions import chosen_by, tag
 
 
 class PolarImages(Settings):
@@ -61,3 +74,75 @@ class PolarImages(Settings):
     def must_cross(self) -> list[Rich]:
         """The RICHes that a track must cross."""
         return self.rich if self.required is None else self.required
+
+
+class PlaneImages(Settings):
+    """Images of a liquid-argon TPC's wire planes: one example an event, one view a plane.
+
+    Rows are times, columns wires. All planes have the same rows.
+    """
+
+    sample: str
+    """The sample that the images are made of."""
+    maker: Literal["planes"]
+    """How images are made."""
+    planes: Annotated[list[Plane], Field(min_length=1)] = ["u", "v", "y"]
+    """The planes seen; each is a view."""
+    wires_per_pixel: Count = 1
+    """Wires in a pixel."""
+    ticks_per_pixel: Positive = 6.0
+    """Ticks in a pixel; 6 are as long as the wires' pitch in the default geometry."""
+    region: Literal["whole", "charge", "vertex", "fixed"] = "charge"
+    """`whole`: all wires and the whole drift. `charge`: the window of `shape` that holds the most
+    charge. `vertex`: the window with the true vertex at `anchor`. `fixed`: the window from
+    `corner`."""
+    shape: tuple[Count, Count] | None = (256, 256)
+    """Rows and columns of the window; of the region `whole` it follows from the geometry."""
+    anchor: tuple[Fraction, Fraction] = (0.5, 0.5)
+    """Where in the window the vertex lies: fractions of its rows and columns."""
+    corner: dict[Plane, tuple[FiniteFloat, FiniteFloat]] = {}
+    """First tick and first wire of the fixed window, by plane; by default 0, 0."""
+    threshold: NonNegative = 0.0
+    """Pixels of less charge are left out (ADC x tick)."""
+    steps: list[Step] = []
+    """Processing steps, in order, before the images are stored."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        check_distinct("planes", self.planes)
+        if (self.shape is None) != (self.region == "whole"):
+            raise ValueError("shape: needed, but of the region 'whole', which has its own: null")
+        return self
+
+
+class VoxelImages(Settings):
+    """Three-dimensional images of a liquid-argon TPC's energy deposits (MeV): one view, `xyz`."""
+
+    sample: str
+    """The sample that the images are made of."""
+    maker: Literal["voxels"]
+    """How images are made."""
+    voxel: Positive = 10.0
+    """Length of a voxel's edge (mm)."""
+    region: Literal["whole", "charge", "vertex"] = "charge"
+    """As of wire planes; `charge`: the cube about the mean of the deposits."""
+    shape: tuple[Count, Count, Count] | None = (128, 128, 128)
+    """Voxels along x (drift), y (up) and z (beam); of the region `whole` it follows from the
+    geometry."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if (self.shape is None) != (self.region == "whole"):
+            raise ValueError("shape: needed, but of the region 'whole', which has its own: null")
+        return self
+
+
+_FORMS = {"polar": PolarImages, "planes": PlaneImages, "voxels": VoxelImages}
+AnyImages = Annotated[
+    Annotated[PolarImages, tag(PolarImages)]
+    | Annotated[PlaneImages, tag(PlaneImages)]
+    | Annotated[VoxelImages, tag(VoxelImages)],
+    Field(discriminator=chosen_by("maker", _FORMS, default="polar")),
+]
+#: What made the events that each maker takes.
+DETECTOR = {"polar": "rich", "planes": "lartpc", "voxels": "lartpc"}

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from hepcnn.config.unions import FORMS
 from hepcnn.errors import nearest
 
+#: Errors whose message needs no value beside it.
+_NOT_GIVEN = ("missing", "value_error", "wrong_form")
 
-def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+
+def _field_names(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     """Names valid beside the unknown key at `location`."""
     current: Any = model
     for step in location[:-1]:
+        if step in FORMS:
+            current = FORMS[str(step)]
+            continue
         fields = getattr(current, "model_fields", {})
         current = fields[step].annotation if step in fields else current
         # Step into list[X], dict[K, X] and X | None until a model is found.
@@ -28,7 +36,7 @@ def explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
     """Say what is wrong with data for a model: one line for each wrong key."""
     lines = [f"{what} is not valid"]
     for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"]) or "the whole"
+        place = ".".join(str(part) for part in item["loc"] if part not in FORMS) or "the whole"
         if item["type"] == "extra_forbidden":
             name = str(item["loc"][-1])
             lines.append(
@@ -36,8 +44,6 @@ def explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
             )
         else:
             message = item["msg"].removeprefix("Value error, ")
-            given = (
-                "" if item["type"] in ("missing", "value_error") else f" (got {item['input']!r})"
-            )
+            given = "" if item["type"] in _NOT_GIVEN else f" (got {item['input']!r})"
             lines.append(f"  {place}: {message}{given}")
     return "\n".join(lines)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from hepcnn.config.settings import (
     Count,
@@ -16,6 +16,8 @@ from hepcnn.config.settings import (
     Species,
     check_mixture,
 )
+from hepcnn.config.unions import chosen_by, tag
+from hepcnn.detector.labels import INTERACTIONS, SINGLE_PARTICLES
 
 
 class RichSimulation(Settings):
@@ -89,15 +91,71 @@ class RichSimulation(Settings):
         return self
 
 
+class LArTPCSimulation(Settings):
+    """Simulated events of a liquid-argon TPC: single particles, or neutrino interactions."""
+
+    events: Count = 1000
+    """Events in the whole sample."""
+    shards: Count = 4
+    """Files that the sample is written to."""
+    generator: Literal["particles", "interactions"] = "particles"
+    """`particles`: one particle an event. `interactions`: one neutrino interaction an event, or
+    none (class `cosmic`)."""
+    mixture: dict[str, NonNegative] | Literal["flat"] = "flat"
+    """Abundance of each class (normalised to 1), or `flat`: of electron, photon, muon, pion and
+    proton, or of numu_cc, nue_cc, nc and cosmic."""
+    energy_range: Range | None = None
+    """Lowest and highest energy (MeV): kinetic of single particles, flat, by default 100 to 1000;
+    of neutrinos, with the spectrum of a broad-band beam, by default 500 to 5000."""
+    direction: Literal["isotropic", "beam"] = "isotropic"
+    """Of single particles: any direction, or along the beam (+z) within 30 degrees."""
+    margin: NonNegative = 100.0
+    """Least distance of a vertex from the walls of the active volume (mm)."""
+    cosmics: NonNegative = 0.0
+    """Mean number of cosmic muons overlaid on each event, over the whole readout; an event of the
+    class `cosmic` has at least one. MicroBooNE sees 20 to 25."""
+    fluctuations: bool = True
+    """Energy loss fluctuates as Landau's (off: its mean)."""
+    scattering: bool = True
+    """Multiple scattering."""
+    delta_rays: bool = True
+    """Electrons of more than 1 MeV knocked out, as particles of their own."""
+    hadronic: bool = True
+    """Hadrons interact with nuclei."""
+    recombination: Literal["box", "birks", "off"] = "box"
+    """Modified Box model, Birks' law, or all charge collected."""
+    diffusion: bool = True
+    """Charge spreads as it drifts."""
+    noise: bool = True
+    """Electronics noise."""
+    dead_wires: Fraction = 0.1
+    """Fraction of the wires that give no hit, in groups; always the same ones."""
+    deposits: bool = True
+    """Write the energy deposits too, which voxels are made of."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.shards > self.events:
+            raise ValueError(f"shards: {self.shards} are more than the events ({self.events})")
+        if isinstance(self.mixture, dict):
+            check_mixture(self.mixture, self.classes)
+        return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that the generator makes."""
+        return tuple(SINGLE_PARTICLES) if self.generator == "particles" else INTERACTIONS
+
+    @property
+    def energies(self) -> Range:
+        """Lowest and highest energy (MeV)."""
+        default = (100.0, 1000.0) if self.generator == "particles" else (500.0, 5000.0)
+        return self.energy_range or default
+
+
 class Sample(Settings):
     """A named set of ROOT files with one layout: simulated, or the user's."""
 
-    detector: Literal["rich"] = "rich"
-    """What made the events."""
-    geometry: str = "lhcb-run3"
-    """A geometry by name (lhcb-run3, lhcb-run1) or a YAML file in the same form."""
-    simulate: RichSimulation | None = None
-    """Make the events; exclusive with `files`."""
     files: list[str] = []
     """ROOT files: paths, globs, root:// addresses; `FILE.root:TREE` names the tree too."""
     tree: str = "events"
@@ -112,6 +170,41 @@ class Sample(Settings):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.simulate is None) == (not self.files):
+        if (getattr(self, "simulate", None) is None) == (not self.files):
             raise ValueError("give either 'simulate' or 'files'")
         return self
+
+
+class RichSample(Sample):
+    """Events of ring-imaging Cherenkov detectors."""
+
+    detector: Literal["rich"] = "rich"
+    """What made the events."""
+    geometry: str = "lhcb-run3"
+    """A geometry by name (lhcb-run3, lhcb-run1) or a YAML file in the same form."""
+    simulate: RichSimulation | None = None
+    """Make the events; exclusive with `files`."""
+
+
+class LArTPCSample(Sample):
+    """Events of a liquid-argon time projection chamber."""
+
+    detector: Literal["lartpc"]
+    """What made the events."""
+    geometry: str = "microboone"
+    """A geometry by name (microboone, sbnd) or a YAML file in the same form."""
+    simulate: LArTPCSimulation | None = None
+    """Make the events; exclusive with `files`."""
+    reader: Literal["hits", "larcv"] = "hits"
+    """What the files hold: jagged branches of hits, or LArCV's images (versions 1 and 2), whose
+    pixels are taken as hits."""
+    channel_map: str | None = None
+    """CSV file that gives each channel's plane (columns: channel, plane, TPC), for files that name
+    channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`."""
+
+
+_FORMS = {"rich": RichSample, "lartpc": LArTPCSample}
+AnySample = Annotated[
+    Annotated[RichSample, tag(RichSample)] | Annotated[LArTPCSample, tag(LArTPCSample)],
+    Field(discriminator=chosen_by("detector", _FORMS, default="rich")),
+]

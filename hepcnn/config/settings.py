@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hepcnn.detector.particles import SPECIES
+from hepcnn.errors import nearest
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -17,6 +18,8 @@ Species = Literal["electron", "muon", "pion", "kaon", "proton", "deuteron"]
 Rich = Literal["rich1", "rich2"]
 Channel = Literal["hits", "tracks", "expected_other"]
 Control = Literal["majority", "momentum_prior"]
+Tree = Literal["charge_tree", "shape_tree"]
+Plane = Literal["u", "v", "y"]
 Analytic = Literal["threshold_counting", "boosted_tree", "likelihood_local", "likelihood_global"]
 Edges = Annotated[list[NonNegative], Field(min_length=2)]
 
@@ -42,15 +45,20 @@ def check_distinct(name: str, values: Sequence[object]) -> None:
         raise ValueError(f"{name}: one is named twice")
 
 
-def check_mixture(mixture: Mapping[Species, float]) -> None:
-    """Refuse, inside a validator, a mixture without an abundance above 0."""
+def check_mixture(mixture: Mapping[Any, float], classes: Sequence[str] = SPECIES) -> None:
+    """Refuse, inside a validator, a mixture of other classes or without an abundance above 0."""
+    for name in mixture:
+        if name not in classes:
+            raise ValueError(f"mixture: no class '{name}'; {nearest(name, classes)}")
     if not sum(mixture.values()) > 0:
-        raise ValueError("a mixture of species needs at least one abundance above 0")
+        raise ValueError("a mixture needs at least one abundance above 0")
 
 
-def abundances(mixture: Mapping[Species, float] | Literal["flat"]) -> list[float]:
-    """Abundances of the six species, in the order of `SPECIES`, normalised to 1."""
+def abundances(
+    mixture: Mapping[Any, float] | Literal["flat"], classes: Sequence[str] = SPECIES
+) -> list[float]:
+    """Abundances of the classes, by default of the six species, in order, normalised to 1."""
     if mixture == "flat":
-        return [1 / len(SPECIES)] * len(SPECIES)
-    weights = [float(mixture.get(name, 0.0)) for name in SPECIES]  # type: ignore[call-overload]
+        return [1 / len(classes)] * len(classes)
+    weights = [float(mixture.get(name, 0.0)) for name in classes]
     return [w / sum(weights) for w in weights]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -19,9 +20,13 @@ from hepcnn.config.settings import (
     Range,
     Settings,
     Species,
+    Tree,
     check_distinct,
     check_mixture,
 )
+from hepcnn.config.steps import Step
+from hepcnn.config.unions import chosen_by, tag
+from hepcnn.detector.labels import INTERACTIONS, SINGLE_PARTICLES
 from hepcnn.errors import nearest
 
 #: What the tables call a task's own sample.
@@ -44,6 +49,8 @@ class Network(Settings):
     features: list[str] = []
     """What it is given beside the images: columns of the image set's features, such as `p`,
     `eta` and `n_tracks`."""
+    steps: list[Step] = []
+    """Processing steps of its images, in order, beside those of the image set; wire planes only."""
     train: dict[str, Any] = {}
     """Settings of its training that are other than the task's."""
 
@@ -62,6 +69,9 @@ class Train(Settings):
     balance: Literal["none", "class", "sampler"] = "none"
     """`class`: loss weights inverse to each class's abundance; `sampler`: classes drawn equally
     often. The tables undo either by the prior that it stands for."""
+    augment: list[Literal["drift", "beam"]] = []
+    """Mirror each training example at random along these axes, with its labels; wire planes
+    only."""
     patience: Count = 3
     """Stop after so many epochs without a lower validation loss."""
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
@@ -73,8 +83,8 @@ class Train(Settings):
     fit its cache."""
 
 
-class Tables(Settings):
-    """The performance tables of a task."""
+class PidTables(Settings):
+    """The performance tables of the identification of tracks."""
 
     momentum_range: Range = (3000.0, 100000.0)
     """Tracks in the tables: low <= p < high (MeV)."""
@@ -110,6 +120,25 @@ class Tables(Settings):
         return self
 
 
+class ClassTables(Settings):
+    """The performance tables of the classification of events."""
+
+    energy_bins: Edges = [0.0, 250.0, 500.0, 750.0, 1000.0, 1500.0, 2000.0, 3000.0, 5000.0]
+    """Edges of the bins of true energy (MeV), half-open: the neutrino's, or the kinetic energy of a
+    single particle."""
+    mixture: dict[str, NonNegative] | Literal["natural", "flat"] = "natural"
+    """The population that decisions and purities are for: `natural` is the test sample's own."""
+    misid: Annotated[list[Fraction], Field(min_length=1)] = [0.05, 0.10, 0.20]
+    """Working points of pairs of classes: fractions of one that pass the cut for the other."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if any(a >= b for a, b in pairwise(self.energy_bins)):
+            raise ValueError("energy_bins: the edges must increase")
+        check_distinct("misid", self.misid)
+        return self
+
+
 class Task(Settings):
     """A question asked of an image set, and the methods that answer it side by side."""
 
@@ -117,18 +146,17 @@ class Task(Settings):
     """The image set."""
     kind: Literal["classification"] = "classification"
     """The kind of question."""
-    target: Literal["species"] = "species"
+    target: str
     """The truth that is asked for."""
     networks: Annotated[dict[str, Network], Field(min_length=1)] = {"lecture_cnn": Network()}
     """The networks, by a name of your choice or an architecture's."""
-    baselines: list[Control | Analytic] = ["majority", "momentum_prior"]
-    """Methods without an image that stand beside the networks. The analytic ones need an image set
-    in Cherenkov coordinates."""
+    baselines: Sequence[str] = ["majority"]
+    """Methods without an image that stand beside the networks."""
     robustness: list[str] = []
     """Samples on which the same methods are tried as they are, without training on them."""
     train: Train = Train()
     """Training."""
-    tables: Tables = Tables()
+    tables: PidTables | ClassTables
     """Tables."""
 
     @model_validator(mode="after")
@@ -140,7 +168,7 @@ class Task(Settings):
         if both := set(self.networks) & set(self.baselines):
             raise ValueError(f"networks: {', '.join(sorted(both))} is the name of a baseline")
         methods = [*self.networks, *self.baselines]
-        for name in self.tables.ablation:
+        for name in getattr(self.tables, "ablation", []):
             if name not in methods:
                 raise ValueError(f"tables.ablation: no method '{name}'; {nearest(name, methods)}")
         for name in self.networks:
@@ -164,3 +192,46 @@ class Task(Settings):
         """Name of the image set of a network or a baseline."""
         network = self.networks.get(method)
         return (network and network.images) or self.images
+
+
+class PidTask(Task):
+    """Which of six species a track is."""
+
+    target: Literal["species"] = "species"
+    """The truth that is asked for."""
+    baselines: Sequence[Control | Analytic] = ["majority", "momentum_prior"]
+    """Methods without an image that stand beside the networks. The analytic ones need an image set
+    in Cherenkov coordinates."""
+    tables: PidTables = PidTables()
+    """Tables."""
+
+
+class ClassTask(Task):
+    """Which class an event of a liquid-argon TPC is of."""
+
+    target: Literal["particle", "interaction"]
+    """`particle`: electron, photon, muon, pion or proton. `interaction`: νμ CC, νe CC, NC or cosmic
+    rays only."""
+    baselines: Sequence[Literal["majority"] | Tree] = ["majority", "charge_tree"]
+    """Methods that stand beside the networks: the most frequent class; boosted trees on the planes'
+    total charges, and on the lengths and forms of what is in the images too."""
+    tables: ClassTables = ClassTables()
+    """Tables."""
+
+    @model_validator(mode="after")
+    def _mixture_of_its_classes(self) -> Self:
+        if isinstance(self.tables.mixture, dict):
+            check_mixture(self.tables.mixture, self.classes)
+        return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes."""
+        return tuple(SINGLE_PARTICLES) if self.target == "particle" else INTERACTIONS
+
+
+_FORMS = {"species": PidTask, "particle": ClassTask, "interaction": ClassTask}
+AnyTask = Annotated[
+    Annotated[PidTask, tag(PidTask)] | Annotated[ClassTask, tag(ClassTask)],
+    Field(discriminator=chosen_by("target", _FORMS, default="species")),
+]

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from hepcnn.config.images import PolarImages
-from hepcnn.config.samples import RichSimulation, Sample
+from hepcnn.config.images import DETECTOR, AnyImages, PolarImages
+from hepcnn.config.samples import AnySample, RichSample, RichSimulation
 from hepcnn.config.settings import Analytic, Fraction, Settings
-from hepcnn.config.tasks import Task
+from hepcnn.config.tasks import AnyTask, PidTask, Task
 from hepcnn.errors import nearest
 
 
@@ -38,17 +38,17 @@ class Config(Settings):
     """Folder of everything that is made."""
     seed: Annotated[int, Field(ge=0)] = 20190305
     """Seed of all random numbers."""
-    samples: Annotated[dict[str, Sample], Field(min_length=1)] = {
-        "rich": Sample(simulate=RichSimulation())
+    samples: Annotated[dict[str, AnySample], Field(min_length=1)] = {
+        "rich": RichSample(simulate=RichSimulation())
     }
     """Sets of ROOT files."""
-    images: dict[str, PolarImages] = {"rich_polar": PolarImages(sample="rich")}
+    images: dict[str, AnyImages] = {"rich_polar": PolarImages(sample="rich")}
     """Image sets."""
-    tasks: dict[str, Task] = {"rich_pid": Task(images="rich_polar")}
+    tasks: dict[str, AnyTask] = {"rich_pid": PidTask(images="rich_polar")}
     """Tasks."""
     split: Split = Split()
     """Events for training, validation and test."""
-    validation: list[Literal["rich"]] = []
+    validation: list[Literal["rich", "lartpc"]] = []
     """Detectors whose simulation and reconstruction are checked and shown in the report."""
 
     @model_validator(mode="after")
@@ -58,6 +58,12 @@ class Config(Settings):
                 raise ValueError(
                     f"images.{name}.sample: no sample '{images.sample}'; "
                     + nearest(images.sample, self.samples)
+                )
+            detector = self.samples[images.sample].detector
+            if detector != DETECTOR[images.maker]:
+                raise ValueError(
+                    f"images.{name}.maker: '{images.maker}' makes images of "
+                    f"{DETECTOR[images.maker]} events; sample '{images.sample}' is {detector}"
                 )
         for name, task in self.tasks.items():
             if task.images not in self.images:
@@ -72,29 +78,25 @@ class Config(Settings):
         return self
 
     def _check_task(self, place: str, task: Task) -> None:
-        """Refuse image sets that are not of the same tracks, and samples that there are not."""
+        """Refuse image sets that are not of the same examples, and samples that there are not."""
         images = self.images[task.images]
-        analytic = [b for b in task.baselines if b in get_args(Analytic)]
-        if analytic and images.coordinates != "cherenkov":
-            raise ValueError(
-                f"{place}.baselines: {', '.join(analytic)} need 'images' in Cherenkov coordinates; "
-                f"'{task.images}' is in {images.coordinates} coordinates"
-            )
+        self._check_kind(place, task)
         for name, network in task.networks.items():
+            here = f"{place}.networks.{name}"
             if network.images is None:
                 continue
             if network.images not in self.images:
                 raise ValueError(
-                    f"{place}.networks.{name}.images: no image set '{network.images}'; "
+                    f"{here}.images: no image set '{network.images}'; "
                     + nearest(network.images, self.images)
                 )
             other = self.images[network.images]
-            for what in ("sample", "must_cross", "momentum_range"):
-                if getattr(other, what) != getattr(images, what):
+            for what in ("maker", "sample", "must_cross", "momentum_range"):
+                if getattr(other, what, None) != getattr(images, what, None):
                     raise ValueError(
-                        f"{place}.networks.{name}.images: '{network.images}' and '{task.images}' "
-                        f"are not of the same tracks: {what} is {getattr(other, what)} in the one "
-                        f"and {getattr(images, what)} in the other"
+                        f"{here}.images: '{network.images}' and '{task.images}' are not of the "
+                        f"same examples: {what} is {getattr(other, what)} in the one and "
+                        f"{getattr(images, what)} in the other"
                     )
         for sample in task.robustness:
             if sample not in self.samples:
@@ -105,3 +107,25 @@ class Config(Settings):
                 raise ValueError(
                     f"{place}.robustness: '{sample}' is the sample that the task is trained on"
                 )
+
+    def _check_kind(self, place: str, task: Task) -> None:
+        """Refuse what a task asks of images that cannot give it."""
+        images = self.images[task.images]
+        wanted = "polar" if isinstance(task, PidTask) else "planes"
+        if images.maker != wanted:
+            raise ValueError(
+                f"{place}.images: the target '{task.target}' needs images of the maker '{wanted}'; "
+                f"'{task.images}' is of '{images.maker}'"
+            )
+        if isinstance(images, PolarImages):
+            analytic = [b for b in task.baselines if b in get_args(Analytic)]
+            if analytic and images.coordinates != "cherenkov":
+                raise ValueError(
+                    f"{place}.baselines: {', '.join(analytic)} need 'images' in Cherenkov "
+                    f"coordinates; '{task.images}' is in {images.coordinates} coordinates"
+                )
+            for name, network in task.networks.items():
+                if network.steps or task.train_of(name).augment:
+                    raise ValueError(
+                        f"{place}.networks.{name}: 'steps' and 'train.augment' are for wire planes"
+                    )

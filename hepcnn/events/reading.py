@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from hepcnn.config import Sample
+from hepcnn.config import RichSample
 from hepcnn.errors import InputError
 from hepcnn.events.checks import check_values
 from hepcnn.events.columns import Column, assemble, to_column
@@ -32,7 +32,7 @@ STEP_BYTES = 32_000_000
 
 def read_rich(
     spec: FileSpec,
-    sample: Sample,
+    sample: RichSample,
     *,
     rich: Sequence[str] | None = None,
     truth: bool = True,
@@ -48,7 +48,7 @@ def read_rich(
     ----------
     spec : FileSpec
         The file; its own tree, if it names one, goes before `sample.tree`.
-    sample : Sample
+    sample : RichSample
         Name of the tree and the map of the branches.
     rich : sequence of {"rich1", "rich2"}, optional
         The RICHes whose track branches are read; by default those that the file has.

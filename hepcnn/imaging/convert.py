@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from hepcnn.config import PolarImages, Sample
+from hepcnn.config import PolarImages, RichSample
 from hepcnn.detector.geometry import RichGeometry, load_geometry
 from hepcnn.detector.particles import OTHER
 from hepcnn.errors import InputError
@@ -25,7 +25,7 @@ BLOCK_TRACKS = 4096
 
 
 def convert(
-    files: Sequence[str], sample: Sample, settings: PolarImages, output: str | Path
+    files: Sequence[str], sample: RichSample, settings: PolarImages, output: str | Path
 ) -> dict[str, int]:
     """Make the image shard of some files of a sample.
 
@@ -37,7 +37,7 @@ def convert(
     ----------
     files : sequence of str
         Paths, globs or ``root://`` addresses.
-    sample : Sample
+    sample : RichSample
         How to read them; its own list of files is not used.
     settings : PolarImages
         What the images are.
@@ -91,7 +91,7 @@ def convert(
 def _append(
     spec: FileSpec,
     events: int,
-    sample: Sample,
+    sample: RichSample,
     settings: PolarImages,
     geometry: dict[str, RichGeometry],
     writer: ShardWriter,
@@ -127,7 +127,7 @@ def _blocks(chunks: Iterable[RichEvents]) -> Iterator[RichEvents]:
 
 
 def _provenance(
-    sample: Sample,
+    sample: RichSample,
     settings: PolarImages,
     geometry: dict[str, RichGeometry],
     inputs: dict[str, str],

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import NOMINAL, Config, Task, entry
+from hepcnn.config import NOMINAL, Config, PidTask, entry
 from hepcnn.files import write_text
 from hepcnn.performance import comparison, tables, working_points
 from hepcnn.performance.bootstrap import bootstrap
@@ -36,7 +36,7 @@ class Evaluation:
     printouts: Mapping[str, str]
 
 
-def table_names(task: Task) -> list[str]:
+def table_names(task: PidTask) -> list[str]:
     """Names of the tables of a task, in order: they depend on nothing but its settings."""
     return [
         *TOGETHER,
@@ -46,7 +46,7 @@ def table_names(task: Task) -> list[str]:
     ]
 
 
-def table_paths(folder: str | Path, task: Task) -> list[str]:
+def table_paths(folder: str | Path, task: PidTask) -> list[str]:
     """All files that `evaluate_files` writes for a task, in order."""
     files = [f"{name}.{suffix}" for name in table_names(task) for suffix in FORMATS]
     files += [f"printout_{m}.{suffix}" for m in task.methods for suffix in ("txt", "md")]
@@ -54,7 +54,7 @@ def table_paths(folder: str | Path, task: Task) -> list[str]:
 
 
 def evaluate(
-    predictions: Sequence[Predictions], task: Task, name: str, generator: np.random.Generator
+    predictions: Sequence[Predictions], task: PidTask, name: str, generator: np.random.Generator
 ) -> Evaluation:
     """Make the tables of a task.
 
@@ -63,7 +63,7 @@ def evaluate(
     predictions : sequence of Predictions
         Of the task's networks and baselines, on the same tracks; and of the same methods on each
         altered sample that the task names.
-    task : Task
+    task : PidTask
         Names the methods; its `tables` are the settings.
     name : str
         The task's name.
@@ -151,7 +151,7 @@ def evaluate_files(
 def _provenance(
     paths: Sequence[str | Path],
     predictions: Sequence[Predictions],
-    settings: Task,
+    settings: PidTask,
     task: str,
     seed: int,
 ) -> dict[str, Any]:

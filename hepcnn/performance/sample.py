@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import Control, Task
+from hepcnn.config import Control, PidTask
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError, nearest
 from hepcnn.performance.confusion import (
@@ -133,7 +133,7 @@ class Sample:
         return np.where(place < len(edges) - 1, place, -1)
 
 
-def select(predictions: Sequence[Predictions], task: Task, name: str) -> Sample:
+def select(predictions: Sequence[Predictions], task: PidTask, name: str) -> Sample:
     """Align the predictions of a task's methods and keep the momentum range of its tables.
 
     Parameters
@@ -141,7 +141,7 @@ def select(predictions: Sequence[Predictions], task: Task, name: str) -> Sample:
     predictions : sequence of Predictions
         One for each method, in any order, each sorted in any way. Those of altered samples are
         left to `select_altered`.
-    task : Task
+    task : PidTask
         Its networks and baselines name and order the methods; its tables set range and mixture.
     name : str
         The task's name.
@@ -155,7 +155,9 @@ def select(predictions: Sequence[Predictions], task: Task, name: str) -> Sample:
     return _aligned([p for p in predictions if not p.altered], task, name)
 
 
-def select_altered(predictions: Sequence[Predictions], task: Task, name: str) -> dict[str, Sample]:
+def select_altered(
+    predictions: Sequence[Predictions], task: PidTask, name: str
+) -> dict[str, Sample]:
     """Align the predictions of each altered sample of a task, in the order of its `robustness`.
 
     Raises
@@ -183,7 +185,7 @@ def select_altered(predictions: Sequence[Predictions], task: Task, name: str) ->
     return {sample: _aligned(found, task, name) for sample, found in by_sample.items()}
 
 
-def _aligned(predictions: Sequence[Predictions], task: Task, name: str) -> Sample:
+def _aligned(predictions: Sequence[Predictions], task: PidTask, name: str) -> Sample:
     """Predictions of one sample, in the order of methods and keys."""
     ordered = _in_order(predictions, task, name)
     order = [_sorted(p.key) for p in ordered]
@@ -234,7 +236,7 @@ def _scores(predictions: Predictions) -> NDArray[np.floating]:
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
-def _in_order(predictions: Sequence[Predictions], task: Task, name: str) -> list[Predictions]:
+def _in_order(predictions: Sequence[Predictions], task: PidTask, name: str) -> list[Predictions]:
     """Sort by the task's list of methods, each known and given once."""
     known = task.methods
     found: dict[str, Predictions] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import Config, PolarImages, Task
+from hepcnn.config import Config, PidTask, PolarImages
 from hepcnn.errors import InputError
 from hepcnn.performance.evaluate import table_names
 from hepcnn.performance.sample import Sample, select
@@ -73,7 +73,7 @@ class TaskResults:
     Attributes
     ----------
     name : str
-    settings : Task
+    settings : PidTask
     tables : dict of str to TableFile
     printouts : dict of str to str
         By method.
@@ -88,7 +88,7 @@ class TaskResults:
     """
 
     name: str
-    settings: Task
+    settings: PidTask
     tables: Mapping[str, TableFile]
     printouts: Mapping[str, str]
     histories: Mapping[str, History]
@@ -232,7 +232,7 @@ def _check_settings(
             )
 
 
-def _task(folder: Path, name: str, settings: Task) -> TaskResults:
+def _task(folder: Path, name: str, settings: PidTask) -> TaskResults:
     methods = settings.methods
     evaluate = f"hepcnn evaluate {folder}/*/predictions*.h5 --task {name} -o {folder}/tables"
     predictions = {method: _predictions(folder, settings, method) for method in methods}
@@ -265,7 +265,7 @@ def _task(folder: Path, name: str, settings: Task) -> TaskResults:
     )
 
 
-def _predictions(folder: Path, settings: Task, method: str, altered: str = "") -> Predictions:
+def _predictions(folder: Path, settings: PidTask, method: str, altered: str = "") -> Predictions:
     """Predictions of a method for the task's own sample or an altered one."""
     path = folder / method / (f"predictions@{altered}.h5" if altered else "predictions.h5")
     if not path.is_file():

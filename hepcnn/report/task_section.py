@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hepcnn.config import Task
+from hepcnn.config import PidTask
 from hepcnn.detector.particles import SPECIES
 from hepcnn.performance.confusion import MISID_FROM
 from hepcnn.report import curves, kaon_figures, matrices, merit_figures
@@ -27,7 +27,7 @@ class TaskSection:
     """
 
     name: str
-    settings: Task
+    settings: PidTask
     tracks: int
     events: int
     networks: Sequence[str]

@@ -10,11 +10,11 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hepcnn.config import Sample
+from hepcnn.config import RichSample
 from hepcnn.events.schema import BRANCHES, EVENT_KEY, RICHES, RichEvents
 
 #: A sample in the native layout; the file is given to the reader apart.
-NATIVE_SAMPLE = Sample(files=["unused.root"])
+NATIVE_SAMPLE = RichSample(files=["unused.root"])
 
 
 def make_events(n: int = 20, tracks: float = 4, hits: float = 15, seed: int = 1) -> RichEvents:

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from hepcnn.config import Sample
+from hepcnn.config import RichSample
 from hepcnn.events.guessing import branches_block, guess_branches
 
 ONE, MANY = "int32_t", "std::vector<float>"
@@ -78,7 +78,7 @@ def test_the_block_is_a_valid_piece_of_a_sample():
             "hit_x": "RichHit_x",
         },
     }
-    Sample(files=["a.root"], **entries)
+    RichSample(files=["a.root"], **entries)
     assert "# track_rich1_entry_x:" in block
     assert "\n  run" not in block
 

@@ -22,7 +22,7 @@ from made_up_events import (
     write_tree,
 )
 
-from hepcnn.config import Sample
+from hepcnn.config import RichSample
 from hepcnn.errors import InputError
 from hepcnn.events.columns import to_column
 from hepcnn.events.reading import read_rich
@@ -37,7 +37,7 @@ def read(path, sample=NATIVE_SAMPLE, **options):
 
 
 def sample(**branches):
-    return Sample(files=["unused.root"], branches=branches)
+    return RichSample(files=["unused.root"], branches=branches)
 
 
 def error_of(path, sample=NATIVE_SAMPLE, **options):
@@ -136,7 +136,7 @@ def test_tree_of_the_sample_and_of_the_file(tmp_path):
     events = make_events()
     path = tmp_path / "a.root"
     write_tree(path, native_arrays(events), tree="Rec")
-    named = Sample(files=["unused.root"], tree="Rec")
+    named = RichSample(files=["unused.root"], tree="Rec")
     assert_same(read(path, named, hit_truth=True), events)
     [chunk] = read_rich(FileSpec(str(path), "Rec"), NATIVE_SAMPLE, hit_truth=True)
     assert_same(chunk, events)
@@ -365,10 +365,10 @@ def test_columns_are_the_lists_flattened(lists, data):
 
 _PEAK = """
 import resource, sys
-from hepcnn.config import Sample
+from hepcnn.config import RichSample
 from hepcnn.events.reading import read_rich
 from hepcnn.events.sources import FileSpec
-n = sum(len(e) for e in read_rich(FileSpec(sys.argv[1]), Sample(files=["x"]), step=100))
+n = sum(len(e) for e in read_rich(FileSpec(sys.argv[1]), RichSample(files=["x"]), step=100))
 print(n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

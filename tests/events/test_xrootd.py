@@ -44,10 +44,10 @@ def server(folder):
     )
     if AS_ROOT:  # the server refuses to run as root
         shutil.chown(work, "xrootd")
-    prefix = ["runuser", "-u", "xrootd", "--"] if AS_ROOT else []
+    user = {"user": "xrootd", "group": "xrootd", "extra_groups": []} if AS_ROOT else {}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [*prefix, SERVER, "-c", str(config), "-n", "test"], stdout=log, stderr=log, cwd=work
+            [SERVER, "-c", str(config), "-n", "test"], stdout=log, stderr=log, cwd=work, **user
         )
     try:
         for _ in range(100):

@@ -11,7 +11,7 @@ import pytest
 import uproot
 import yaml
 
-from hepcnn.config import PolarImages, RichSimulation, Sample
+from hepcnn.config import PolarImages, RichSample, RichSimulation
 from hepcnn.detector import geometry as geometry_module
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.particles import SPECIES
@@ -377,7 +377,7 @@ def test_projections_alone_are_not_enough(events, tmp_path):
             for name in columns.fields
             if "entry" not in name and "direction" not in name
         }
-    sample, output = Sample(files=["*.root"]), tmp_path / "out" / "a.h5"
+    sample, output = RichSample(files=["*.root"]), tmp_path / "out" / "a.h5"
     with pytest.raises(InputError, match=r"a\.root: .*track_rich2_entry_x.*track_rich2_exit_z"):
         convert([str(tmp_path / "a.root")], sample, settings(rich=["rich2"]), output)
     assert not list(output.parent.iterdir())
@@ -387,7 +387,7 @@ def test_a_shard_holds_images_and_features(events, images, tmp_path):
     """File to file, and what a network is given of it."""
     write_events(tmp_path / "a.root", [events], {})
     loose = settings(required=["rich1"])
-    convert([str(tmp_path / "a.root")], Sample(files=["*.root"]), loose, tmp_path / "a.h5")
+    convert([str(tmp_path / "a.root")], RichSample(files=["*.root"]), loose, tmp_path / "a.h5")
     shard = ImageSet(tmp_path / "a.h5")
     found = shard.read(0, len(shard))
     np.testing.assert_array_equal(found.key, images.key)
@@ -421,7 +421,7 @@ def test_the_resolution_is_part_of_a_shards_origin(events, tmp_path):
     for scattering in (3.0, 6.0):
         layout["rich1"]["resolution"]["tracking_scattering"] = scattering
         (tmp_path / "own.yaml").write_text(yaml.safe_dump(layout), encoding="utf-8")
-        sample = Sample(files=["*.root"], geometry=str(tmp_path / "own.yaml"))
+        sample = RichSample(files=["*.root"], geometry=str(tmp_path / "own.yaml"))
         path = tmp_path / f"{scattering}.h5"
         convert([str(tmp_path / "a.root")], sample, settings(), path)
         made.append(ImageSet(path))

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from hepcnn.config import PolarImages, RichSimulation, Sample
+from hepcnn.config import PolarImages, RichSample, RichSimulation
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.errors import InputError
 from hepcnn.events import reading
@@ -19,8 +19,8 @@ from hepcnn.store.images import ImageSet
 
 GEOMETRY = load_geometry("lhcb-run3")
 SETTINGS = PolarImages(sample="rich", rich=["rich1", "rich2"])
-SAMPLE = Sample(files=["*.root"])
-SKIP = Sample(files=["*.root"], on_bad_file="skip")
+SAMPLE = RichSample(files=["*.root"])
+SKIP = RichSample(files=["*.root"], on_bad_file="skip")
 
 
 def chunk(seed, events=6, tracks=15.0):

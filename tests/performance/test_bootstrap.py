@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepcnn.config import Task
+from hepcnn.config import PidTask
 from hepcnn.performance.bootstrap import Merits, bootstrap, efficiencies
 from hepcnn.performance.curves import roc
 from hepcnn.performance.sample import select
@@ -14,7 +14,7 @@ FLAT = np.full(6, 1 / 6)
 
 
 def found(predictions, seed=1, **tables):
-    task = Task(images="rich_polar", networks={"lecture_cnn": {}, "balanced": {}}, tables=tables)
+    task = PidTask(images="rich_polar", networks={"lecture_cnn": {}, "balanced": {}}, tables=tables)
     sample = select(predictions, task, "rich_pid")
     return sample, bootstrap(sample, MISID, EDGES, np.random.default_rng(seed))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hepcnn.config import Task
+from hepcnn.config import PidTask
 from hepcnn.performance.calibration import BINS, calibration_tables, reliability, tempered
 from hepcnn.performance.sample import select
 from hepcnn.performance.temperature import fit_temperature
@@ -80,7 +80,7 @@ def rows_of(table):
 
 
 def tables_of(*predictions, **tables):
-    task = Task(images="rich_polar", tables=tables)
+    task = PidTask(images="rich_polar", tables=tables)
     return tuple(map(rows_of, calibration_tables(select(predictions, task, "rich_pid"))))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hepcnn.config import Task
+from hepcnn.config import PidTask
 from hepcnn.errors import InputError
 from hepcnn.performance import comparison
 from hepcnn.performance.bootstrap import BOOTSTRAP, bootstrap, merit_names
@@ -15,7 +15,7 @@ FLAT = np.full(6, 1 / 6)
 
 def compared(predictions, task=None, seed=1):
     """The sample, its figures of merit, and the rows of the comparison by figure and methods."""
-    sample = select(predictions, task or Task(images="rich_polar"), "rich_pid")
+    sample = select(predictions, task or PidTask(images="rich_polar"), "rich_pid")
     merits = bootstrap(sample, MISID, EDGES, np.random.default_rng(seed))
     rows = comparison.comparison(sample, merits, MISID).rows
     return sample, merits, {(r[0], r[1], r[2]): r for r in rows}
@@ -39,7 +39,7 @@ def test_a_network_beats_the_controls_and_the_controls_are_worth_what_they_know(
 def test_a_stated_mixture_is_no_source_of_error(make_predictions):
     """Accuracy is Σ abundance × efficiency: its variance is that of the efficiencies alone."""
     mixture = {"pion": 0.5, "kaon": 0.5}
-    task = Task(images="rich_polar", tables={"mixture": mixture})
+    task = PidTask(images="rich_polar", tables={"mixture": mixture})
     methods = ("lecture_cnn", "majority")
     sample, _, rows = compared([make_predictions(m, n=12000, power=1) for m in methods], task)
     _, _, _, network, control, *_ = rows["accuracy", "lecture_cnn", "majority"]
@@ -53,7 +53,7 @@ def test_a_stated_mixture_is_no_source_of_error(make_predictions):
 
 def test_the_difference_knows_that_the_tracks_are_the_same(make_predictions):
     """A network beside nearly itself: the difference is known far better than either."""
-    task = Task(images="rich_polar", networks={"net": {}, "twin": {}}, baselines=[])
+    task = PidTask(images="rich_polar", networks={"net": {}, "twin": {}}, baselines=[])
     net, twin = make_predictions("net"), make_predictions("twin")
     twin.scores[::200] = net.scores[::200, ::-1]
     _, _, rows = compared([net, twin], task)
@@ -62,7 +62,7 @@ def test_the_difference_knows_that_the_tracks_are_the_same(make_predictions):
 
 
 def test_a_method_beside_itself_is_not_better(make_predictions):
-    task = Task(images="rich_polar", networks={"net": {}, "twin": {}}, baselines=[])
+    task = PidTask(images="rich_polar", networks={"net": {}, "twin": {}}, baselines=[])
     _, _, rows = compared([make_predictions("net"), make_predictions("twin")], task)
     assert all(r[5].value == 0 and r[6] == 0 and r[7] == "–" for r in rows.values())
 
@@ -122,7 +122,7 @@ def test_a_momentum_bin_without_tracks_is_nan(make_predictions):
 
 def test_ablation_is_the_gain_over_the_step_before(make_predictions):
     methods = ("a", "b", "c")
-    task = Task(images="rich_polar", networks={m: {} for m in methods}, baselines=[])
+    task = PidTask(images="rich_polar", networks={m: {} for m in methods}, baselines=[])
     made = [make_predictions(m, power=power) for m, power in zip(methods, (1, 2, 3), strict=True)]
     sample, merits, rows = compared(made, task)
     steps = ["a", "c", "b"]

@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from hepcnn.config import Task, validate
+from hepcnn.config import PidTask, validate
 from hepcnn.performance.evaluate import TOGETHER, evaluate, evaluate_files, table_paths
 from hepcnn.performance.species import loss
 from hepcnn.store.predictions import write_predictions
@@ -14,7 +14,7 @@ SIMULATED = {"simulate": {}}
 
 
 def evaluated(predictions, **tables):
-    task = Task(images="rich_polar", tables=tables)
+    task = PidTask(images="rich_polar", tables=tables)
     result = evaluate(predictions, task, "rich_pid", np.random.default_rng(1))
     rows = {t.name: list(csv.DictReader(io.StringIO(t.csv()))) for t in result.tables}
     return result, rows
@@ -31,7 +31,7 @@ def test_every_table_that_is_promised_is_written_and_nothing_else(tmp_path, pred
         write_predictions(path, p)
     folder = tmp_path / "tables"
     evaluate_files(paths, validate({}), "rich_pid", folder)
-    promised = table_paths(folder, Task(images="rich_polar"))
+    promised = table_paths(folder, PidTask(images="rich_polar"))
     assert sorted(promised) == sorted(str(p) for p in folder.iterdir())
     first = {p: p.read_bytes() for p in folder.iterdir()}
     evaluate_files(list(reversed(paths)), validate({}), "rich_pid", folder)

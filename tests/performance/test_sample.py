@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hepcnn.config import Task
+from hepcnn.config import PidTask
 from hepcnn.errors import InputError
 from hepcnn.performance.sample import select, select_altered
 
-TASK = Task(images="rich_polar")
+TASK = PidTask(images="rich_polar")
 METHODS = ("lecture_cnn", "majority", "momentum_prior")
 
 
@@ -100,7 +100,7 @@ def test_no_track_in_range_is_an_error(make_predictions):
         select([p], TASK, "rich_pid")
 
 
-ROBUST = Task(images="rich_polar", robustness=["dark", "dead"])
+ROBUST = PidTask(images="rich_polar", robustness=["dark", "dead"])
 
 
 def altered(make, *without):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from hepcnn.config import Task
+from hepcnn.config import PidTask
 from hepcnn.performance.bootstrap import bootstrap
 from hepcnn.performance.sample import select, select_altered
 from hepcnn.performance.working_points import PAIRS, differential, pairs, robustness, working_points
@@ -13,7 +13,7 @@ from hepcnn.performance.working_points import PAIRS, differential, pairs, robust
 MISID = (0.01, 0.05, 0.1)
 EDGES = (3000.0, 9300.0, 100000.0)
 CURVES = {"p": [3000.0, 9300.0, 100000.0], "eta": [2.0, 3.0, 4.0], "n_tracks": [0.0, 50.0, 99.0]}
-TASK = Task(images="rich_polar")
+TASK = PidTask(images="rich_polar")
 
 
 def rows_of(table):
@@ -54,7 +54,7 @@ def test_pairs_of_a_constant_score_and_of_absent_species_say_why(make_prediction
 
 
 def test_a_likelihoods_variable_is_dllk(make_predictions):
-    task = Task(images="c", baselines=["likelihood_global"])
+    task = PidTask(images="c", baselines=["likelihood_global"])
     both = [make_predictions(m, n=400) for m in ("lecture_cnn", "likelihood_global")]
     asked = {
         (r["method"], r["asked"])
@@ -69,7 +69,7 @@ def test_a_likelihoods_variable_is_dllk(make_predictions):
 
 def test_log_likelihoods_reach_where_float32_does_not(make_predictions):
     """P of e^−300 is 0 in float32, and its likelihood ratio is not."""
-    task = Task(images="c", baselines=["likelihood_global"])
+    task = PidTask(images="c", baselines=["likelihood_global"])
     p = make_predictions("likelihood_global", n=10)
     p.log_likelihood[:] = 0
     p.log_likelihood[:, 0], p.log_likelihood[:, 3] = 300, -10
@@ -142,7 +142,7 @@ def robustness_rows(task, predictions):
 
 def test_robustness_is_the_nominal_cut_on_other_tracks(make_predictions):
     """Log ratios shifted by 1: the misID of the nominal cut grows, the separation stays."""
-    task = Task(
+    task = PidTask(
         images="c", networks={"net": {}}, baselines=["majority"], robustness=["same", "off"]
     )
     made = [make_predictions(m, altered="") for m in ("net", "majority")]

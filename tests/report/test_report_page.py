@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from hepcnn.config import Config, Network, RichSimulation, Sample, Tables, Task
+from hepcnn.config import Config, Network, PidTables, PidTask, RichSample, RichSimulation
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
@@ -167,8 +167,8 @@ def test_hostile_names_several_tasks_image_sets_and_a_shard_left_over(
 ) -> None:
     name, network, images = "<script>alert(1)<", 'a" onload="x$y', "<b>&"
     tasks = {
-        name: Task(images=images, networks={network: Network(architecture="mlp")}, baselines=[]),
-        "second": Task(images="plain", networks={"mlp": Network()}, baselines=["majority"]),
+        name: PidTask(images=images, networks={network: Network(architecture="mlp")}, baselines=[]),
+        "second": PidTask(images="plain", networks={"mlp": Network()}, baselines=["majority"]),
     }
     toys = {"tracks": 500, "events": 40, "classes": ("pion", "kaon")}
     config = make_results(tmp_path / "results", tasks, **toys)
@@ -188,12 +188,12 @@ def test_hostile_names_several_tasks_image_sets_and_a_shard_left_over(
 def everything(make_results: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config]:
     """Results with an ablation, an altered sample, the global likelihood and a validation."""
     folder = tmp_path_factory.mktemp("everything") / "results"
-    task = Task(
+    task = PidTask(
         images="rich_polar",
         networks={"first": Network(architecture="mlp"), "second": Network(architecture="mlp")},
         baselines=["majority"],
         robustness=["dark"],
-        tables=Tables(ablation=["first", "second"]),
+        tables=PidTables(ablation=["first", "second"]),
     )
     config = make_results(folder, {"rich_pid": task}, tracks=500, events=8)
     rows = (Row("σ (mrad)", 0.3, 0.2, 0.4),), (Row("hits", 7.0, 1.0, 5.0),)
@@ -258,7 +258,7 @@ def test_tables_made_of_other_altered_predictions_are_refused(
 
 
 def test_checks_of_another_simulation_are_refused(everything: tuple[Path, Config]) -> None:
-    other = Sample(simulate=RichSimulation(tracks=50))
+    other = RichSample(simulate=RichSimulation(tracks=50))
     config = everything[1].model_copy(update={"samples": everything[1].samples | {"rich": other}})
     with pytest.raises(InputError, match=r"checks\.json: made with 'tracks' 100.* validate rich"):
         read_results(config)
@@ -390,7 +390,7 @@ def test_predictions_of_shards_that_are_gone_are_refused(
 
 
 def test_no_shard_of_a_network_may_be_gone_either(make_results: Make, tmp_path: Path) -> None:
-    tasks = {"rich_pid": Task(images="rich_polar", baselines=[])}
+    tasks = {"rich_pid": PidTask(images="rich_polar", baselines=[])}
     config = make_results(tmp_path / "results", tasks, tracks=200, events=8)
     path = tmp_path / "results" / "tasks" / "rich_pid" / "lecture_cnn" / "predictions.h5"
     made = read_predictions(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import truncnorm
 
-from hepcnn.config import RichSimulation, Sample
+from hepcnn.config import RichSample, RichSimulation
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.optics import plane_coordinates
 from hepcnn.detector.particles import SPECIES, species_of
@@ -261,10 +261,10 @@ def test_run_1_is_a_configuration():
 def test_wrong_samples_and_shards_are_refused(tmp_path):
     output = tmp_path / "x.root"
     with pytest.raises(InputError, match="'mine' has files"):
-        write_sample_shard("mine", Sample(files=["a.root"]), 1, 0, output)
+        write_sample_shard("mine", RichSample(files=["a.root"]), 1, 0, output)
     with pytest.raises(InputError, match="shards 0 to 3, no 4"):
-        write_sample_shard("rich", Sample(simulate=RichSimulation()), 1, 4, output)
-    sample = Sample(simulate=RichSimulation(), geometry="lhcb-run4")
+        write_sample_shard("rich", RichSample(simulate=RichSimulation()), 1, 4, output)
+    sample = RichSample(simulate=RichSimulation(), geometry="lhcb-run4")
     with pytest.raises(InputError, match="lhcb-run3"):
         write_sample_shard("rich", sample, 1, 0, output)
     assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import RichSimulation, Sample
+from hepcnn.config import RichSample, RichSimulation
 from hepcnn.detector.geometry import RichGeometry, load_geometry
 from hepcnn.errors import InputError
 from hepcnn.events.schema import EVENT_KEY, RICHES, RichEvents
@@ -167,7 +167,7 @@ def shard_generator(seed: int, name: str, shard: int) -> np.random.Generator:
 
 def write_sample_shard(
     name: str,
-    sample: Sample,
+    sample: RichSample,
     seed: int,
     shard: int,
     output: str | Path,
@@ -179,7 +179,7 @@ def write_sample_shard(
     ----------
     name : str
         Name of the sample; it counts among the seeds.
-    sample : Sample
+    sample : RichSample
         The sample.
     seed : int
         Seed of the configuration.

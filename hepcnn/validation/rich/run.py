@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hepcnn.config import Config, Sample, entry
+from hepcnn.config import Config, RichSample, entry
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.errors import InputError
 from hepcnn.performance.table import Table
@@ -81,7 +81,7 @@ def validate_rich(config: Config, sample: str | None, output: Path) -> tuple[Tab
         If the sample is not there or not simulated, or its geometry has no published figures.
     """
     name = default_sample(config) if sample is None else sample
-    chosen: Sample = entry(config.samples, name, "sample")
+    chosen: RichSample = entry(config.samples, name, "sample")
     if chosen.simulate is None:
         raise InputError(f"sample '{name}' has files and is not simulated")
     geometry = load_geometry(chosen.geometry)

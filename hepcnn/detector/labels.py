@@ -1,0 +1,78 @@
+"""What a liquid-argon TPC's events, particles and pixels are called."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+#: Index of what is none of the classes: named, counted, never trained on.
+OTHER = -1
+
+#: Classes of events: charged-current interactions of either neutrino, neutral-current ones, and
+#: events with cosmic rays only (the question of NOvA's CVN, arXiv:1604.01444).
+INTERACTIONS = ("numu_cc", "nue_cc", "nc", "cosmic")
+
+#: Classes of single particles, as in arXiv:1611.05531, and their |PDG code|.
+SINGLE_PARTICLES = {"electron": 11, "photon": 22, "muon": 13, "pion": 211, "proton": 2212}
+
+#: Classes of pixels: heavily ionising tracks, minimum-ionising ones, electromagnetic showers,
+#: Michel electrons, δ electrons; `other` has no known particle (noise).
+PIXEL_CLASSES = ("hip", "mip", "shower", "michel", "delta", "other")
+
+#: How a particle came to be, as numbered in `particle_process`.
+PROCESSES = ("primary", "decay", "ionisation", "electromagnetic", "hadronic")
+
+
+def single_particle_of(pdg: ArrayLike) -> NDArray[np.int16]:
+    """Label PDG codes by index into `SINGLE_PARTICLES`; both charges; anything else is `OTHER`."""
+    code = np.abs(np.asarray(pdg, dtype=np.int64))
+    label = np.full(code.shape, OTHER, dtype=np.int16)
+    for index, known in enumerate(SINGLE_PARTICLES.values()):
+        label[code == known] = index
+    return label
+
+
+def interaction_of(neutrino: ArrayLike, charged_current: ArrayLike) -> NDArray[np.int16]:
+    """Label events by the neutrino's PDG code (0: none, so cosmic rays only) and its current.
+
+    A charged-current tau neutrino is `OTHER`.
+    """
+    code, charged = np.abs(np.asarray(neutrino, np.int64)), np.asarray(charged_current, bool)
+    label = np.full(code.shape, OTHER, dtype=np.int16)
+    for name, chosen in {
+        "numu_cc": (code == 14) & charged,
+        "nue_cc": (code == 12) & charged,
+        "nc": np.isin(code, (12, 14, 16)) & ~charged,
+        "cosmic": code == 0,
+    }.items():
+        label[chosen] = INTERACTIONS.index(name)
+    return label
+
+
+def pixel_class_of(pdg: ArrayLike, parent_pdg: ArrayLike, process: ArrayLike) -> NDArray[np.uint8]:
+    """Label particles by index into `PIXEL_CLASSES`; total: every particle has a class.
+
+    Parameters
+    ----------
+    pdg, parent_pdg : array_like of int
+        PDG codes of the particle and of its parent (0: none).
+    process : array_like of int
+        Index into `PROCESSES` of how it came to be.
+
+    Notes
+    -----
+    Muons, charged pions and kaons are minimum-ionising tracks; electrons from a muon's decay are
+    Michel electrons, those knocked out by a charged particle that is no electron δ electrons, all
+    other e± and photons showers; whatever else leaves charge (protons, nuclei, Σ±) is heavily
+    ionising.
+    """
+    code, parent, how = (np.abs(np.asarray(a, np.int64)) for a in (pdg, parent_pdg, process))
+    label = np.full(code.shape, PIXEL_CLASSES.index("hip"), dtype=np.uint8)
+    label[np.isin(code, (13, 211, 321))] = PIXEL_CLASSES.index("mip")
+    label[np.isin(code, (11, 22, 111))] = PIXEL_CLASSES.index("shower")
+    electron = code == 11
+    delta = electron & (how == PROCESSES.index("ionisation")) & ~np.isin(parent, (11, 22))
+    label[delta] = PIXEL_CLASSES.index("delta")
+    michel = electron & (parent == 13) & (how == PROCESSES.index("decay"))
+    label[michel] = PIXEL_CLASSES.index("michel")
+    return label
