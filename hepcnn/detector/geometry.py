@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     Field,
     FiniteFloat,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 
-from hepcnn.config import Count, Fraction, NonNegative, Positive, Settings, explain
-from hepcnn.errors import InputError, nearest
+from hepcnn.config import Count, Fraction, NonNegative, Positive, Settings
+from hepcnn.detector.named_files import read_geometry
 
 Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 
@@ -39,7 +37,8 @@ def _not_zero(vector: Vector) -> Vector:
 Direction = Annotated[Vector, AfterValidator(_not_zero)]
 Rising = Annotated[list[Positive], Field(min_length=2)]
 
-_FOLDER = Path(__file__).parent
+#: Geometries that come with the package.
+_NAMES = ("lhcb-run1", "lhcb-run3")
 #: Smallest radius of a curved second mirror in units of the photon plane's distance from it: down
 #: to here the reconstruction's fixed number of steps leaves about 1 µrad in RICH2.
 NEARLY_PLANE = 14.0
@@ -289,7 +288,7 @@ def unit(vector: Vector | NDArray[np.float64]) -> NDArray[np.float64]:
 
 def geometry_names() -> list[str]:
     """Names of the geometries that come with the package."""
-    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+    return list(_NAMES)
 
 
 def load_geometry(name: str | Path) -> dict[str, RichGeometry]:
@@ -310,19 +309,5 @@ def load_geometry(name: str | Path) -> dict[str, RichGeometry]:
     InputError
         If there is no such geometry (with the nearest names) or a value is not valid.
     """
-    path = Path(name)
-    if str(name) in geometry_names():
-        path = _FOLDER / f"{name}.yaml"
-    elif not path.is_file():
-        names = geometry_names()
-        raise InputError(
-            f"no geometry '{name}', nor a file of that name; {nearest(str(name), names)}"
-        )
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        detector = Detector.model_validate(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not a readable YAML file: {error}") from error
-    except ValidationError as error:
-        raise InputError(explain(error, f"{path}: the geometry", Detector)) from error
+    detector = read_geometry(name, _NAMES, Detector)
     return {"rich1": detector.rich1, "rich2": detector.rich2}
