@@ -1,6 +1,7 @@
 # make demo   set up everything, run the default workflow, end with results/report.html
 # make test   set up everything, run the checks and the tests
-# make validate   check the simulated RICH against published figures, then the slow tests
+# make bench   the speed, beside stated peers
+# make validate   check the simulated detectors against published figures, then the slow tests
 PYTHON ?= python3
 VENV   ?= .venv
 CORES  ?= 2
@@ -28,6 +29,7 @@ bench: $(VENV)/.ready
 
 validate: $(VENV)/.ready
 	$(RUN) hepcnn validate rich -o results/validation/rich
+	$(RUN) hepcnn validate lartpc -o results/validation/lartpc
 	$(RUN) pytest -m validate
 
 # Wheels only: nothing is compiled. The constraints pin one set of versions seen to work together.

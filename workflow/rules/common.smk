@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from hepcnn.config import validate
 from hepcnn.detector.geometry import geometry_names
+from hepcnn.detector.tpc import tpc_names
 from hepcnn.errors import InputError
 from hepcnn.events.reading import FileSpec, expand_files
 from hepcnn.networks.registry import require
@@ -87,9 +88,11 @@ def local(files):
 
 
 def geometry(sample):
-    """The geometry of a sample, where it is a file of the user's."""
-    name = SETTINGS.samples[sample].geometry
-    return [] if name in geometry_names() else [name]
+    """The geometry of a sample and its channel map, where they are files of the user's."""
+    settings = SETTINGS.samples[sample]
+    known = {"rich": geometry_names, "lartpc": tpc_names}[settings.detector]()
+    channels = getattr(settings, "channel_map", None)
+    return [name for name in (settings.geometry, channels) if name and name not in known]
 
 
 def shards(imageset):

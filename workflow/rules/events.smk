@@ -5,11 +5,12 @@ rule simulate:
         f"{OUT}/events/{{sample}}/{{shard}}.root",
     params:
         config=lambda w: part(samples={w.sample: SETTINGS.samples[w.sample]}, seed=SETTINGS.seed),
-        code=code_version("hepcnn.simulation.rich.generate"),
+        detector=lambda w: SETTINGS.samples[w.sample].detector,
+        code=lambda w: code_version(f"hepcnn.simulation.{SETTINGS.samples[w.sample].detector}.generate"),
     log:
         f"{OUT}/logs/simulate/{{sample}}-{{shard}}.log",
     benchmark:
         f"{OUT}/benchmarks/simulate/{{sample}}-{{shard}}.tsv"
     shell:
-        "hepcnn simulate rich --config - --sample {wildcards.sample} --shard {wildcards.shard}"
+        "hepcnn simulate {params.detector} --config - --sample {wildcards.sample} --shard {wildcards.shard}"
         " -o {output} <<< {params.config:q} 2>&1 | tee {log}"
