@@ -1,9 +1,10 @@
-"""Write RICH events to ROOT in the native layout."""
+"""Write events to ROOT in their detector's native layout."""
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +12,71 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hepcnn.events.schema import NATIVE, TREE, Branch, RichEvents
+from hepcnn.events.chunk import EVENT_KEY, TREE, Branch, EventChunk, Level
 from hepcnn.files import atomic_path
 
 #: Name of the object in a file that holds the provenance, a JSON string.
 PROVENANCE = "provenance"
 
 
-def _title() -> str:
+def _in_key(branch: Branch) -> bool:
+    return branch.level == "event" and branch.column in (EVENT_KEY.names or ())
+
+
+def _branches(events: EventChunk) -> list[Branch]:
+    """The branches that a chunk has values for."""
+    return [
+        b for b in events.BRANCHES.values() if _in_key(b) or b.column in events.columns(b.level)
+    ]
+
+
+def _values(events: EventChunk, branch: Branch) -> np.ndarray:
+    """Values of a branch, flat."""
+    if _in_key(branch):
+        return events.key[branch.column]
+    column = events.columns(branch.level)[branch.column]
+    return column if branch.axis is None else column[:, branch.axis]
+
+
+def _title(events: EventChunk, branches: Sequence[Branch]) -> str:
     """Title of the tree: uproot cannot set the branches' titles, so it names their units."""
-    units = {b.name: b.unit for b in NATIVE if b.unit}
-    stems = dict.fromkeys(f"{name.removesuffix('_x')} [{unit}]" for name, unit in units.items()
-                          if not name.endswith(("_y", "_z")))  # fmt: skip
-    return "hepcnn RICH events, one entry an event, LHCb frame: " + ", ".join(stems)
+    stems = dict.fromkeys(
+        f"{b.name if b.axis is None else b.name.rpartition('_')[0]} [{b.unit}]"
+        for b in branches
+        if b.unit
+    )
+    return f"{events.TITLE}: {', '.join(stems)}"
 
 
-def _field(branch: Branch) -> str:
-    """Name of a jagged branch within its collection."""
-    return branch.name.removeprefix(f"{branch.level}_")
+def _collections(branches: Sequence[Branch]) -> dict[Level, dict[str, Branch]]:
+    """The jagged branches by level, each under its name within the collection."""
+    collections: dict[Level, dict[str, Branch]] = {}
+    for b in branches:
+        if b.level != "event":
+            collections.setdefault(b.level, {})[b.name.removeprefix(f"{b.level}_")] = b
+    return collections
 
 
-def _types() -> dict[str, Any]:
-    """Types of the tree's branches: events flat, tracks and hits each with one counter."""
-    types: dict[str, Any] = {b.name: np.dtype(b.dtype) for b in NATIVE if b.level == "event"}
-    for level in ("track", "hit"):
-        fields = ", ".join(f"{_field(b)}: {b.dtype}" for b in NATIVE if b.level == level)
-        types[level] = ak.types.from_datashape(f"var * {{{fields}}}", highlevel=False)
+def _types(branches: Sequence[Branch]) -> dict[str, Any]:
+    """Types of the tree's branches: events flat, each collection with one counter."""
+    types: dict[str, Any] = {b.name: np.dtype(b.dtype) for b in branches if b.level == "event"}
+    for level, fields in _collections(branches).items():
+        record = ", ".join(f"{name}: {b.dtype}" for name, b in fields.items())
+        types[level] = ak.types.from_datashape(f"var * {{{record}}}", highlevel=False)
     return types
 
 
-def _arrays(events: RichEvents) -> dict[str, Any]:
+def _arrays(events: EventChunk, branches: Sequence[Branch]) -> dict[str, Any]:
     """A chunk as the arrays that go into the branches."""
-    arrays: dict[str, Any] = {b.name: events.key[b.column] for b in NATIVE if b.level == "event"}
-    for level, offsets, columns in (
-        ("track", events.track_offsets, events.tracks),
-        ("hit", events.hit_offsets, events.hits),
-    ):
-        fields = {
-            _field(b): columns[b.column] if b.axis is None else columns[b.column][:, b.axis]
-            for b in NATIVE
-            if b.level == level
-        }
-        arrays[level] = ak.unflatten(ak.zip(fields), np.diff(offsets))
+    arrays: dict[str, Any] = {b.name: _values(events, b) for b in branches if b.level == "event"}
+    for level, fields in _collections(branches).items():
+        columns = ak.zip({name: _values(events, b) for name, b in fields.items()})
+        arrays[level] = ak.unflatten(columns, np.diff(events.offsets(level)))
     return arrays
 
 
 def write_events(
-    path: str | Path, chunks: Iterable[RichEvents], provenance: Mapping[str, Any]
+    path: str | Path, chunks: Iterable[EventChunk], provenance: Mapping[str, Any]
 ) -> None:
     """Write events as a TTree, chunk by chunk, whole or not at all.
 
@@ -65,17 +84,29 @@ def write_events(
     ----------
     path : str or Path
         The ROOT file.
-    chunks : iterable of RichEvents
-        Events with truth and with the segments of both RICHes; each chunk is one cluster.
+    chunks : iterable of RichEvents or of LArTPCEvents
+        At least one; all have the columns of the first one, and each is one cluster.
     provenance : mapping
         Where the events come from, `provenance.record`; stored as the JSON string `PROVENANCE`.
+
+    Raises
+    ------
+    ValueError
+        If there are no chunks, or a chunk has other columns than the first one.
     """
+    chunks = iter(chunks)
+    first = next(chunks, None)
+    if first is None:
+        raise ValueError(f"{path}: no events to write")
+    branches = _branches(first)
     with (
         atomic_path(path) as temporary,
         uproot.recreate(temporary, compression=uproot.ZSTD(3)) as file,
     ):
         file[PROVENANCE] = json.dumps(provenance)
-        tree = file.mktree(TREE, _types(), title=_title())
-        for events in chunks:
+        tree = file.mktree(TREE, _types(branches), title=_title(first, branches))
+        for events in itertools.chain([first], chunks):
+            if _branches(events) != branches:
+                raise ValueError(f"{path}: chunks have different columns")
             if len(events):
-                tree.extend(_arrays(events))
+                tree.extend(_arrays(events, branches))

@@ -1,6 +1,7 @@
 """The native file is what the schema says, readable with uproot alone."""
 
 import json
+from dataclasses import replace
 
 import awkward as ak
 import numpy as np
@@ -54,15 +55,28 @@ def test_values_come_back(tmp_path):
     np.testing.assert_array_equal(arrays["nhit"], expected)
 
 
-def test_events_without_tracks_or_hits_and_no_events_at_all(tmp_path):
+def test_events_without_tracks_or_hits(tmp_path):
     empty = chunk(4, tracks=1e-9, dark_hits=0)
     assert empty.n_hits == 0
-    write_events(tmp_path / "empty.root", [empty], {})
-    write_events(tmp_path / "none.root", [], {})
     for name, entries in (("empty", 4), ("none", 0)):
+        write_events(tmp_path / f"{name}.root", [empty.part(0, entries)], {})
         with uproot.open(tmp_path / f"{name}.root") as file:
             assert file[TREE].num_entries == entries
             assert ak.count(file[TREE]["hit_x"].array()) == 0
+
+
+def test_no_chunks_or_unlike_ones_are_refused(tmp_path):
+    events = chunk()
+    blind = replace(events, hits={k: v for k, v in events.hits.items() if k != "track"})
+    with pytest.raises(ValueError, match="no events to write"):
+        write_events(tmp_path / "e.root", [], {})
+    with pytest.raises(ValueError, match="different columns"):
+        write_events(tmp_path / "e.root", [events, blind], {})
+    assert not list(tmp_path.iterdir())
+    write_events(tmp_path / "e.root", [blind], {})
+    with uproot.open(tmp_path / "e.root") as file:
+        assert set(file[TREE].keys()) >= {"hit_x"}
+        assert "hit_track" not in file[TREE]
 
 
 def test_a_failure_leaves_nothing(tmp_path):
