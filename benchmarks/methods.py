@@ -54,10 +54,11 @@ def inference(name: str, shard: Path) -> float:
     images = ImageSet(shard)
     which = np.arange(len(images))
     preprocessing = Preprocessing.fit(images, which, network)
-    classes = len(images.header.classes)
+    classes = len(images.header.classes["species"])
     trained = Checkpoint(
         task="rich_pid",
         name=name,
+        target="species",
         architecture=name,
         options={},
         preprocessing=preprocessing,

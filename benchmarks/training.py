@@ -66,11 +66,11 @@ class TakeTurns(Callback):
 def ours(turn: Connection, path: str, batch_size: int) -> None:
     """The product's training."""
     images = ImageSet(path)
-    which = np.flatnonzero(images.labels >= 0)
-    one = np.ones(len(images.header.classes))
+    which = np.flatnonzero(images.labels("species") >= 0)
+    one = np.ones(len(images.header.classes["species"]))
     settings = Train(batch_size=batch_size)
     preprocessing = Preprocessing.fit(images, which, Network())
-    data = TrainingData(images, which, which[:0], preprocessing, one, one)
+    data = TrainingData(images, "species", which, which[:0], preprocessing, one, one)
     network = build("lecture_cnn", SHAPE, CLASSES)
     with tempfile.TemporaryDirectory() as name:
         module = TrainingModule(network, data, settings, 1, TrainingProgress(), Path(name))

@@ -16,16 +16,8 @@ from hepcnn.detector.particles import SPECIES
 from hepcnn.performance.evaluate import evaluate_files
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions, write_predictions
-from hepcnn.store.shard import (
-    FEATURES,
-    KEY,
-    Axis,
-    Header,
-    Images,
-    ShardWriter,
-    Sparse,
-    analytic_features,
-)
+from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
+from hepcnn.store.shard import KEY, Axis, Header, Images, ShardWriter, Sparse
 
 # A busy machine is no fault of the code.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -122,7 +114,17 @@ def make_shards() -> Callable[..., list[Path]]:
         )
         axes = {v: (rows, Axis("phi", "rad", -3, 3, shape[1])) for v in views}
         widths = dict.fromkeys(FEATURES) | (analytic_features(views) if analytic else {})
-        header = Header("rich", views, shape, channels, axes, classes, {"maker": "polar"}, widths)
+        header = Header(
+            detector="rich",
+            views=views,
+            shape=shape,
+            channels=channels,
+            axes=axes,
+            classes={"species": classes},
+            maker={"maker": "polar"},
+            features=widths,
+            truth=dict(TRUTH),
+        )
         paths = []
         for shard in range(shards):
             n = 4 * (events // shards)

@@ -25,7 +25,8 @@ from hepcnn.reconstruction.reconstruct import (
     reconstruct,
 )
 from hepcnn.reconstruction.resolution import angle_sigma
-from hepcnn.store.shard import DENSITY_UNIT, Sparse
+from hepcnn.store.rich import DENSITY_UNIT
+from hepcnn.store.shard import Sparse
 
 #: Half width of the window about an expected angle, in σ of a photon's angle.
 WINDOW = 3.0
@@ -56,7 +57,7 @@ def cherenkov_images(
     views : dict of Sparse
         By RICH; empty for a track that is not in it.
     features : dict of float32 arrays (n,) or (n, k)
-        Those of `hepcnn.store.shard.analytic_features`.
+        Those of `hepcnn.store.rich.analytic_features`.
 
     Raises
     ------

@@ -18,15 +18,8 @@ from hepcnn.imaging.cherenkov import cherenkov_images
 from hepcnn.imaging.panels import PANELS, PanelPoints, panel_points
 from hepcnn.imaging.polar import MAX_POINTS, check_shape, polar_counts
 from hepcnn.imaging.sparse import in_order, merge_channels
-from hepcnn.store.shard import (
-    FEATURES,
-    KEY,
-    Axis,
-    Header,
-    Images,
-    Sparse,
-    analytic_features,
-)
+from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
+from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
 
 
 def rich_header(settings: PolarImages) -> Header:
@@ -55,10 +48,11 @@ def rich_header(settings: PolarImages) -> Header:
             )
             for rich in settings.rich
         },
-        classes=SPECIES,
+        classes={"species": SPECIES},
         # The sample's name says nothing about the images: the same settings make one image set.
         maker=settings.model_dump(mode="json", exclude={"sample"}),
         features=dict.fromkeys(FEATURES) | analytic,
+        truth=dict(TRUTH),
     )
 
 

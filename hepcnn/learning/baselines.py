@@ -28,12 +28,18 @@ class Examples:
     """Some examples of an image set, as a baseline sees them."""
 
     images: ImageSet
+    target: str
     which: NDArray[np.int64]
 
     @property
     def labels(self) -> NDArray[np.int16]:
         """Their classes, −1 for others."""
-        return self.images.labels[self.which]
+        return self.images.labels(self.target)[self.which]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.images.header.classes[self.target]
 
     def column(self, name: str) -> NDArray[np.float32]:
         """One of their features."""
@@ -65,7 +71,7 @@ def _fit(
     name: str, train: Examples, validation: Examples, seed: int
 ) -> Callable[[Examples], NDArray[np.float32]]:
     """Fit a baseline; gives the function that scores examples."""
-    labels, n_classes = train.labels, len(train.images.header.classes)
+    labels, n_classes = train.labels, len(train.classes)
     prior = controls.frequencies(labels, n_classes)
     if name in LOG_LIKELIHOODS:
         column = LOG_LIKELIHOODS[name]
@@ -132,12 +138,12 @@ def predict_baseline(
     fitted = ImageSet(train) if train else images
     if fitted.header.to_json() != images.header.to_json():
         raise InputError(f"{images.paths[0]} and {fitted.paths[0]} are not of the same image set")
-    training = Examples(fitted, indices(fitted, split, "train"))
-    validation = Examples(fitted, indices(fitted, split, "validation"))
-    chosen = Examples(images, indices(images, split, part))
+    training = Examples(fitted, task.target, indices(fitted, split, "train"))
+    validation = Examples(fitted, task.target, indices(fitted, split, "validation"))
+    chosen = Examples(images, task.target, indices(images, split, part))
     score = _fit(name, training, validation, config.seed)
-    settings = {"task": task_name, "baseline": name, "split": split.model_dump()}
-    settings |= {"part": part, "altered": altered}
+    settings = {"task": task_name, "target": task.target, "baseline": name}
+    settings |= {"split": split.model_dump(), "part": part, "altered": altered}
     identities = zip([*images.paths, *fitted.paths], [*images.ids, *fitted.ids], strict=True)
     inputs = {str(path): identity for path, identity in identities}
     write_predictions(
@@ -148,8 +154,9 @@ def predict_baseline(
             part,
             score(chosen),
             task=task_name,
+            target=task.target,
             method=name,
-            prior=controls.frequencies(training.labels, len(images.header.classes)),
+            prior=controls.frequencies(training.labels, len(training.classes)),
             provenance=record("predict", settings, code=__name__, inputs=inputs, seed=config.seed),
             temperature=fit_temperature(score(validation), validation.labels),
             log_likelihood=(

@@ -23,7 +23,7 @@ from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.networks.registry import build
 
 FORMAT = "hepcnn-checkpoint"
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,8 @@ class Checkpoint:
     ----------
     task, name : str
         Names of the task and of the network in it.
+    target : str
+        What its classes are of.
     architecture : str
         Name in the registry of networks.
     options : dict
@@ -57,6 +59,7 @@ class Checkpoint:
 
     task: str
     name: str
+    target: str
     architecture: str
     options: dict[str, Any]
     preprocessing: Preprocessing

@@ -79,6 +79,8 @@ class TrainingData:
     ----------
     images : ImageSet
         The images.
+    target : str
+        What the classes are of.
     train, validation : ndarray int64
         Indices of the examples.
     preprocessing : Preprocessing
@@ -88,6 +90,7 @@ class TrainingData:
     """
 
     images: ImageSet
+    target: str
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     preprocessing: Preprocessing
@@ -157,6 +160,7 @@ class TrainingModule(LightningModule):
             self.settings.batch_size,
             rank=self.trainer.global_rank,
             ranks=self.trainer.world_size,
+            target=self.data.target,
             order=order,
             seed=self.seed,
         )

@@ -65,6 +65,7 @@ def predict(
             part,
             posteriors(trained, images, which, title),
             task=trained.task,
+            target=trained.target,
             method=trained.name,
             prior=trained.prior,
             provenance=record(
@@ -99,7 +100,9 @@ def posteriors(
     """
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dataset = trained.preprocessing.dataset(images, which, BATCH_SIZE, memory=0)
+    dataset = trained.preprocessing.dataset(
+        images, which, BATCH_SIZE, target=trained.target, memory=0
+    )
     scores = np.empty((len(which), len(trained.prior)), np.float32)
     done = 0
     with (

@@ -70,6 +70,7 @@ def train(
     images = ImageSet(paths)
     made_of = {
         "task": task_name,
+        "target": task.target,
         "network": network_name,
         "architecture": architecture,
         "options": chosen.options,
@@ -79,7 +80,7 @@ def train(
     }
     inputs = dict(zip(map(str, paths), images.ids, strict=True))
     provenance = record("train", made_of, code=__name__, inputs=inputs, seed=config.seed)
-    data, prior = _examples(images, config.split, settings, chosen)
+    data, prior = _examples(images, task.target, config.split, settings, chosen)
     hardware = choose(settings)
     folder = output.resolve()
     work = folder.parent / f".{folder.name}.progress-{provenance['id']}"
@@ -95,6 +96,7 @@ def train(
     trained = Checkpoint(
         task=task_name,
         name=network_name,
+        target=task.target,
         architecture=architecture,
         options=dict(chosen.options),
         preprocessing=data.preprocessing,
@@ -140,7 +142,7 @@ def _temperature(trained: Checkpoint, data: TrainingData, settings: Train, seed:
     """Fit the temperature on the validation split, in the mixture that the scores stand under."""
     title = f"{trained.task}/{trained.name}: temperature"
     scores = posteriors(trained, data.images, data.validation, title)
-    labels = data.images.labels[data.validation]
+    labels = data.images.labels(data.target)[data.validation]
     rows = np.arange(len(labels))
     if settings.balance != "none":
         rows = balanced(rows, labels, np.random.default_rng(seed))
@@ -157,10 +159,11 @@ def _make_folders(*folders: Path) -> None:
 
 
 def _examples(
-    images: ImageSet, split: Split, settings: Train, network: Network
+    images: ImageSet, target: str, split: Split, settings: Train, network: Network
 ) -> tuple[TrainingData, NDArray[np.float64]]:
     """Find the examples and their weights, and the prior that the scores will stand under."""
-    names, labels = images.header.classes, images.labels
+    labels = images.labels(target)
+    names = images.header.classes[target]
     parts, counts = {}, {}
     for part in ("train", "validation"):
         which = indices(images, split, part)
@@ -182,6 +185,7 @@ def _examples(
     weights = np.divide(flat, frequencies, out=np.zeros(len(names)), where=frequencies > 0)
     data = TrainingData(
         images=images,
+        target=target,
         train=parts["train"],
         validation=parts["validation"],
         preprocessing=Preprocessing.fit(images, parts["train"], network),

@@ -17,7 +17,7 @@ from hepcnn.report import curves, pictures
 from hepcnn.report.blocks import Grid, Picture, Studio, grid
 from hepcnn.report.results import ShownImages
 from hepcnn.store.images import ImageSet
-from hepcnn.store.shard import DENSITY_UNIT
+from hepcnn.store.rich import DENSITY_UNIT
 
 #: Examples are near this momentum (MeV), so that their rings can be compared: in RICH1 it is above
 #: the threshold of every species.
@@ -95,7 +95,8 @@ def image_section(
         Where the figures go.
     """
     images = shown.images
-    classes, labels, p = images.header.classes, images.labels, images.features("p")
+    classes = images.header.classes["species"]
+    labels, p = images.labels("species"), images.features("p")
     spectra = {c: p[labels == i].astype(np.float64) for i, c in enumerate(classes)}
     lost = [row.events for row in images.skipped]
     return ImageSection(
@@ -198,9 +199,9 @@ def examples(images: ImageSet, view: str, geometry: RichGeometry) -> list[pictur
     header = images.header
     channel = header.channels.index("hits") if "hits" in header.channels else 0
     counted, unit = _COUNTED[header.channels[channel]]
-    labels, p, crowd = images.labels, images.features("p"), images.features("n_tracks")
+    labels, p, crowd = images.labels("species"), images.features("p"), images.features("n_tracks")
     found = []
-    for index, species in enumerate(header.classes):
+    for index, species in enumerate(header.classes["species"]):
         own = np.flatnonzero(labels == index)
         if len(own):
             order = np.argsort(np.abs(p[own] - EXAMPLE_MOMENTUM), kind="stable")
@@ -227,7 +228,7 @@ def _named(key: Any) -> str:
 def mean_images(images: ImageSet, view: str, channel: str = "hits") -> _Means:
     """Mean image of a channel and number of tracks of each species."""
     column, unit = images.header.channels.index(channel), _COUNTED[channel][1]
-    classes, labels = images.header.classes, images.labels
+    classes, labels = images.header.classes["species"], images.labels("species")
     height, width = images.header.shape
     size = height * width
     total = np.zeros(len(classes) * size)

@@ -256,6 +256,8 @@ class Batches:
         Names of those seen, in this order; by default all.
     features : sequence of str
         Names of the features given; by default none.
+    target : str
+        What the labels are of.
     order : {"stored", "shuffled", "balanced"}
         See `Order`.
     seed : int
@@ -281,6 +283,7 @@ class Batches:
         views: Sequence[str] | None = None,
         channels: Sequence[str] | None = None,
         features: Sequence[str] = (),
+        target: str = "species",
         order: Order = "stored",
         seed: int = 0,
         scale: NDArray[np.float32] | None = None,
@@ -297,7 +300,7 @@ class Batches:
         self._scale = np.ones(shape, np.float32) if scale is None else np.asarray(scale, np.float32)
         if self._scale.shape != shape:
             raise ValueError(f"scale is {self._scale.shape}, for {shape} views and channels")
-        self._labels = images.labels
+        self._labels = images.labels(target)
         self._features = _features(images, features)
         self._expected = _expected(images, seen)
         self._held = self._hold(memory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,16 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.errors import InputError, nearest
-from hepcnn.store.shard import (
-    FORMAT,
-    HEADER_KEYS,
-    TRUTH,
-    VERSION,
-    Header,
-    Images,
-    Skipped,
-    Sparse,
-)
+from hepcnn.store.header import HEADER_KEYS, Header, Kind
+from hepcnn.store.shard import FORMAT, KEY, VERSION, Images, Rows, Skipped, Sparse
 
 #: Files held open by one image set.
 MAX_OPEN = 128
@@ -122,10 +114,13 @@ class ImageSet:
         """Names of all examples: run, subrun, event, object."""
         return self._whole("key")
 
-    @property
-    def labels(self) -> npt.NDArray[np.int16]:
-        """Index of each example's class in ``header.classes``, −1 for others."""
-        return self.truth("species")
+    def labels(self, target: str) -> npt.NDArray[np.int16]:
+        """Index of each example's class in ``header.classes[target]``, −1 for others."""
+        if target not in (known := self.header.classes):
+            raise InputError(
+                f"{self.paths[0]}: no classes of the target '{target}'; {nearest(target, known)}"
+            )
+        return self.truth(target)
 
     def truth(self, name: str) -> np.ndarray:
         """A column of truth, of all examples."""
@@ -144,32 +139,55 @@ class ImageSet:
             If it is not ``0 <= start <= stop <= len(self)``.
         """
 
+        header = self.header
+
         def columns(group: str, names: Iterable[str]) -> dict[str, np.ndarray]:
             return {name: self._rows(f"{group}/{name}", start, stop) for name in names}
 
+        def table(name: str) -> Rows:
+            return self._ragged(f"tables/{name}", header.tables[name], start, stop)
+
         return Images(
             key=self._rows("key", start, stop),
-            views={view: self.view(view, start, stop) for view in self.header.views},
-            truth=columns("truth", TRUTH),
-            features=columns("features", self.header.features),
+            views={view: self.view(view, start, stop, truth=True) for view in header.views},
+            truth=columns("truth", header.truth),
+            features=columns("features", header.features),
+            tables={name: table(name) for name in header.tables},
         )
 
-    def view(self, name: str, start: int, stop: int) -> Sparse:
-        """Read one view of the examples ``start`` to ``stop``, and nothing else; as `read`."""
+    def view(self, name: str, start: int, stop: int, *, truth: bool = False) -> Sparse:
+        """Read one view of the examples ``start`` to ``stop``, and nothing else; as `read`.
+
+        Parameters
+        ----------
+        name : str
+            The view.
+        start, stop : int
+            The examples.
+        truth : bool
+            Read the pixels' truth too.
+        """
+        columns = ["pixel", "value", *(self.header.pixel_truth if truth else ())]
+        rows = self._ragged(f"views/{name}", columns, start, stop)
+        pixel, value = rows.columns.pop("pixel"), rows.columns.pop("value")
+        return Sparse(rows.offsets, pixel, value, rows.columns)
+
+    def _ragged(self, name: str, columns: Iterable[str], start: int, stop: int) -> Rows:
+        """Read columns of which an example has any number of rows."""
         parts = []
         for shard, low, high in self._spans(start, stop):
             path = self._shards[shard].path
             with _damage_named(path):
-                group = self._file(shard)[f"views/{name}"]
+                group = self._file(shard)[name]
                 offsets = group["offsets"][low : high + 1]
                 # Compiled code goes by them: it must not leave the arrays.
-                within = offsets[0] >= 0 and offsets[-1] <= len(group["pixel"])
+                stored = min(len(group[column]) for column in columns)
+                within = offsets[0] >= 0 and offsets[-1] <= stored
                 if not within or (np.diff(offsets) < 0).any():
-                    raise InputError(f"{path}: a damaged image shard: views/{name}/offsets")
-                pixels = slice(int(offsets[0]), int(offsets[-1]))
-                parts.append(
-                    Sparse(offsets - offsets[0], group["pixel"][pixels], group["value"][pixels])
-                )
+                    raise InputError(f"{path}: a damaged image shard: {name}/offsets")
+                rows = slice(int(offsets[0]), int(offsets[-1]))
+                read = {column: group[column][rows] for column in columns}
+                parts.append(Rows(offsets - offsets[0], read))
         return parts[0] if len(parts) == 1 else _concatenate(parts)
 
     def _spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
@@ -262,31 +280,35 @@ def _inspect(path: Path) -> _Shard:
                     for row in file["skipped"]
                 ),
             )
-            shapes = _shapes(file, shard.length, shard.header)
-            wrong = [name for name, shape in shapes.items() if file[name].shape != shape]
+            wrong = [*_misfits(file, shard.length, shard.header)]
         except (AttributeError, LookupError, TypeError, ValueError, OSError) as error:
             raise InputError(f"{path}: a damaged image shard: {error}") from error
         if wrong:
-            raise InputError(f"{path}: a damaged image shard: {wrong[0]} is not of the right shape")
+            raise InputError(f"{path}: a damaged image shard: {wrong[0]} is not of the right form")
         return shard
 
 
-def _shapes(file: h5py.File, n: int, header: Header) -> dict[str, tuple[int, ...]]:
-    """The shapes that the columns of n examples must have."""
-    shapes: dict[str, tuple[int, ...]] = {f"truth/{name}": (n,) for name in TRUTH}
-    for name, width in header.features.items():
-        shapes[f"features/{name}"] = (n,) if width is None else (n, width)
-    for view in header.views:
-        stored = int(file[f"views/{view}/offsets"][-1])
-        shapes[f"views/{view}/offsets"] = (n + 1,)
-        shapes[f"views/{view}/pixel"] = (stored,)
-        shapes[f"views/{view}/value"] = (stored, len(header.channels))
-    return shapes
+def _misfits(file: h5py.File, n: int, header: Header) -> Iterator[str]:
+    """Columns that n examples cannot have: of another length, width or type."""
+
+    def check(columns: Mapping[str, Kind], length: int, group: str = "") -> Iterator[str]:
+        for name, (dtype, width) in columns.items():
+            column = file[group + name]
+            shape = (length,) if width is None else (length, width)
+            if column.shape != shape or column.dtype != dtype:
+                yield group + name
+
+    if file["key"].dtype != KEY:
+        yield "key"
+    yield from check(header.columns, n)
+    for group, columns in header.ragged.items():
+        yield from check({"offsets": ("int64", None)}, n + 1, f"{group}/")
+        yield from check(columns, int(file[f"{group}/offsets"][-1]), f"{group}/")
 
 
 def _attribute(file: h5py.File, name: str) -> Any:
     text = file.attrs[name]
-    return text if name == "detector" else json.loads(text)
+    return text if name in ("detector", "values") else json.loads(text)
 
 
 def _check_together(shards: Sequence[_Shard]) -> None:
@@ -311,11 +333,13 @@ def _check_together(shards: Sequence[_Shard]) -> None:
                 )
 
 
-def _concatenate(parts: Sequence[Sparse]) -> Sparse:
+def _concatenate(parts: Sequence[Rows]) -> Rows:
     starts = np.cumsum([0] + [part.offsets[-1] for part in parts[:-1]])
     shifted = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=True)]
-    return Sparse(
+    return Rows(
         offsets=np.concatenate([np.zeros(1, np.int64), *shifted]),
-        pixel=np.concatenate([part.pixel for part in parts]),
-        value=np.concatenate([part.value for part in parts]),
+        columns={
+            name: np.concatenate([part.columns[name] for part in parts])
+            for name in parts[0].columns
+        },
     )

@@ -1,16 +1,17 @@
 """Image shards: one HDF5 file of sparse images, self-describing, written whole or not at all.
 
-A shard holds ``/key``, ``/views/NAME/{offsets,pixel,value}``, ``/truth/NAME``, ``/features/NAME``,
-``/cutflow`` and ``/skipped``, and as JSON attributes of ``/`` all that a reader needs to know about
-the images (`Header`) and where they came from.
+A shard holds ``/key``, ``/views/NAME/{offsets,pixel,value}`` and with them the pixels' truth,
+``/truth/NAME``, ``/features/NAME``, ``/tables/NAME/{offsets,COLUMN}``, ``/cutflow`` and
+``/skipped``, and as JSON attributes of ``/`` all that a reader needs to know about the images
+(`Header`) and where they came from.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -20,48 +21,15 @@ import hdf5plugin
 import numpy as np
 import numpy.typing as npt
 
-from hepcnn.detector.particles import SPECIES
 from hepcnn.files import atomic_path
+from hepcnn.store.header import Axis as Axis
+from hepcnn.store.header import Header as Header
+from hepcnn.store.header import Kind as Kind
 
 FORMAT = "hepcnn-images"
-VERSION = 2
-#: Name of an example: its event, and the index of its track in the event.
+VERSION = 3
+#: Name of an example: its event, and the index of its track in the event (0: the whole event).
 KEY = np.dtype([(name, np.int64) for name in ("run", "subrun", "event", "object")])
-#: Columns of truth and their types; species is an index into the header's classes, −1 for others.
-TRUTH: Mapping[str, type] = {"species": np.int16, "pdg": np.int32}
-#: Features (float32) of all images: MeV, none, e, tracks in the event.
-FEATURES = ("p", "eta", "charge", "n_tracks")
-
-#: Unit of the channel `expected_other`, in photons.
-DENSITY_UNIT = 1e-3
-
-
-def analytic_features(riches: Sequence[str]) -> dict[str, int | None]:
-    """Features that images in Cherenkov coordinates have from the analytic reconstruction.
-
-    Of each RICH, for each of the six species: ``angle`` its expected θ (rad, 0: no light),
-    ``photons`` the number of its photons expected, ``counts`` the hits within 3σ of its angle and
-    ``expected_other`` the photons expected in these hits' pixels from all but the track; and
-    ``theta_mean``, the mean θ (rad) of the hits within 3σ of any species' angle (0: none). Of all
-    RICHes together ``log_local`` and ``log_global``: ln L of each species, and of a particle below
-    threshold, less that of a pion.
-
-    Parameters
-    ----------
-    riches : sequence of str
-        The RICHes, which are the views.
-
-    Returns
-    -------
-    dict of str to int or None
-        Numbers of each feature, as `Header.features`.
-    """
-    each = ("angle", "photons", "counts", "expected_other")
-    wide: dict[str, int | None] = {}
-    for rich in riches:
-        wide |= {f"{name}_{rich}": len(SPECIES) for name in each} | {f"theta_mean_{rich}": None}
-    return wide | dict.fromkeys(("log_local", "log_global"), len(SPECIES) + 1)
-
 
 #: Elements of a chunk.
 CHUNK = 1 << 16
@@ -79,87 +47,6 @@ class Skipped(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Axis:
-    """One axis of an image: `bins` equal bins over [low, high) in `unit`."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
-    bins: int
-
-
-@dataclass(frozen=True)
-class Header:
-    """What all images of a set have in common.
-
-    Attributes
-    ----------
-    detector : str
-        What made the events.
-    views : tuple of str
-        Names of the images of one example.
-    shape : tuple of int
-        Rows and columns of an image.
-    channels : tuple of str
-        What is counted.
-    axes : dict of tuples of Axis
-        For each view its row axis and its column axis.
-    classes : tuple of str
-        Names of the classes that ``truth/species`` indexes.
-    maker : dict
-        The image settings.
-    features : dict of str to int or None
-        For each feature how many numbers an example has, side by side; None: one, in a column
-        without a second dimension.
-    """
-
-    detector: str
-    views: tuple[str, ...]
-    shape: tuple[int, int]
-    channels: tuple[str, ...]
-    axes: dict[str, tuple[Axis, Axis]]
-    classes: tuple[str, ...]
-    maker: dict[str, Any]
-    features: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(FEATURES))
-
-    @property
-    def pixel_type(self) -> type[np.unsignedinteger[Any]]:
-        """The smallest type that holds every pixel number, row·W + column."""
-        return np.uint16 if self.shape[0] * self.shape[1] <= 1 << 16 else np.uint32
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain lists and dictionaries, as stored."""
-        return json.loads(json.dumps(asdict(self)))
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`.
-
-        Raises
-        ------
-        KeyError, TypeError
-            If a part is missing or has another form.
-        """
-        height, width = data["shape"]
-        axes = {view: (Axis(**row), Axis(**column)) for view, (row, column) in data["axes"].items()}
-        return cls(
-            detector=str(data["detector"]),
-            views=tuple(data["views"]),
-            shape=(int(height), int(width)),
-            channels=tuple(data["channels"]),
-            axes=axes,
-            classes=tuple(data["classes"]),
-            maker=dict(data["maker"]),
-            features={name: width and int(width) for name, width in data["features"].items()},
-        )
-
-
-#: Names of the header's attributes in a file.
-HEADER_KEYS = tuple(part.name for part in fields(Header))
-
-
-@dataclass(frozen=True)
 class Sparse:
     """Sparse images of one view: those pixels that are not zero in every channel.
 
@@ -168,14 +55,36 @@ class Sparse:
     offsets : int64 array (n + 1,)
         Image ``i`` is ``pixel[offsets[i]:offsets[i + 1]]``; the first offset is 0.
     pixel : uint16 or uint32 array (nnz,)
-        row·W + column, increasing within an image.
-    value : uint16 array (nnz, C)
-        Counts in each channel.
+        row·W + column, increasing within an image; in three dimensions (x·Y + y)·Z + z.
+    value : uint16 or float32 array (nnz, C)
+        Counts or measurements in each channel.
+    truth : dict of arrays (nnz,)
+        The pixels' truth.
     """
 
     offsets: npt.NDArray[np.int64]
     pixel: npt.NDArray[np.unsignedinteger[Any]]
-    value: npt.NDArray[np.uint16]
+    value: npt.NDArray[Any]
+    truth: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table of which each example has any number of rows.
+
+    Attributes
+    ----------
+    offsets : int64 array (n + 1,)
+        The rows of example ``i`` are ``offsets[i]:offsets[i + 1]``; the first offset is 0.
+    columns : dict of arrays (rows,) or (rows, k)
+        The columns.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    columns: dict[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -191,19 +100,39 @@ class Images:
         Names of the examples.
     views : dict of Sparse
         The images, each of n examples.
-    truth : dict of arrays (n,)
-        The columns `TRUTH`.
+    truth : dict of arrays (n,) or (n, k)
+        The header's columns of truth.
     features : dict of float32 arrays (n,) or (n, k)
         The header's features.
+    tables : dict of Rows
+        The header's tables, each of n examples.
     """
 
     key: npt.NDArray[np.void]
     views: dict[str, Sparse]
     truth: dict[str, np.ndarray]
     features: dict[str, npt.NDArray[np.float32]]
+    tables: dict[str, Rows] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.key)
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The columns with one row an example, by path, as `Header.columns`."""
+        return {f"truth/{name}": column for name, column in self.truth.items()} | {
+            f"features/{name}": column for name, column in self.features.items()
+        }
+
+    @property
+    def ragged(self) -> dict[str, Rows]:
+        """What has any number of rows an example, by path, as `Header.ragged`."""
+        return {
+            f"views/{view}": Rows(
+                sparse.offsets, {"pixel": sparse.pixel, "value": sparse.value, **sparse.truth}
+            )
+            for view, sparse in self.views.items()
+        } | {f"tables/{name}": rows for name, rows in self.tables.items()}
 
 
 class ShardWriter:
@@ -265,15 +194,13 @@ class ShardWriter:
         for name, value in self.header.to_json().items():
             attributes[name] = value if isinstance(value, str) else json.dumps(value)
         self._column("key", KEY)
-        for name, kind in TRUTH.items():
-            self._column(f"truth/{name}", kind)
-        for name, width in self.header.features.items():
-            self._column(f"features/{name}", np.float32, width)
-        for view in self.header.views:
-            self._column(f"views/{view}/offsets", np.int64)
-            self._column(f"views/{view}/pixel", self.header.pixel_type)
-            self._column(f"views/{view}/value", np.uint16, len(self.header.channels))
-            self._extend(f"views/{view}/offsets", np.zeros(1, np.int64))
+        for name, (dtype, width) in self.header.columns.items():
+            self._column(name, dtype, width)
+        for group, columns in self.header.ragged.items():
+            self._column(f"{group}/offsets", np.int64)
+            self._extend(f"{group}/offsets", np.zeros(1, np.int64))
+            for name, (dtype, width) in columns.items():
+                self._column(f"{group}/{name}", dtype, width)
 
     def _column(self, name: str, dtype: npt.DTypeLike, width: int | None = None) -> None:
         tail = () if width is None else (width,)
@@ -303,47 +230,27 @@ class ShardWriter:
         Raises
         ------
         ValueError
-            If its views or columns are not the header's, or do not have one length.
+            If its columns are not the header's, or do not have one length.
         """
         self._check(images)
         self._extend("key", images.key)
-        for name in TRUTH:
-            self._extend(f"truth/{name}", images.truth[name])
-        for name in self.header.features:
-            self._extend(f"features/{name}", images.features[name])
-        for view, sparse in images.views.items():
-            stored = len(self._columns[f"views/{view}/pixel"])
-            self._extend(f"views/{view}/offsets", sparse.offsets[1:] + stored)
-            self._extend(f"views/{view}/pixel", sparse.pixel)
-            self._extend(f"views/{view}/value", sparse.value)
+        for name, column in images.columns.items():
+            self._extend(name, column)
+        for group, rows in images.ragged.items():
+            stored = self._columns[f"{group}/offsets"][-1]
+            self._extend(f"{group}/offsets", rows.offsets[1:] + stored)
+            for name, column in rows.columns.items():
+                self._extend(f"{group}/{name}", column)
 
     def _check(self, images: Images) -> None:
-        for what, given, wanted in (
-            ("views", images.views, self.header.views),
-            ("truth", images.truth, TRUTH),
-            ("features", images.features, self.header.features),
-        ):
-            if set(given) != set(wanted):
-                raise ValueError(f"{what}: {sorted(given)} instead of {sorted(wanted)}")
-        columns: dict[str, Sized] = {**images.truth, **images.features, **images.views}
-        if wrong := [name for name, column in columns.items() if len(column) != len(images)]:
-            raise ValueError(f"{', '.join(wrong)}: not as long as the key ({len(images)})")
-        for name, width in self.header.features.items():
-            if images.features[name].shape[1:] != (() if width is None else (width,)):
-                raise ValueError(f"{name}: not {width or 1} numbers an example")
-        for view, sparse in images.views.items():
-            nnz = int(sparse.offsets[-1])
-            if sparse.offsets[0] != 0 or (np.diff(sparse.offsets) < 0).any():
-                raise ValueError(f"{view}: the offsets do not start at 0 or decrease")
-            if sparse.pixel.shape != (nnz,) or sparse.value.shape != (
-                nnz,
-                len(self.header.channels),
-            ):
-                raise ValueError(f"{view}: {nnz} pixels by the offsets, but not in pixel or value")
-            if not np.can_cast(sparse.pixel.dtype, self.header.pixel_type) or (
-                sparse.value.dtype != np.uint16
-            ):
-                raise ValueError(f"{view}: pixel or value has another type than the format's")
+        n, ragged = len(images), images.ragged
+        _check_names("the images", ragged, self.header.ragged)
+        _check_columns("", images.columns, self.header.columns, n)
+        for group, kinds in self.header.ragged.items():
+            offsets, columns = ragged[group].offsets, ragged[group].columns
+            if len(offsets) != n + 1 or offsets[0] != 0 or (np.diff(offsets) < 0).any():
+                raise ValueError(f"{group}: the offsets do not start at 0, decrease or are not {n}")
+            _check_columns(f"{group}/", columns, kinds, int(offsets[-1]))
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
@@ -377,3 +284,21 @@ class ShardWriter:
         self._file["cutflow"] = np.array(list(cutflow.items()), dtype=CUTFLOW)
         self._file["skipped"] = np.array([tuple(row) for row in skipped], dtype=SKIPPED)
         self._described = True
+
+
+def _check_names(what: str, given: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    if set(given) != set(wanted):
+        raise ValueError(f"{what}: {sorted(given)} instead of {sorted(wanted)}")
+
+
+def _check_columns(
+    where: str, given: Mapping[str, np.ndarray], wanted: Mapping[str, Kind], n: int
+) -> None:
+    """Refuse columns that are not those wanted, or not of n rows, or would lose by a cast."""
+    _check_names(where or "the columns", given, wanted)
+    for name, (dtype, width) in wanted.items():
+        column, shape = given[name], (n,) if width is None else (n, width)
+        if column.shape != shape or not np.can_cast(column.dtype, dtype):
+            raise ValueError(
+                f"{where}{name}: {column.dtype} {column.shape} instead of {dtype} {shape}"
+            )

@@ -26,7 +26,7 @@ from hepcnn.reconstruction.resolution import angle_sigma
 from hepcnn.simulation.rich.generate import simulate_chunk
 from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
-from hepcnn.store.shard import FEATURES, analytic_features
+from hepcnn.store.rich import FEATURES, analytic_features
 
 GEOMETRY = load_geometry("lhcb-run3")
 SHAPE = (64, 24)

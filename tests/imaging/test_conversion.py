@@ -188,7 +188,7 @@ def test_other_species_are_named(tmp_path, files, chunks, capsys):
     convert([str(files / "0.root")], SAMPLE, SETTINGS, tmp_path / "a.h5")
     images = ImageSet(tmp_path / "a.h5")
     assert images.cutflow["kept, of other species"] == len(images) > 0
-    assert (images.labels == -1).all()
+    assert (images.labels("species") == -1).all()
     assert f"-3112: {len(images)}" in capsys.readouterr().err
 
 

@@ -12,16 +12,8 @@ from hepcnn.learning.baselines import predict_baseline
 from hepcnn.reconstruction import boosted, controls
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
-from hepcnn.store.shard import (
-    FEATURES,
-    KEY,
-    Axis,
-    Header,
-    Images,
-    ShardWriter,
-    Sparse,
-    analytic_features,
-)
+from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
+from hepcnn.store.shard import KEY, Axis, Header, Images, ShardWriter, Sparse
 from hepcnn.store.split import split_of
 
 RICHES = ("rich1", "rich2")
@@ -30,9 +22,10 @@ GAS = {"rich1": (1.0014, 40, 0.053, 1.0), "rich2": (1.0005, 22, 0.0316, 0.6)}
 ANALYTIC = ("threshold_counting", "boosted_tree", "likelihood_local", "likelihood_global")
 AXES = (Axis("theta", "mrad", 0, 64, 8), Axis("phi", "rad", -3, 3, 8))
 HEADER = Header(
-    *("rich", RICHES, (8, 8), ("hits",), dict.fromkeys(RICHES, AXES), SPECIES),
+    *("rich", RICHES, (8, 8), ("hits",), dict.fromkeys(RICHES, AXES), {"species": SPECIES}),
     {"coordinates": "cherenkov"},
     dict.fromkeys(FEATURES) | analytic_features(RICHES),
+    dict(TRUTH),
 )
 
 
@@ -122,13 +115,14 @@ def accuracy(found):
 @pytest.mark.parametrize("name", ["majority", "momentum_prior"])
 def test_controls_are_fitted_on_the_training_split(scored, toy, config, name):
     found, images = scored(name), ImageSet(toy)
+    labels = images.labels("species")
     part, p = split_of(images.key, config.split), images.features("p")
     train, test = part == 0, part == 2
-    control = controls.BASELINES[name](images.labels[train], p[train], 6)
+    control = controls.BASELINES[name](labels[train], p[train], 6)
     np.testing.assert_array_equal(found.scores, controls.scores(control, p[test]))
     np.testing.assert_array_equal(found.key, images.key[test])
     assert (found.method, found.log_likelihood) == (name, None)
-    fractions = np.bincount(images.labels[train & (images.labels >= 0)], minlength=6)
+    fractions = np.bincount(labels[train & (labels >= 0)], minlength=6)
     np.testing.assert_allclose(found.prior, fractions / fractions.sum(), atol=0.01)
 
 

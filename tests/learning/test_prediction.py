@@ -33,7 +33,7 @@ def test_scores_stand_by_the_keys_of_the_split(scored, shards, make_config, chec
     found, images = scored(), ImageSet(shards)
     which = np.flatnonzero(split_of(images.key, make_config().split) == 2)
     np.testing.assert_array_equal(found.key, images.key[which])
-    np.testing.assert_array_equal(found.label, images.labels[which])
+    np.testing.assert_array_equal(found.label, images.labels("species")[which])
     assert (found.label == -1).any()
     np.testing.assert_array_equal(found.features["p"], images.features("p")[which])
     assert found.cutflow == (
@@ -101,7 +101,7 @@ def test_what_is_no_checkpoint_is_refused(shards, checkpoint, tmp_path):
         "empty": "not a checkpoint of",
         "truncated": "not a checkpoint of",
         "torch": "a torch file, but not a checkpoint",
-        "version": "format version 1; this hepcnn reads version 2",
+        "version": "format version 1; this hepcnn reads version 3",
         "part": "damaged checkpoint.*prior",
     }.items():
         with pytest.raises(InputError, match=message):

@@ -205,7 +205,7 @@ def test_test_events_and_other_particles_are_not_looked_at(shards, run, make_con
     first = Checkpoint.load(run("a") / "checkpoint.ckpt").weights
     images = ImageSet(shards)
     test = split_of(images.key, make_config().split) == 2
-    labels = np.where(test, (images.labels + 2) % 3, images.labels)
+    labels = np.where(test, (images.labels("species") + 2) % 3, images.labels("species"))
     others = []
     for i, path in enumerate(shards):
         others.append(shutil.copy(path, tmp_path / f"other{i}.h5"))

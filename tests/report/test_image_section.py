@@ -72,7 +72,7 @@ def test_means_of_a_channel_are_in_its_unit(images: ImageSet) -> None:
     hits, photons = (mean_images(images, "rich1", c) for c in ("hits", "expected_other"))
     sparse = images.view("rich1", 0, len(images))
     row = np.repeat(np.arange(len(images)), np.diff(sparse.offsets))
-    pion = images.labels[row] == SPECIES.index("pion")
+    pion = images.labels("species")[row] == SPECIES.index("pion")
     for means, column, unit in ((hits, 1, 1.0), (photons, 0, 1e-3)):
         mean, count = means["pion"]
         assert mean.sum() * count == pytest.approx(unit * sparse.value[pion, column].sum())

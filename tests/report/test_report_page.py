@@ -422,7 +422,7 @@ def test_mean_images_are_sums_over_tracks(make_shards: Callable[..., list[Path]]
     rows = np.repeat(np.arange(len(images)), np.diff(sparse.offsets))
     dense[rows, sparse.pixel] = sparse.value[:, 0]
     for index, (mean, count) in enumerate(mean_images(images, "rich1").values()):
-        own = dense[images.labels == index]
+        own = dense[images.labels("species") == index]
         assert count == len(own)
         np.testing.assert_allclose(mean.ravel(), own.mean(axis=0))
 

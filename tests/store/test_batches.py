@@ -61,7 +61,7 @@ def same(first, second):
 def test_images_are_those_of_the_index(images, order, memory, crowded, monkeypatch):
     """Every batch, although its buffer held another one before, cleared in either way."""
     monkeypatch.setattr(module, "_CROWDED", crowded)
-    which = np.flatnonzero(images.labels >= 0)
+    which = np.flatnonzero(images.labels("species") >= 0)
     scale = np.array([[1, 2], [0.5, 4]])
     batches = Batches(images, which, 32, order=order, seed=3, scale=scale, memory=memory)
     assert batches.in_memory == bool(memory)
@@ -69,7 +69,7 @@ def test_images_are_those_of_the_index(images, order, memory, crowded, monkeypat
     seen = 0
     for batch in batches.epoch(1):
         np.testing.assert_array_equal(batch["images"], expected[batch["index"]])
-        np.testing.assert_array_equal(batch["label"], images.labels[batch["index"]])
+        np.testing.assert_array_equal(batch["label"], images.labels("species")[batch["index"]])
         seen += len(batch["index"])
     assert seen == len(which)
     assert len(batches) == -(-seen // 32)

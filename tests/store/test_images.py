@@ -10,7 +10,8 @@ import pytest
 
 from hepcnn.errors import InputError
 from hepcnn.store.images import ImageSet
-from hepcnn.store.shard import KEY, TRUTH, Axis, Header, Images, ShardWriter, Skipped, Sparse
+from hepcnn.store.rich import TRUTH
+from hepcnn.store.shard import KEY, Axis, Header, Images, ShardWriter, Skipped, Sparse
 
 HEADER = Header(
     detector="rich",
@@ -18,9 +19,10 @@ HEADER = Header(
     shape=(2, 4),
     channels=("hits",),
     axes={"rich1": (Axis("r", "mm", 0.0, 130.0, 2), Axis("phi", "rad", -3.0, 3.0, 4))},
-    classes=("electron", "pion"),
+    classes={"species": ("electron", "pion")},
     maker={"maker": "polar", "radius": {"rich1": 130.0}},
     features=dict.fromkeys(("p", "eta", "charge", "n_tracks")) | {"angle": 6},
+    truth=dict(TRUTH),
 )
 
 
@@ -37,7 +39,7 @@ def write(path, n, seed=0, header=HEADER, identity=None):
         views={
             "rich1": Sparse(offsets, pixel, rng.integers(1, 9, (len(pixel), 1)).astype(np.uint16))
         },
-        truth={name: rng.integers(-1, 2, n).astype(kind) for name, kind in TRUTH.items()},
+        truth={name: rng.integers(-1, 2, n).astype(kind) for name, (kind, _) in TRUTH.items()},
         features={
             name: rng.random((n, width) if width else n).astype("f4")
             for name, width in header.features.items()
@@ -114,7 +116,7 @@ def test_columns_cutflow_and_skipped_join(shards):
     blocks = list(shards.values())
     np.testing.assert_array_equal(images.key, np.concatenate([b.key for b in blocks]))
     species = np.concatenate([b.truth["species"] for b in blocks])
-    np.testing.assert_array_equal(images.labels, species)
+    np.testing.assert_array_equal(images.labels("species"), species)
     eta = np.concatenate([b.features["eta"] for b in blocks])
     np.testing.assert_array_equal(images.features("eta"), eta)
     angle = np.concatenate([b.features["angle"] for b in blocks])
@@ -181,7 +183,7 @@ def test_other_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("version", "message"), [(3, "use a newer hepcnn"), (1, "convert the events again")]
+    ("version", "message"), [(4, "use a newer hepcnn"), (2, "convert the events again")]
 )
 def test_another_version_is_refused(tmp_path, version, message):
     path = tmp_path / "a.h5"
@@ -281,7 +283,7 @@ def test_the_same_images_twice_are_refused(tmp_path):
 def test_the_header_is_readable_without_hepcnn(tmp_path):
     write(tmp_path / "a.h5", 2)
     with h5py.File(tmp_path / "a.h5") as file:
-        assert json.loads(file.attrs["classes"]) == ["electron", "pion"]
+        assert json.loads(file.attrs["classes"]) == {"species": ["electron", "pion"]}
 
 
 @pytest.mark.parametrize("column", ["key", "truth/species", "views/rich1/pixel"])

@@ -6,17 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from hepcnn.store.shard import (
-    FEATURES,
-    KEY,
-    TRUTH,
-    Axis,
-    Header,
-    Images,
-    ShardWriter,
-    Skipped,
-    Sparse,
-)
+from hepcnn.store.rich import FEATURES, TRUTH
+from hepcnn.store.shard import KEY, Axis, Header, Images, ShardWriter, Skipped, Sparse
 
 HEADER = Header(
     detector="rich",
@@ -27,9 +18,10 @@ HEADER = Header(
         view: (Axis("r", "mm", 0.0, radius, 4), Axis("phi", "rad", -np.pi, np.pi, 8))
         for view, radius in (("rich1", 130.0), ("rich2", 170.0))
     },
-    classes=("electron", "pion"),
+    classes={"species": ("electron", "pion")},
     maker={"maker": "polar", "shape": [4, 8]},
     features={**dict.fromkeys(FEATURES), "log_global": 7, "angle": 1},
+    truth=dict(TRUTH),
 )
 
 
@@ -48,7 +40,7 @@ def block(n, seed=0):
     return Images(
         key=key,
         views=views,
-        truth={name: rng.integers(-1, 2, n).astype(kind) for name, kind in TRUTH.items()},
+        truth={name: rng.integers(-1, 2, n).astype(kind) for name, (kind, _) in TRUTH.items()},
         features={
             name: rng.random(n if width is None else (n, width)).astype(np.float32)
             for name, width in HEADER.features.items()
@@ -74,7 +66,7 @@ def test_layout_is_as_documented(tmp_path):
         writer.describe({"id": "x"}, {"events read": 7, "kept": 5}, [Skipped("b.root", "bad", -1)])
     with h5py.File(tmp_path / "a.h5") as file:
         assert file.attrs["format"] == "hepcnn-images"
-        assert file.attrs["version"] == 2
+        assert file.attrs["version"] == 3
         assert json.loads(file.attrs["views"]) == ["rich1", "rich2"]
         assert json.loads(file.attrs["axes"])["rich2"][0] == {
             "name": "r", "unit": "mm", "low": 0.0, "high": 170.0, "bins": 4,
@@ -142,9 +134,13 @@ def test_all_or_nothing_takes_back_a_part(tmp_path):
     [
         ({"views": {}}, "views"),
         ({"truth": {}}, "truth"),
-        ({"features": block(3).features | {"p": np.zeros((3, 1))}}, "p: not 1 number"),
-        ({"features": block(3).features | {"log_global": np.zeros((3, 6))}}, "log_global: not 7"),
-        ({"key": np.zeros(2, KEY)}, "not as long as the key"),
+        ({"features": block(3).features | {"p": np.zeros((3, 1), "f4")}}, "features/p: float32"),
+        ({"features": block(3).features | {"p": np.zeros(3)}}, r"p: float64 .* of float32 \(3,\)"),
+        (
+            {"features": block(3).features | {"log_global": np.zeros((3, 6), "f4")}},
+            r"log_global: float32 \(3, 6\) instead of float32 \(3, 7\)",
+        ),
+        ({"key": np.zeros(2, KEY)}, r"\(3,\) instead of .* \(2,\)"),
     ],
 )
 def test_a_block_that_does_not_fit_is_refused(tmp_path, change, message):
