@@ -160,9 +160,10 @@ class Sample(Settings):
     """ROOT files: paths, globs, root:// addresses; `FILE.root:TREE` names the tree too."""
     tree: str = "events"
     """Name of the TTree or RNTuple."""
-    branches: dict[str, str] = {}
+    branches: dict[str, str | list[str]] = {}
     """For each native branch that is called otherwise: its name, or an expression of names,
-    numbers and + - * / ( ), for example ``1000 * Track_P``."""
+    numbers and + - * / ( ), for example ``1000 * Track_P``. A list joins several jagged branches,
+    event by event: ``hit_wire: [u_wire, v_wire]`` beside ``hit_plane: ["0", "1"]``."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """`skip`: leave a bad file out; it is counted, listed and shown in the report."""
     files_per_job: Count = 1

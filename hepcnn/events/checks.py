@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from hepcnn.detector.labels import PROCESSES
 from hepcnn.errors import InputError
+from hepcnn.events.chunk import EventChunk, Level
 from hepcnn.events.columns import event_name
-from hepcnn.events.schema import BRANCHES, RICHES, Level, RichEvents
+from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.events.schema import RICHES, RichEvents
 
 #: The square of a direction's length may differ from 1 by this: rotations in float32.
 _TOLERANCE = 1e-3
+_LARGEST = float(np.finfo(np.float32).max)
 
 
-def check_values(events: RichEvents) -> None:
+def check_rich(events: RichEvents) -> None:
     """Check the values of a chunk.
 
     Raises
@@ -24,22 +28,47 @@ def check_values(events: RichEvents) -> None:
         true track not in the event.
     """
     p = events.tracks["p"]
-    _refuse(events, "track", "p", ~((p > 0) & (p < np.inf)), "it must be finite and above 0")
+    refuse(events, "track", "p", ~((p > 0) & (p < np.inf)), "it must be finite and above 0")
     for rich in RICHES:
         for parts in (("entry", "direction", "exit"), ("projection",)):
             columns = [name for part in parts if (name := f"{rich}_{part}") in events.tracks]
             if columns:
                 _check_crossing(events, columns)
-    position = events.hits["position"]
-    if not np.isfinite(position).all():
-        _refuse(events, "hit", "position", ~np.isfinite(position).all(axis=1), "it must be finite")
-    _check_between(events, "rich", 1, 2)
-    _check_between(events, "panel", 0, 1)
-    if "track" in events.hits:
-        tracks = np.repeat(np.diff(events.track_offsets), np.diff(events.hit_offsets))
-        track = events.hits["track"]
-        bad = (track < -1) | (track >= tracks)
-        _refuse(events, "hit", "track", bad, "it must be an index of the event's tracks, or -1")
+    _check_finite(events, "hit", "position")
+    _check_between(events, "hit", "rich", 1, 2)
+    _check_between(events, "hit", "panel", 0, 1)
+    _check_index(events, "hit", "track", "track")
+
+
+def check_lartpc(events: LArTPCEvents) -> None:
+    """Check the values of a chunk.
+
+    Raises
+    ------
+    InputError
+        A number that is infinite, or NaN where that does not stand for "none"; a plane, process
+        or origin that is unknown; a wire, a width or an energy below 0; a particle that is not
+        in the event.
+    """
+    _check_between(events, "event", "charged_current", 0, 1)
+    _check_at_least_0(events, "event", "neutrino_energy", none=True)
+    for column in ("vertex", "vertex_wire", "vertex_tick"):
+        _check_finite(events, "event", column, none=True)
+    _check_between(events, "hit", "plane", 0, 2)
+    _check_at_least_0(events, "hit", "wire")
+    _check_finite(events, "hit", "time")
+    _check_finite(events, "hit", "charge")
+    _check_at_least_0(events, "hit", "rms")
+    _check_index(events, "hit", "particle", "particle")
+    _check_index(events, "particle", "parent", "particle")
+    _check_between(events, "particle", "process", 0, len(PROCESSES) - 1)
+    _check_between(events, "particle", "origin", 0, 1)
+    _check_at_least_0(events, "particle", "energy", none=True)
+    for column in ("start", "end"):
+        _check_finite(events, "particle", column, none=True)
+    _check_finite(events, "deposit", "position")
+    _check_at_least_0(events, "deposit", "energy")
+    _check_index(events, "deposit", "particle", "particle")
 
 
 def _check_crossing(events: RichEvents, columns: list[str]) -> None:
@@ -55,31 +84,73 @@ def _check_crossing(events: RichEvents, columns: list[str]) -> None:
     for name, vector in zip(columns, vectors, strict=True):
         bad = np.zeros(events.n_tracks, bool)
         bad[rows] = ~np.isfinite(vector[rows]).all(axis=1)
-        _refuse(events, "track", name, bad, "it must be finite, or all NaN: not in this RICH")
+        refuse(events, "track", name, bad, "it must be finite, or all NaN: not in this RICH")
         if name.endswith("direction"):
             square = np.einsum("ij,ij->i", vector, vector)
-            _refuse(
+            refuse(
                 events, "track", name, np.abs(square - 1) > _TOLERANCE, "it must be a unit vector"
             )
 
 
-def _check_between(events: RichEvents, column: str, low: int, high: int) -> None:
-    values = events.hits[column]
-    _refuse(events, "hit", column, (values < low) | (values > high), f"it must be {low} or {high}")
+def _check_finite(events: EventChunk, level: Level, column: str, none: bool = False) -> None:
+    """Numbers are finite; with `none` they may also be NaN."""
+    values = _column(events, level, column)
+    if _all_within(values, -_LARGEST, _LARGEST):
+        return
+    bad = np.isinf(values) if none else ~np.isfinite(values)
+    rule = "it must be finite, or NaN: none" if none else "it must be finite"
+    refuse(events, level, column, bad.reshape(len(values), -1).any(axis=1), rule)
 
 
-def _refuse(
-    events: RichEvents, level: Level, column: str, bad: npt.NDArray[np.bool_], rule: str
+def _check_at_least_0(events: EventChunk, level: Level, column: str, none: bool = False) -> None:
+    """Numbers are finite and not below 0; with `none` they may also be NaN."""
+    values = _column(events, level, column)
+    if _all_within(values, 0, _LARGEST):
+        return
+    bad = ~((values >= 0) & (values <= _LARGEST))
+    if none:
+        bad &= ~np.isnan(values)
+    refuse(events, level, column, bad, "it must be finite and at least 0")
+
+
+def _check_between(events: EventChunk, level: Level, column: str, low: int, high: int) -> None:
+    """Integers are `low` to `high`."""
+    values = _column(events, level, column)
+    if not _all_within(values, low, high):
+        rule = f"it must be {low} {'or' if high == low + 1 else 'to'} {high}"
+        refuse(events, level, column, (values < low) | (values > high), rule)
+
+
+def _check_index(events: EventChunk, level: Level, column: str, of: Level) -> None:
+    """Integers are indices of the event's rows of another level, or -1."""
+    values = _column(events, level, column)
+    if len(values):
+        rows = np.repeat(np.diff(events.offsets(of)), np.diff(events.offsets(level)))
+        bad = (values < -1) | (values >= rows)
+        refuse(events, level, column, bad, f"it must be an index of the event's {of}s, or -1")
+
+
+def _column(events: EventChunk, level: Level, column: str) -> np.ndarray:
+    """A column; empty if the chunk has none such."""
+    return events.columns(level).get(column, np.empty(0))
+
+
+def _all_within(values: np.ndarray, low: float, high: float) -> bool:
+    """Whether no value is out of the limits or NaN: the two reductions are the quickest way."""
+    return not len(values) or bool(values.min() >= low and values.max() <= high)
+
+
+def refuse(
+    events: EventChunk, level: Level, column: str, bad: npt.NDArray[np.bool_], rule: str
 ) -> None:
     """Name the first row that is bad, if there is one."""
     if not bad.any():
         return
     row = int(np.argmax(bad))
-    offsets = events.track_offsets if level == "track" else events.hit_offsets
+    offsets = events.offsets(level)
     event = int(np.searchsorted(offsets, row, side="right")) - 1
-    values = np.atleast_1d((events.tracks if level == "track" else events.hits)[column][row])
-    names = [b.name for b in BRANCHES.values() if b.level == level and b.column == column]
+    values = np.atleast_1d(events.columns(level)[column][row])
+    names = [b.name for b in events.BRANCHES.values() if b.level == level and b.column == column]
     shown = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
-    raise InputError(
-        f"{event_name(events.key[event])}: {level} {row - offsets[event]} has {shown}; {rule}"
-    )
+    of = "" if level == "event" else f": {level} {row - offsets[event]}"
+    raise InputError(f"{event_name(events.key[event])}{of} has {shown}; {rule}")

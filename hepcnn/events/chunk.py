@@ -68,15 +68,14 @@ def vector(
     level: Level,
     column: str,
     axes: str = "xyz",
+    dtype: str = "float32",
     **options: Any,
-) -> list[Branch]:
-    """The three components of a vector, in float32."""
-    return [
-        Branch(
-            f"{name}_{x}", "float32", unit, f"{description}, {x}", level, column, axis, **options
-        )
+) -> tuple[Branch, ...]:
+    """The three components of a vector."""
+    return tuple(
+        Branch(f"{name}_{x}", dtype, unit, f"{description}, {x}", level, column, axis, **options)
         for axis, x in enumerate(axes)
-    ]
+    )
 
 
 @dataclass(frozen=True)

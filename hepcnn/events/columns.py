@@ -1,8 +1,8 @@
-"""Columns of a tree as flat numpy arrays and offsets, and the events they make up."""
+"""Columns of a tree as flat numpy arrays and offsets, and the tables they make up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.errors import InputError
+from hepcnn.events.chunk import EVENT_KEY, Branch, Level
 from hepcnn.events.expressions import Expression
-from hepcnn.events.schema import BRANCHES, EVENT_KEY, Branch, Level, RichEvents
+from hepcnn.events.layout import Sources
 
 
 @dataclass(frozen=True)
@@ -47,32 +48,84 @@ def event_name(key: np.void) -> str:
     return f"event {key['run']}:{key['subrun']}:{key['event']}"
 
 
-def assemble(expressions: Mapping[str, Expression], columns: Mapping[str, Column]) -> RichEvents:
-    """Make events of the columns that were read.
+@dataclass(frozen=True)
+class Table:
+    """The rows of a level: those of event ``i`` are ``offsets[i]`` to ``offsets[i + 1]``."""
+
+    offsets: npt.NDArray[np.int64]
+    columns: dict[str, np.ndarray]
+
+
+def assemble(
+    sources: Sources, layout: Mapping[str, Branch], columns: Mapping[str, Column]
+) -> tuple[npt.NDArray[np.void], dict[Level, Table]]:
+    """Make the parts of a chunk of the columns that were read.
 
     Parameters
     ----------
-    expressions : mapping of str to Expression
-        For each native branch how it follows from the columns.
+    sources : mapping of str to tuple of Expression
+        For each native branch how it follows from the columns; of a jagged level's branches some
+        may have several expressions, whose rows are joined event by event.
+    layout : mapping of str to Branch
+        The native branches, by name.
     columns : mapping of str to Column
         For each name in the expressions; all of the same number of entries, at least one flat.
+
+    Returns
+    -------
+    key : structured array (n_events,) of EVENT_KEY
+        Names of the events.
+    tables : dict of Level to Table
+        One for each level that has branches; the level "event" has one row an event.
 
     Raises
     ------
     InputError
         If a branch has the wrong shape, lengths differ in an event, or a number does not fit.
     """
-    levels: dict[Level, list[Branch]] = {"event": [], "track": [], "hit": []}
-    for name in expressions:
-        levels[BRANCHES[name].level].append(BRANCHES[name])
-
-    n_events = len(_flat(expressions["event"], columns))
+    levels: dict[Level, list[Branch]] = {"event": []}
+    for name in sources:
+        levels.setdefault(layout[name].level, []).append(layout[name])
+    flat = {b.name: _flat(sources[b.name][0], columns) for b in levels.pop("event")}
+    n_events = len(flat["event"])
+    truth = _filled([layout[name] for name in flat], flat, n_events)
     key = np.empty(n_events, EVENT_KEY)
-    for branch in levels["event"]:
-        key[branch.name] = converted(_flat(expressions[branch.name], columns), branch)
-    track_offsets, tracks = _jagged(levels["track"], expressions, columns, key)
-    hit_offsets, hits = _jagged(levels["hit"], expressions, columns, key)
-    return RichEvents(key, track_offsets, tracks, hit_offsets, hits)
+    for name in EVENT_KEY.names or ():
+        key[name] = truth.pop(name)
+    tables: dict[Level, Table] = {"event": Table(np.arange(n_events + 1), truth)}
+    for level, branches in levels.items():
+        parts = max(len(sources[b.name]) for b in branches)
+        several = [{b.name: sources[b.name][i % len(sources[b.name])] for b in branches}
+                   for i in range(parts)]  # fmt: skip
+        tables[level] = _joined([_jagged(branches, one, columns, key) for one in several])
+    return key, tables
+
+
+def _filled(branches: Iterable[Branch], values: Mapping[str, Any], n: int) -> dict[str, np.ndarray]:
+    """Columns of `n` rows out of each branch's values, or its one value for all rows."""
+    out: dict[str, np.ndarray] = {}
+    for branch in branches:
+        numbers = converted(values[branch.name], branch)
+        if branch.axis is None:
+            out[branch.column] = numbers if numbers.ndim else np.full(n, numbers)
+        else:
+            if branch.column not in out:
+                out[branch.column] = np.empty((n, 3), branch.dtype)
+            out[branch.column][:, branch.axis] = numbers
+    return out
+
+
+def _joined(parts: Sequence[Table]) -> Table:
+    """The rows of all parts, event by event."""
+    if len(parts) == 1:
+        return parts[0]
+    counts = [np.diff(part.offsets) for part in parts]
+    events = np.concatenate([np.repeat(np.arange(len(n)), n) for n in counts])
+    order = np.argsort(events, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.sum(counts, axis=0))])
+    joined = {name: np.concatenate([part.columns[name] for part in parts])[order]
+              for name in parts[0].columns}  # fmt: skip
+    return Table(offsets, joined)
 
 
 def _flat(expression: Expression, columns: Mapping[str, Column]) -> Any:
@@ -84,41 +137,31 @@ def _flat(expression: Expression, columns: Mapping[str, Column]) -> Any:
 
 
 def _jagged(
-    branches: list[Branch],
+    branches: Sequence[Branch],
     expressions: Mapping[str, Expression],
     columns: Mapping[str, Column],
     key: npt.NDArray[np.void],
-) -> tuple[npt.NDArray[np.int64], dict[str, np.ndarray]]:
-    """Offsets and columns of the tracks, or of the hits."""
-    names = dict.fromkeys(name for b in branches for name in expressions[b.name].names)
+) -> Table:
+    """The rows of a level, or of one part of them."""
+    names = dict.fromkeys(name for e in expressions.values() for name in e.names)
     lists = {name: o for name in names if (o := columns[name].offsets) is not None}
     if not lists:
         raise InputError(f"no {branches[0].level} branch is a list, one an event")
     offsets = _common_offsets(lists, key)
-    n = int(offsets[-1])
-    out: dict[str, np.ndarray] = {}
-    for branch in branches:
-        expression = expressions[branch.name]
-        if expression.names and not any(name in lists for name in expression.names):
-            raise InputError(f"{branch.name}: '{expression.text}' is one an event, not a list")
-        # What there is one of an event holds for each of its tracks or hits.
-        values = expression.evaluate(
+    values: dict[str, Any] = {}
+    for name, expression in expressions.items():
+        if expression.names and not any(used in lists for used in expression.names):
+            raise InputError(f"{name}: '{expression.text}' is one an event, not a list")
+        # What there is one of an event holds for each of its rows.
+        values[name] = expression.evaluate(
             {
-                name: columns[name].values
-                if name in lists
-                else np.repeat(columns[name].values, np.diff(offsets))
-                for name in expression.names
+                used: columns[used].values
+                if used in lists
+                else np.repeat(columns[used].values, np.diff(offsets))
+                for used in expression.names
             }
         )
-        if branch.axis is None:
-            numbers = converted(values, branch)
-            out[branch.column] = numbers if numbers.ndim else np.full(n, numbers)
-        else:
-            if branch.column not in out:
-                out[branch.column] = np.empty((n, 3), branch.dtype)
-            with np.errstate(over="ignore"):  # becomes infinite, and infinite is refused
-                out[branch.column][:, branch.axis] = values
-    return offsets, out
+    return Table(offsets, _filled(branches, values, int(offsets[-1])))
 
 
 def _common_offsets(
@@ -155,5 +198,5 @@ def converted(values: Any, branch: Branch) -> np.ndarray:
         if not fits.all():
             value = values[~fits].flat[0]
             raise InputError(f"{branch.name}: {value} is not an integer of type {branch.dtype}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # becomes infinite, and infinite is refused
         return values.astype(dtype, copy=False)

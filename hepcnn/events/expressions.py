@@ -75,6 +75,11 @@ class Expression:
             return _value(self._tree, wide)
 
 
+def constant(value: float) -> Expression:
+    """The expression of a number, which may be NaN."""
+    return Expression(f"{value:g}", (), ast.Constant(value))
+
+
 def parse(text: str, branches: Collection[str] = ()) -> Expression:
     """Parse an expression.
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hepcnn.events.guessing import branches_block, guess_branches
-from hepcnn.events.layout import wanted_branches
+from hepcnn.events.layout import wanted_rich
 from hepcnn.events.sources import (
     FileSpec,
     decoding,
@@ -82,11 +82,11 @@ def _title(branch: Any) -> str:
 def layout_of(tree: TreeInfo) -> str:
     """One sentence: whether the tree has the native RICH layout, and what it lacks."""
     given = {branch.name for branch in tree.branches}
-    lacking = [b.name for b in wanted_branches(given, truth=False) if b.name not in given]
+    lacking = [b.name for b in wanted_rich(given, truth=False) if b.name not in given]
     if not lacking:
         truth = "no truth: map track_pdg to 0 to predict on it"
         return f"{_NATIVE} {'complete' if 'track_pdg' in given else truth}"
-    if not any(b.name in given for b in wanted_branches(given)):
+    if not any(b.name in given for b in wanted_rich(given)):
         return "not the native RICH layout"
     return f"native RICH layout in part; lacking: {', '.join(lacking)}"
 

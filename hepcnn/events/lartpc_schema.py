@@ -17,27 +17,33 @@ import numpy.typing as npt
 
 from hepcnn.events.chunk import KEY_BRANCHES, Branch, EventChunk, Level, vector
 
-#: What is known of the neutrino and of where it interacted; each is there or not.
-TRUTH = (
-    Branch("neutrino_pdg", "int32", "", "PDG code of the neutrino, 0: none", "event",
-           "neutrino_pdg", truth=True),
-    Branch("charged_current", "int8", "", "1: charged current, 0: neutral current or none",
-           "event", "charged_current", truth=True),
-    Branch("neutrino_energy", "float32", "MeV", "energy of the neutrino", "event",
-           "neutrino_energy", truth=True),
-    *vector("vertex", "cm", "vertex, NaN: none", "event", "vertex", truth=True),
-    *vector("vertex_wire", "", "wire coordinate of the vertex, NaN: none", "event", "vertex_wire",
-            axes="uvy", truth=True),
-    Branch("vertex_tick", "float32", "ticks", "time of the vertex's charge, NaN: none", "event",
-           "vertex_tick", truth=True),
-)  # fmt: skip
 
-HITS = (
+def _event(name: str, dtype: str, unit: str, description: str) -> Branch:
+    return Branch(name, dtype, unit, description, "event", name, truth=True)
+
+
+NEUTRINO = (
+    _event("neutrino_pdg", "int32", "", "PDG code of the neutrino, 0: none"),
+    _event("charged_current", "int8", "", "1: charged current, 0: neutral current or none"),
+    _event("neutrino_energy", "float32", "MeV", "energy of the neutrino"),
+)
+VERTEX = vector("vertex", "cm", "vertex, NaN: none", "event", "vertex", truth=True)
+VERTEX_WIRE = vector(
+    "vertex_wire", "", "wire coordinate of the vertex, NaN: none", "event", "vertex_wire",
+    axes="uvy", truth=True,
+)  # fmt: skip
+VERTEX_TICK = (_event("vertex_tick", "float32", "ticks", "time of the vertex, NaN: none"),)
+
+HIT_WIRE = (
     Branch("hit_plane", "int8", "", "plane: 0 (U), 1 (V) or 2 (Y)", "hit", "plane"),
     Branch("hit_wire", "int32", "", "wire in the plane, from 0", "hit", "wire"),
+)
+HITS = (
     Branch("hit_time", "float32", "ticks", "time of the pulse's peak", "hit", "time"),
     Branch("hit_charge", "float32", "ADC x tick", "integral of the pulse", "hit", "charge"),
     Branch("hit_rms", "float32", "ticks", "width of the pulse, 0: none", "hit", "rms", default=0),
+)
+HIT_PARTICLE = (
     Branch("hit_particle", "int32", "", "index of the particle with most of its charge, -1: none",
            "hit", "particle", truth=True),
 )  # fmt: skip
@@ -63,18 +69,20 @@ DEPOSITS = (
            "particle", truth=True, default=-1),
 )  # fmt: skip
 
-#: What a file may give instead of planes and wires, with a map of the channels.
-CHANNELS = (
-    Branch("hit_channel", "int32", "", "channel", "hit", "channel"),
-    *(
-        Branch(f"vertex_channel_{plane}", "int32", "", f"channel of the vertex, {plane}, -1: none",
-               "event", f"vertex_channel_{plane}", truth=True)
-        for plane in "uvy"
-    ),
+#: What a native file may hold, in order.
+NATIVE = (
+    *KEY_BRANCHES, *NEUTRINO, *VERTEX, *VERTEX_WIRE, *VERTEX_TICK,
+    *HIT_WIRE, *HITS, *HIT_PARTICLE, *PARTICLES, *DEPOSITS,
 )  # fmt: skip
 
-#: What a native file may hold, in order.
-NATIVE = (*KEY_BRANCHES, *TRUTH, *HITS, *PARTICLES, *DEPOSITS)
+#: What a file may give instead of planes and wires; a map says where each channel is.
+HIT_CHANNEL = (Branch("hit_channel", "int32", "", "channel", "hit", "channel"),)
+VERTEX_CHANNEL = vector(
+    "vertex_channel", "", "channel of the vertex, -1: none", "event", "vertex_channel",
+    axes="uvy", dtype="int32", truth=True,
+)  # fmt: skip
+#: Every branch that the reader knows, by name: the keys that `branches:` may have.
+BRANCHES: Mapping[str, Branch] = {b.name: b for b in (*NATIVE, *HIT_CHANNEL, *VERTEX_CHANNEL)}
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ class LArTPCEvents(EventChunk):
 
     TITLE: ClassVar[str] = "hepcnn LArTPC events, one entry an event"
     LEVELS: ClassVar[tuple[Level, ...]] = ("event", "hit", "particle", "deposit")
-    BRANCHES: ClassVar[Mapping[str, Branch]] = {branch.name: branch for branch in NATIVE}
+    BRANCHES: ClassVar[Mapping[str, Branch]] = BRANCHES
 
     @property
     def n_hits(self) -> int:

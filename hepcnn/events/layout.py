@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from hepcnn.errors import InputError, nearest
-from hepcnn.events.expressions import Expression, parse
-from hepcnn.events.schema import BRANCHES, COMMON, PROJECTION, RICHES, SEGMENT, Branch
+from hepcnn.events import lartpc_schema, schema
+from hepcnn.events.chunk import KEY_BRANCHES, Branch, Level
+from hepcnn.events.expressions import Expression, constant, parse
+
+#: For a native branch the expression of its values; several: those of parts that are joined.
+Sources = Mapping[str, tuple[Expression, ...]]
 
 
-def wanted_branches(
-    given: Collection[str], rich: Sequence[str] | None = None, truth: bool = True
+def wanted_rich(
+    given: Collection[str],
+    rich: Sequence[str] | None = None,
+    truth: bool = True,
+    hit_truth: bool = False,
 ) -> list[Branch]:
-    """Branches that should be there, to judge by those that are.
+    """Branches of RICH events that should be there, to judge by those that are.
 
     A RICH wants the track's segment, its projection on the photon plane, or both; of which any
     branch is given, all are wanted.
@@ -25,36 +32,86 @@ def wanted_branches(
         The RICHes asked for; by default those of which anything is given, and at least one.
     truth : bool
         Whether the particles' true identity is wanted even if it is not given.
+    hit_truth : bool
+        Whether the hits' true tracks are wanted if they are given.
     """
-    wanted = [b for b in COMMON if not b.truth or (b.name == "track_pdg" and truth)]
+    wanted = [b for b in schema.COMMON if not b.truth]
     groups = {
-        name: [g for g in (SEGMENT[name], PROJECTION[name]) if any(b.name in given for b in g)]
-        for name in RICHES
+        name: [
+            g
+            for g in (schema.SEGMENT[name], schema.PROJECTION[name])
+            if any(b.name in given for b in g)
+        ]
+        for name in schema.RICHES
     }
-    for name in rich or [name for name in RICHES if groups[name]] or RICHES[:1]:
-        for group in groups[name] or [SEGMENT[name]]:
+    for name in rich or [name for name in schema.RICHES if groups[name]] or schema.RICHES[:1]:
+        for group in groups[name] or [schema.SEGMENT[name]]:
             wanted += group
+    pdg, hit_track = (b for b in schema.COMMON if b.truth)
+    if truth or pdg.name in given:
+        wanted.append(pdg)
+    if hit_truth and hit_track.name in given:
+        wanted.append(hit_track)
+    return wanted
+
+
+def wanted_lartpc(
+    given: Collection[str], channels: bool = False, truth: bool = True, deposits: bool = False
+) -> list[Branch]:
+    """Branches of a liquid-argon TPC's events that should be there, to judge by those that are.
+
+    Of a vector of which any component is given all are wanted; so are the particles, if any of
+    their branches is given or anything refers to them.
+
+    Parameters
+    ----------
+    given : collection of str
+        Native names that are there or mapped.
+    channels : bool
+        Whether hits and vertex are on channels, not on wires.
+    truth : bool
+        Whether truth is wanted if it is given.
+    deposits : bool
+        Whether the energy deposits are wanted even if they are not given.
+    """
+
+    def any_given(branches: Iterable[Branch]) -> bool:
+        return any(b.name in given for b in branches)
+
+    layout = lartpc_schema
+    wanted = [*KEY_BRANCHES, *(layout.HIT_CHANNEL if channels else layout.HIT_WIRE), *layout.HITS]
+    if truth:
+        vertex = layout.VERTEX_CHANNEL if channels else layout.VERTEX_WIRE
+        alone = ((b,) for b in (*layout.NEUTRINO, *layout.VERTEX_TICK, *layout.HIT_PARTICLE))
+        for group in (*alone, layout.VERTEX, vertex):
+            wanted += group if any_given(group) else ()
+    of_particles = (*layout.PARTICLES, *layout.HIT_PARTICLE, *layout.DEPOSITS[-1:])
+    if (truth or deposits) and any_given(of_particles):
+        wanted += layout.PARTICLES
+    if deposits:
+        wanted += layout.DEPOSITS
     return wanted
 
 
 def read_from(
     names: Mapping[str, str],
-    mapped: Mapping[str, str],
-    rich: Sequence[str] | None,
-    truth: bool,
-    hit_truth: bool,
+    mapped: Mapping[str, str | list[str]],
+    layout: Mapping[str, Branch],
+    wanted: Iterable[Branch],
     file: str,
-) -> dict[str, Expression]:
-    """The expression that gives each native branch.
+) -> Sources:
+    """The expressions that give each native branch.
 
     Parameters
     ----------
     names : mapping of str to str
         Names of the tree's branches.
-    mapped : mapping of str to str
+    mapped : mapping of str to str or list of str
         The configuration's `branches`.
-    rich, truth, hit_truth
-        As of `hepcnn.events.reading.read_rich`.
+    layout : mapping of str to Branch
+        The native branches, by name.
+    wanted : iterable of Branch
+        Those that are read; what is neither mapped nor there has its default, if it has one.
     file : str
         For the messages.
 
@@ -63,30 +120,50 @@ def read_from(
     InputError
         One line for each key, expression or branch that is wrong or missing.
     """
-    unknown = [key for key in mapped if key not in BRANCHES]
-    wrong = [f"branches: no native branch '{key}'; {nearest(key, BRANCHES)}" for key in unknown]
-    given = {*mapped, *names}
-    wanted = wanted_branches(given, rich, truth)
-    wanted += [
-        b
-        for b in COMMON
-        if b.truth and b not in wanted and b.name in given and (hit_truth or b.level != "hit")
-    ]
-    expressions: dict[str, Expression] = {}
+    unknown = [key for key in mapped if key not in layout]
+    wrong = [f"branches: no native branch '{key}'; {nearest(key, layout)}" for key in unknown]
+    sources: dict[str, tuple[Expression, ...]] = {}
     for branch in wanted:
         key = branch.name
+        if branch.default is not None and key not in mapped and key not in names:
+            sources[key] = (constant(branch.default),)
+            continue
+        texts = mapped.get(key, key)
         try:
-            expression = expressions[key] = parse(mapped.get(key, key), names)
+            texts = [texts] if isinstance(texts, str) else texts
+            sources[key] = tuple(parse(text, names) for text in texts)
         except InputError as error:
             wrong.append(f"branches.{key}: {error}")
             continue
-        for name in expression.names:
-            if name not in names:
-                of = f" (for '{key}: {mapped[key]}')" if key in mapped else ""
-                wrong.append(f"no branch '{name}'{of}; {nearest(name, names)}")
-        if key == "event" and not expression.names:
+        for expression in sources[key]:
+            wrong += _missing(expression, key if key in mapped else "", names)
+        if key == "event" and not sources[key][0].names:
             wrong.append("branches.event: a constant would give all events one name")
+    wrong += _uneven(sources, layout)
     if wrong:
         hint = "`hepcnn inspect` shows the branches and suggests a `branches:` block"
         raise InputError("\n  ".join([f"{file}: the branches do not fit", *wrong, hint]))
-    return expressions
+    return sources
+
+
+def _missing(expression: Expression, key: str, names: Collection[str]) -> Iterator[str]:
+    """What is wrong with an expression's names; `key` is that of `branches`, if it is mapped."""
+    of = f" (for '{key}: {expression.text}')" if key else ""
+    for name in expression.names:
+        if name not in names:
+            yield f"no branch '{name}'{of}; {nearest(name, names)}"
+
+
+def _uneven(sources: Sources, layout: Mapping[str, Branch]) -> Iterator[str]:
+    """What is wrong with the numbers of parts that are joined."""
+    first: dict[Level, tuple[str, int]] = {}
+    for name, expressions in sources.items():
+        level, parts = layout[name].level, len(expressions)
+        if parts == 1:
+            continue
+        if level == "event":
+            yield f"branches.{name}: a list, but there is one an event"
+            continue
+        other, its_parts = first.setdefault(level, (name, parts))
+        if parts != its_parts:
+            yield f"branches.{name}: a list of {parts}, but that of {other} has {its_parts}"

@@ -1,33 +1,48 @@
-"""RICH events out of ROOT files: streamed, checked, as flat arrays."""
+"""Events out of ROOT files: streamed, checked, as flat arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from hepcnn.config import RichSample
+from hepcnn.config.samples import LArTPCSample, Sample
 from hepcnn.errors import InputError
-from hepcnn.events.checks import check_values
-from hepcnn.events.columns import Column, assemble, to_column
-from hepcnn.events.expressions import Expression
-from hepcnn.events.layout import read_from
+from hepcnn.events import lartpc_schema, schema
+from hepcnn.events.channels import ChannelMap, load_channel_map, on_wires
+from hepcnn.events.checks import check_lartpc, check_rich
+from hepcnn.events.chunk import Branch, EventChunk, Level
+from hepcnn.events.columns import Table, assemble, to_column
+from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.events.layout import Sources, read_from, wanted_lartpc, wanted_rich
 from hepcnn.events.schema import RichEvents
 from hepcnn.events.sources import (
     FileSpec,
     branch_names,
-    decoding,
     expand_files,
     fingerprint,
     n_entries,
     open_tree,
 )
+from hepcnn.events.streaming import ahead, in_steps
 
-__all__ = ["FileSpec", "expand_files", "fingerprint", "n_entries", "open_tree", "read_rich"]
+__all__ = [
+    "FileSpec",
+    "expand_files",
+    "fingerprint",
+    "n_entries",
+    "open_tree",
+    "read_lartpc",
+    "read_rich",
+]
 
-T = TypeVar("T")
-#: Uncompressed bytes of one step. A few times as much is in use: the next step is read ahead.
-STEP_BYTES = 32_000_000
+Chunk = TypeVar("Chunk", bound=EventChunk)
+Key = npt.NDArray[np.void]
+Tables = dict[Level, Table]
 
 
 def read_rich(
@@ -39,7 +54,7 @@ def read_rich(
     hit_truth: bool = False,
     step: int | None = None,
 ) -> Iterator[RichEvents]:
-    """Read a file's events in steps.
+    """Read a file's RICH events in steps.
 
     The memory in use is bounded by the step, whatever the file's size. While a step is worked
     on, the next one is read by a thread.
@@ -57,7 +72,7 @@ def read_rich(
     hit_truth : bool
         Read `hit_track` as well, if it is there.
     step : int, optional
-        Events a step; by default as many as have `STEP_BYTES`.
+        Events a step; by default as many as have `streaming.STEP_BYTES`.
 
     Yields
     ------
@@ -70,61 +85,108 @@ def read_rich(
         When the file cannot be read or is empty, a branch is missing, or a value is impossible;
         it names the file, and the branch and event.
     """
+    wanted = partial(wanted_rich, rich=rich, truth=truth, hit_truth=hit_truth)
+    yield from _read(spec, sample, schema.BRANCHES, wanted, _rich_events, step)
+
+
+def read_lartpc(
+    spec: FileSpec,
+    sample: LArTPCSample,
+    *,
+    truth: bool = True,
+    deposits: bool = False,
+    step: int | None = None,
+) -> Iterator[LArTPCEvents]:
+    """Read a file's events of a liquid-argon TPC in steps, as `read_rich` does.
+
+    Parameters
+    ----------
+    spec : FileSpec
+        The file; its own tree, if it names one, goes before `sample.tree`.
+    sample : LArTPCSample
+        Name of the tree, the map of the branches, and that of the channels if there is one.
+    truth : bool
+        Read the truth that the file has.
+    deposits : bool
+        Read the energy deposits; without, a file needs none.
+    step : int, optional
+        Events a step; by default as many as have `streaming.STEP_BYTES`.
+
+    Yields
+    ------
+    LArTPCEvents
+        Chunks with at least one event, in the order of the file.
+
+    Raises
+    ------
+    InputError
+        As of `read_rich`, or when the channel map cannot be read.
+    """
+    channels = load_channel_map(sample.channel_map) if sample.channel_map else None
+    wanted = partial(wanted_lartpc, channels=channels is not None, truth=truth, deposits=deposits)
+    make = partial(_lartpc_events, channels=channels)
+    yield from _read(spec, sample, lartpc_schema.BRANCHES, wanted, make, step)
+
+
+def _read(
+    spec: FileSpec,
+    sample: Sample,
+    layout: Mapping[str, Branch],
+    wanted: Callable[[Collection[str]], list[Branch]],
+    make: Callable[[Key, Tables], Chunk],
+    step: int | None,
+) -> Iterator[Chunk]:
+    """Read events: `wanted` chooses among the branches of the layout, `make` makes the chunks."""
     with open_tree(spec, sample.tree) as tree:
         if tree.num_entries == 0:
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
         names = branch_names(tree)
-        expressions = read_from(names, sample.branches, rich, truth, hit_truth, str(spec))
-        yield from _ahead(_events(tree, names, expressions, step, str(spec)))
+        chosen = wanted({*sample.branches, *names})
+        sources = read_from(names, sample.branches, layout, chosen, str(spec))
+        yield from ahead(_chunks(tree, names, sources, layout, make, step, str(spec)))
 
 
-def _events(
+def _chunks(
     tree: Any,
     names: Mapping[str, str],
-    expressions: Mapping[str, Expression],
+    sources: Sources,
+    layout: Mapping[str, Branch],
+    make: Callable[[Key, Tables], Chunk],
     step: int | None,
     file: str,
-) -> Iterator[RichEvents]:
-    used = {name: names[name] for e in expressions.values() for name in e.names}
-    for chunk in _chunks(tree, set(used.values()), step, file):
+) -> Iterator[Chunk]:
+    used = {name: names[name] for part in sources.values() for e in part for name in e.names}
+    for arrays in in_steps(tree, set(used.values()), step, file):
         try:
-            columns: dict[str, Column] = {
-                name: to_column(chunk[full], name) for name, full in used.items()
-            }
-            events = assemble(expressions, columns)
-            check_values(events)
+            columns = {name: to_column(arrays[full], name) for name, full in used.items()}
+            events = make(*assemble(sources, layout, columns))
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
         yield events
 
 
-def _entries_per_step(tree: Any, branches: set[str]) -> int:
-    """Entries that have `STEP_BYTES`, by the sizes in the tree's own description."""
-    if not hasattr(tree, "branches"):
-        return int(tree.num_entries_for(STEP_BYTES, filter_name=branches.__contains__))
-    # num_entries_for would read the header of every basket of a TTree, one by one.
-    size = sum(tree[name].uncompressed_bytes for name in branches)
-    return int(STEP_BYTES * tree.num_entries / max(size, 1))
+def _rich_events(key: Key, tables: Tables) -> RichEvents:
+    tracks, hits = tables["track"], tables["hit"]
+    events = RichEvents(key, tracks.offsets, tracks.columns, hits.offsets, hits.columns)
+    check_rich(events)
+    return events
 
 
-def _chunks(tree: Any, branches: set[str], step: int | None, file: str) -> Iterator[Any]:
-    """Awkward arrays of the branches, some entries at a time."""
-    with decoding(f"{file}: cannot read"):
-        size = step or max(1, _entries_per_step(tree, branches))
-        chunks = tree.iterate(filter_name=branches.__contains__, step_size=size, library="ak")
-    for start in range(0, tree.num_entries, size):
-        stop = min(start + size, tree.num_entries)
-        with decoding(f"{file}: cannot read entries {start} to {stop - 1}"):
-            chunk = next(chunks)
-            if len(chunk) != stop - start:
-                raise ValueError(f"only {len(chunk)} are there")
-        yield chunk
-
-
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """Make the next item in a thread while the present one is used."""
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, items, None)
-        while (item := following.result()) is not None:
-            following = thread.submit(next, items, None)
-            yield item
+def _lartpc_events(key: Key, tables: Tables, channels: ChannelMap | None) -> LArTPCEvents:
+    none = Table(np.zeros(len(key) + 1, np.int64), {})
+    hits = tables["hit"]
+    particles, deposits = tables.get("particle", none), tables.get("deposit", none)
+    events = LArTPCEvents(
+        key=key,
+        truth=tables["event"].columns,
+        hit_offsets=hits.offsets,
+        hits=hits.columns,
+        particle_offsets=particles.offsets,
+        particles=particles.columns,
+        deposit_offsets=deposits.offsets,
+        deposits=deposits.columns,
+    )
+    if channels:
+        events = on_wires(events, channels)
+    check_lartpc(events)
+    return events

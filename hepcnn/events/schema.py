@@ -29,7 +29,7 @@ __all__ = ["EVENT_KEY", "TREE", "Branch", "Level"]
 RICHES = ("rich1", "rich2")
 
 
-def _track_vector(rich: str, what: str, unit: str, description: str) -> list[Branch]:
+def _track_vector(rich: str, what: str, unit: str, description: str) -> tuple[Branch, ...]:
     name = f"{rich}_{what}"
     return vector(f"track_{name}", unit, f"{description}, {rich}", "track", name)
 
@@ -58,7 +58,7 @@ SEGMENT: Mapping[str, tuple[Branch, ...]] = {
 
 #: What a user's tuple may give instead of the segment.
 PROJECTION: Mapping[str, tuple[Branch, ...]] = {
-    rich: tuple(_track_vector(rich, "projection", "mm", "projection on the photon plane"))
+    rich: _track_vector(rich, "projection", "mm", "projection on the photon plane")
     for rich in RICHES
 }
 
