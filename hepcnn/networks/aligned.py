@@ -104,7 +104,7 @@ class Ridge(nn.Module):
     def filtered(self, images: Tensor, row: Tensor) -> Tensor:
         """Filters at each hypothesis, of the image interpolated along θ: (B·K, filters, W)."""
         # Always in 32 bits: in 16 a row has not even a whole number's precision.
-        with torch.autocast(images.device.type, enabled=False):
+        with torch.autocast("cuda" if images.is_cuda else "cpu", enabled=False):
             return self._filtered(images.float(), row.float())
 
     def _filtered(self, images: Tensor, row: Tensor) -> Tensor:

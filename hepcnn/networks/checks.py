@@ -1,8 +1,9 @@
-"""Checks of networks' options."""
+"""Checks of networks' options and inputs."""
 
 from __future__ import annotations
 
 from hepcnn.errors import InputError
+from hepcnn.networks.registry import Shape
 
 
 def check_rate(name: str, value: object) -> None:
@@ -27,3 +28,18 @@ def check_switch(name: str, value: object) -> None:
     """Refuse what is neither true nor false."""
     if not isinstance(value, bool):
         raise InputError(f"option '{name}': {value!r} must be true or false")
+
+
+def one_image(shape: Shape, smallest: int) -> tuple[int, int, int]:
+    """Give channels, height and width after the views are folded into the channels.
+
+    Refuse features, and images of less than `smallest` × `smallest` pixels.
+    """
+    views, channels, height, width, features, _ = shape
+    if features:
+        raise InputError("it takes no features; 'siamese' and 'aligned' do")
+    if min(height, width) < smallest:
+        raise InputError(
+            f"images of {height} × {width} pixels are too small; it needs {smallest} × {smallest}"
+        )
+    return views * channels, height, width

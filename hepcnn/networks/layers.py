@@ -56,6 +56,11 @@ class Flatten(nn.Module):
         return maps.permute(0, 2, 3, 1).flatten(1)
 
 
+def sequential(**layers: nn.Module) -> nn.Sequential:
+    """Layers in their order, each by name: the names stand in summaries and in checkpoints."""
+    return nn.Sequential(OrderedDict(layers))
+
+
 def dense(inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0) -> nn.Sequential:
     """Fully connected layers with ReLU; dropout after each hidden one."""
     layers: dict[str, nn.Module] = {}
@@ -66,4 +71,4 @@ def dense(inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0) 
             layers[f"dropout{i}"] = Dropout(dropout)
         inputs = width
     layers["output"] = nn.Linear(inputs, outputs)
-    return nn.Sequential(OrderedDict(layers))
+    return sequential(**layers)

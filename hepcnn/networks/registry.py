@@ -37,14 +37,30 @@ class Entry(NamedTuple):
     title: str
 
 
-#: Those that see one image: each is built by the function of its name in
-#: `hepcnn.networks.single_image`.
+_PHOTOGRAPH = Shape(1, 3, 224, 224)
+#: Seed networks of image recognition, in their original shapes: each is built by the function of
+#: its name in `hepcnn.networks.backbones`.
+BACKBONES = {
+    "alexnet": Entry(_PHOTOGRAPH, 1000, "AlexNet (Krizhevsky 2014)"),
+    "vgg16": Entry(_PHOTOGRAPH, 1000, "VGG-16 (Simonyan and Zisserman 2015)"),
+    "googlenet": Entry(_PHOTOGRAPH, 1000, "GoogLeNet (Szegedy et al. 2015)"),
+    "resnet18": Entry(_PHOTOGRAPH, 1000, "ResNet-18 (He et al. 2016)"),
+    "resnet50": Entry(_PHOTOGRAPH, 1000, "ResNet-50 (He et al. 2016)"),
+    "wide_resnet50": Entry(_PHOTOGRAPH, 1000, "Wide-ResNet-50-2 (Zagoruyko et al. 2016)"),
+    "inception_resnet_v2": Entry(
+        Shape(1, 3, 299, 299), 1000, "Inception-ResNet-v2 (Szegedy et al. 2017)"
+    ),
+}
+#: All that see one image; the others are each built by the function of its name in
+#: `hepcnn.networks.single_image`, `tower` in its own module.
 SINGLE_IMAGE = {
     "lecture_cnn": Entry(Shape(1, 1, 32, 32), 6, "the lecture's CNN for RICH images"),
     "lenet5": Entry(Shape(1, 1, 32, 32), 10, "LeNet-5 (LeCun et al. 1998)"),
     "mlp": Entry(Shape(1, 1, 32, 32), 6, "fully connected layers on the pixels"),
     "lecture_cifar10": Entry(Shape(1, 3, 32, 32), 10, "the lecture's CNN for CIFAR-10"),
     "small": Entry(Shape(1, 2, 128, 32), 6, "a small CNN for long images"),
+    "tower": Entry(Shape(1, 1, 192, 192), 5, "ours: a small, fast tower for wire planes"),
+    **BACKBONES,
 }
 #: All of them; the others are each built by the function of its name in its own module.
 NETWORKS = SINGLE_IMAGE | {
@@ -76,9 +92,10 @@ def require(name: str) -> Entry:
 def _builder(name: str) -> Callable[..., nn.Module]:
     require(name)
     # Import statements, not modules' names in strings: `provenance.code_version` follows them.
-    from hepcnn.networks import aligned, siamese, single_image
+    from hepcnn.networks import aligned, backbones, siamese, single_image, tower
 
-    modules = {"aligned": aligned, "siamese": siamese}
+    modules = {"aligned": aligned, "siamese": siamese, "tower": tower}
+    modules |= dict.fromkeys(BACKBONES, backbones)
     return getattr(modules.get(name, single_image), name)
 
 

@@ -8,33 +8,14 @@ defaults, drawn from its global random numbers. The first layer folds the views,
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from torch import nn
 
-from hepcnn.errors import InputError
-from hepcnn.networks.checks import check_rate, check_widths
-from hepcnn.networks.layers import Dropout, Flatten, FoldViews, dense
+from hepcnn.networks.checks import check_rate, check_widths, one_image
+from hepcnn.networks.layers import Dropout, Flatten, FoldViews, dense, sequential
 from hepcnn.networks.registry import Shape, build
-
-
-def _sequential(**layers: nn.Module) -> nn.Sequential:
-    """Layers in their order, each by name: the names stand in summaries and in checkpoints."""
-    return nn.Sequential(OrderedDict(layers))
-
-
-def _one_image(shape: Shape, smallest: int) -> tuple[int, int, int]:
-    """Channels, height and width after the views are folded into the channels."""
-    views, channels, height, width, features, _ = shape
-    if features:
-        raise InputError("it takes no features; 'siamese' and 'aligned' do")
-    if min(height, width) < smallest:
-        raise InputError(
-            f"images of {height} × {width} pixels are too small; it needs {smallest} × {smallest}"
-        )
-    return views * channels, height, width
 
 
 def lecture_cnn(shape: Shape, classes: int) -> nn.Sequential:
@@ -44,8 +25,8 @@ def lecture_cnn(shape: Shape, classes: int) -> nn.Sequential:
     Keras' MNIST example, ``mnist_cnn.py``, dropout rates included. ReLU and the maximum commute:
     after the pooling it has a quarter of the work.
     """
-    channels, height, width = _one_image(shape, smallest=6)
-    return _sequential(
+    channels, height, width = one_image(shape, smallest=6)
+    return sequential(
         views=FoldViews(),
         conv1=nn.Conv2d(channels, 32, 3),
         relu1=nn.ReLU(),
@@ -69,9 +50,9 @@ def lenet5(shape: Shape, classes: int) -> nn.Sequential:
     connections); S2 and S4 average without trained coefficients; tanh is not scaled; the output
     is linear, trained with cross-entropy (there radial basis functions).
     """
-    channels, height, width = _one_image(shape, smallest=16)
+    channels, height, width = one_image(shape, smallest=16)
     height, width = (((size - 4) // 2 - 4) // 2 for size in (height, width))
-    return _sequential(
+    return sequential(
         views=FoldViews(),
         c1=nn.Conv2d(channels, 6, 5),
         tanh1=nn.Tanh(),
@@ -101,11 +82,11 @@ def mlp(
     dropout : float
         Rate of dropout after each hidden layer.
     """
-    channels, height, width = _one_image(shape, smallest=1)
+    channels, height, width = one_image(shape, smallest=1)
     check_widths("hidden", hidden)
     check_rate("dropout", dropout)
     layers = dense(channels * height * width, hidden, classes, dropout)
-    return _sequential(views=FoldViews(), flatten=nn.Flatten(), **dict(layers.named_children()))
+    return sequential(views=FoldViews(), flatten=nn.Flatten(), **dict(layers.named_children()))
 
 
 def lecture_cifar10(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.Sequential:
@@ -119,9 +100,9 @@ def lecture_cifar10(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.
     dropout : float
         Rate of all dropout.
     """
-    channels, height, width = _one_image(shape, smallest=4)
+    channels, height, width = one_image(shape, smallest=4)
     check_rate("dropout", dropout)
-    return _sequential(
+    return sequential(
         views=FoldViews(),
         conv1=nn.Conv2d(channels, 32, 3, padding="same"),
         pool1=nn.MaxPool2d(2),
@@ -151,7 +132,7 @@ def small(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.Sequential
     dropout : float
         Rate of dropout before either dense layer.
     """
-    channels, height, width = _one_image(shape, smallest=4)
+    channels, height, width = one_image(shape, smallest=4)
     check_rate("dropout", dropout)
     layers: dict[str, nn.Module] = {"views": FoldViews()}
     for i, outputs in enumerate((16, 24, 32, 32), start=1):
@@ -161,7 +142,7 @@ def small(shape: Shape, classes: int, *, dropout: float = 0.25) -> nn.Sequential
         layers[f"relu{i}"] = nn.ReLU()
         height, width = -(-height // down), -(-width // across)
         channels = outputs
-    return _sequential(
+    return sequential(
         **layers,
         pool=nn.MaxPool2d((1, 2)),
         dropout1=Dropout(dropout),

@@ -41,7 +41,9 @@ def _count(module: nn.Module, *, recurse: bool = True, trainable: bool = False) 
 
 
 def summarise(network: nn.Module, shape: Shape) -> Summary:
-    """Run an example through a network and note what passes.
+    """Follow an example through a network and note the shapes of what passes.
+
+    Nothing is computed: torch's device "meta" knows shapes only.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def summarise(network: nn.Module, shape: Shape) -> Summary:
         is listed once, with its first output.
     """
     # A copy: the network stays as it is.
-    copy = deepcopy(network).cpu().eval()
+    copy = deepcopy(network).to("meta").eval()
     layers: dict[str, Layer] = {}
 
     def note(name: str) -> Any:
@@ -72,7 +74,7 @@ def summarise(network: nn.Module, shape: Shape) -> Summary:
     for name, module in copy.named_modules():
         if _count(module, recurse=False) or not any(module.children()):
             module.register_forward_hook(note(name))
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.device("meta"):
         copy(Inputs.zeros(shape))
     return Summary(tuple(layers.values()), _count(network), _count(network, trainable=True))
 
@@ -91,13 +93,14 @@ def listing() -> Table:
     table.add_column("Parameters", justify="right", no_wrap=True)
     table.add_column("")
     for name, entry in NETWORKS.items():
-        summary = summarise(build(name, entry.shape, entry.classes), entry.shape)
+        with torch.device("meta"):
+            network = build(name, entry.shape, entry.classes)
         table.add_row(
             name,
             " × ".join(str(n) for n in entry.shape[:4]),
             str(entry.shape.features),
             str(entry.classes),
-            f"{summary.parameters:,}",
+            f"{_count(network):,}",
             entry.title,
         )
     return table
@@ -125,7 +128,8 @@ def description(
     """
     entry = require(name)
     shape = Shape(entry.shape.views, *(image or entry.shape[1:4]), *entry.shape[4:])
-    network = build(name, shape, entry.classes if classes is None else classes)
+    with torch.device("meta"):
+        network = build(name, shape, entry.classes if classes is None else classes)
     summary = summarise(network, shape)
     table = _table()
     table.add_column("Layer (type)")

@@ -6,6 +6,7 @@ import torch
 
 from hepcnn.errors import InputError
 from hepcnn.networks.registry import (
+    BACKBONES,
     NETWORKS,
     SINGLE_IMAGE,
     Shape,
@@ -16,7 +17,10 @@ from hepcnn.networks.registry import (
 )
 from hepcnn.provenance import _imports
 
+#: Those of image recognition are large, and have tests of their own.
+OURS = [name for name in names() if name not in BACKBONES]
 OPTIONS = [
+    ("tower", {"width": 8}),
     ("mlp", {"hidden": [40]}),
     ("mlp", {"hidden": [512, 128, 32]}),
     ("mlp", {"hidden": []}),
@@ -50,6 +54,7 @@ def original(name, **chosen):
         ("lenet5", 61_706),  # LeCun et al. 1998: 156 + 2416 + 48120 + 10164 + 850
         ("mlp", 1024 * 512 + 512 + 512 * 128 + 128 + 128 * 6 + 6),
         ("small", 52_974),
+        ("tower", 295_877),
         ("siamese", 2 * (52_974 - 198) + 4 * 32 + 97 * 64 + 65 * 6),
     ],
 )
@@ -61,7 +66,7 @@ def test_ours_is_small():
     assert count(original("aligned")) < 25_000
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("size", [(1, 1, 32, 32), (2, 3, 17, 40), (3, 1, 64, 16)])
 @pytest.mark.parametrize("features", [0, 2])
 def test_any_views_channels_and_sizes(name, size, features, make_inputs):
@@ -69,7 +74,7 @@ def test_any_views_channels_and_sizes(name, size, features, make_inputs):
     assert build(name, shape, 4)(make_inputs(shape)).shape == (5, 4)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("view", [0, 1])
 def test_every_view_and_channel_is_seen(name, view, make_inputs):
     shape = Shape(2, 2, 16, 16, hypotheses=3)
@@ -97,20 +102,20 @@ def test_features_that_are_not_taken_are_an_error(name):
         build(name, Shape(1, 1, 32, 32, features=1), 6)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", OURS)
 def test_gradients_reach_all_parameters(name, make_inputs):
     network = original(name)
     for parameter in network.parameters():  # some begin at 0, which stops gradients
         parameter.data += 1e-3
     torch.nn.functional.cross_entropy(
-        network(make_inputs(NETWORKS[name].shape, 8)), torch.arange(8) % 6
+        network(make_inputs(NETWORKS[name].shape, 8)), torch.arange(8) % NETWORKS[name].classes
     ).backward()
     for parameter_name, parameter in network.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert parameter.grad.abs().sum() > 0, parameter_name
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", OURS)
 def test_the_seed_decides_the_weights_and_evaluation_is_deterministic(name, make_inputs):
     images = make_inputs(NETWORKS[name].shape)
     a, b = original(name).eval(), original(name).eval()
@@ -128,7 +133,7 @@ def test_dropout_acts_in_training(name, make_inputs):
     ("name", "smallest"),
     [
         *[("lecture_cnn", 6), ("lenet5", 16), ("mlp", 1), ("lecture_cifar10", 4), ("small", 4)],
-        *[("siamese", 4), ("aligned", 1)],
+        *[("tower", 4), ("siamese", 4), ("aligned", 1)],
     ],
 )
 def test_the_smallest_image_works_and_a_smaller_one_is_an_error(name, smallest, make_inputs):
@@ -185,6 +190,7 @@ def test_wrong_options_are_named(chosen, message):
         ("siamese", {"hidden": [0]}, "option 'hidden'"),
         ("siamese", {"dropout": 1}, "option 'dropout'"),
         ("small", {"dropout": -1}, "option 'dropout'"),
+        ("tower", {"width": 0}, "option 'width': 0 must be a whole number, at least 1"),
         ("aligned", {"rows": -1}, "option 'rows': -1 must be a whole number, at least 0"),
         ("aligned", {"rows": 1.5}, "option 'rows'"),
         ("aligned", {"filters": 0}, "option 'filters'"),
@@ -242,5 +248,6 @@ def test_names_are_known_without_torch():
 
 
 def test_the_code_version_follows_the_lazy_import():
-    modules = {f"hepcnn.networks.{name}" for name in ("single_image", "siamese", "aligned")}
+    parts = ("single_image", "siamese", "aligned", "tower", "backbones")
+    modules = {f"hepcnn.networks.{name}" for name in parts}
     assert modules <= set(_imports("hepcnn.networks.registry"))
