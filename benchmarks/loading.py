@@ -23,7 +23,8 @@ from benchmarks.harness import row, seconds
 from benchmarks.shards import simulated_images
 from hepcnn.learning.cpu import keep_freed_memory
 from hepcnn.learning.loading import EpochDataset, loader
-from hepcnn.store.batches import SPAN, Batches
+from hepcnn.store.batches import Batches
+from hepcnn.store.blocks import SPAN
 from hepcnn.store.images import ImageSet
 
 EVENTS, BATCH_SIZE = 400, 256

@@ -19,6 +19,8 @@ from hepcnn.detector.named_files import read_geometry
 
 #: Wire planes in the order of their numbers in files; `y` collects the charge.
 PLANES = ("u", "v", "y")
+#: Planes that change places if the beam's axis is reversed: their wires stand at opposite angles.
+OPPOSITE = {"u": "v", "v": "u"}
 #: Millimetres in a centimetre, the unit of positions in files.
 CM = 10.0
 #: Geometries that come with the package.
@@ -157,6 +159,12 @@ class TPC(Settings):
     def full_drift(self) -> float:
         """Drift time from the cathode (ticks)."""
         return self.volume.x[1] / self.mm_per_tick
+
+    @property
+    def readout_window(self) -> tuple[float, float]:
+        """When the readout begins and ends (ns); 0 is the trigger."""
+        tick, trigger = 1000 * self.readout.tick, self.readout.trigger
+        return -trigger * tick, (self.readout.ticks - trigger) * tick
 
     @property
     def mm_per_tick(self) -> float:

@@ -27,8 +27,8 @@ from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.networks.inputs import Inputs
 from hepcnn.progress import note, progress
-from hepcnn.store.batches import Order
 from hepcnn.store.images import ImageSet
+from hepcnn.store.order import Order
 
 # Its advice is not for the users of `hepcnn`. Here, because each process of a training imports it.
 for _name in ("lightning.pytorch", "lightning.fabric"):

@@ -14,7 +14,8 @@ from hepcnn.config import Network
 from hepcnn.errors import InputError, nearest
 from hepcnn.learning.loading import EpochDataset
 from hepcnn.networks.registry import Shape
-from hepcnn.store.batches import SPAN, Batches
+from hepcnn.store.batches import Batches
+from hepcnn.store.blocks import SPAN
 from hepcnn.store.images import ImageSet
 from hepcnn.store.shard import Header
 

@@ -28,8 +28,8 @@ from hepcnn.networks.registry import build
 from hepcnn.performance.temperature import fit_temperature
 from hepcnn.progress import note
 from hepcnn.provenance import record
-from hepcnn.store.batches import balanced
 from hepcnn.store.images import ImageSet
+from hepcnn.store.order import balanced
 
 CHECKPOINT, HISTORY = "checkpoint.ckpt", "history.csv"
 

@@ -1,50 +1,47 @@
 """Batches of dense images from sparse shards.
 
-Images are sparse on disk and in memory and become dense only here, in buffers that are used again:
-instead of clearing a buffer, the pixels that the last batch set are set back. Shards are read in
-contiguous blocks and shuffled within windows of many blocks, because reading examples singly is
-what makes loaders slow.
+Images are sparse on disk and in memory and become dense only here. Shards are read in contiguous
+blocks and shuffled within windows of many blocks, because reading examples singly is what makes
+loaders slow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from hepcnn.errors import InputError, nearest
+from hepcnn.detector.tpc import OPPOSITE
+from hepcnn.errors import InputError
+from hepcnn.store.blocks import Block, Selection, Transform, join, read_blocks
+from hepcnn.store.dense import Buffer, Drawn
 from hepcnn.store.images import ImageSet
+from hepcnn.store.order import Order, balanced, block_shuffled
 
-#: Neighbours in the image set that stay together when the order is drawn.
-BLOCK = 1024
-#: Examples, whole blocks, that are shuffled with one another.
-WINDOW = 1 << 16
-#: Examples read at once: bounds the memory of a read.
-SPAN = 1 << 13
+#: Examples, whole blocks, that are shuffled with one another, if they are no more than so many
+#: bytes uncompressed.
+WINDOW, WINDOW_BYTES = 1 << 16, 1 << 29
 #: Sparse images up to so many bytes are held in memory: over a million of a busy RICH.
 MEMORY = 2 << 30
-#: Occupancy above which clearing a whole buffer is faster than setting its pixels back.
-_CROWDED = 0.1
 #: Buffers that batches are made in by turns.
 BUFFERS = 3
 
-#: `stored`: as in the shards. `shuffled`: block-shuffled, each example once. `balanced`: classes
-#: equally often, examples of rare ones repeated and of frequent ones left out.
-Order = Literal["stored", "shuffled", "balanced"]
+#: Axes along which examples are mirrored: images' first (the drift), and their last (the beam).
+Mirror = Literal["drift", "beam"]
+_AXES: tuple[Mirror, ...] = ("drift", "beam")
 
 
 class Batch(TypedDict):
     """B examples.
 
-    ``images`` float32 (B, V, C, H, W), channels last in memory; ``features`` float32 (B, F), the
+    ``images`` float32 (B, V, C, H, W), or with three axes (B, V, C, X, Y, Z), channels last in
+    memory; ``features`` float32 (B, F), the
     columns asked for, side by side; ``expected`` float32 (B, V, K, 2), of each view and each of K
     hypotheses the row of its expected ring as a float, in rows from the image's lower edge (−1: no
     light), and the number of its photons expected, K = 0 in image sets that do not say; ``label``
-    int64 (B,), −1 for a particle that is none of the classes; ``index`` int64 (B,) into the image
+    int64 (B,), −1 for what is none of the classes; ``index`` int64 (B,) into the image
     set.
     """
 
@@ -55,66 +52,202 @@ class Batch(TypedDict):
     index: NDArray[np.int64]
 
 
-def block_shuffled(which: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Shuffle blocks, then examples within windows of many blocks.
+class Batches:
+    """The batches of some examples of an image set.
 
-    Up to `WINDOW` examples this is a uniform shuffle.
+    The order is a pure function of the seed and the epoch, whatever fits in memory.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The images.
+    which : int array
+        Indices of the examples, strictly increasing.
+    batch_size : int
+        Examples of a batch; the last may be smaller.
+    views, channels : sequence of str, optional
+        Names of those seen, in this order; by default all.
+    features : sequence of str
+        Names of the features given, as they are stored; by default none.
+    target : str
+        What the labels are of.
+    order : {"stored", "shuffled", "balanced"}
+        See `Order`.
+    mirrored : sequence of {"drift", "beam"}
+        Axes along which half of the examples, drawn anew in each epoch, are mirrored: ``drift``
+        reverses the images' first axis, ``beam`` their last one, and the views U and V, and the
+        features that end on their names, change places. Labels are of classes and stay.
+    seed : int
+        Seed of the order and of the mirroring.
+    scale : float32 array (V, C), optional
+        Values are multiplied by this, for the views and channels seen; by default by 1.
+    transform : Transform, optional
+        What is done to the images before; views and channels are of what comes out.
+    memory : int
+        Images of at most so many bytes (sparse) are read once and held; others are read anew
+        in each epoch, a window at a time. 0 for a single pass.
+
+    Raises
+    ------
+    InputError
+        If there is no view, channel, feature or target of a name, or one of the views or features
+        that change places is not among those seen.
     """
-    blocks = np.split(which, range(BLOCK, len(which), BLOCK))
-    order = np.concatenate([blocks[b] for b in rng.permutation(len(blocks))])
-    for start in range(0, len(order), WINDOW):
-        rng.shuffle(order[start : start + WINDOW])
-    return order
 
+    def __init__(
+        self,
+        images: ImageSet,
+        which: NDArray[np.int64],
+        batch_size: int,
+        *,
+        views: Sequence[str] | None = None,
+        channels: Sequence[str] | None = None,
+        features: Sequence[str] = (),
+        target: str = "species",
+        order: Order = "stored",
+        mirrored: Sequence[Mirror] = (),
+        seed: int = 0,
+        scale: NDArray[np.float32] | None = None,
+        transform: Transform | None = None,
+        memory: int = MEMORY,
+    ) -> None:
+        self.images = images
+        self.which = np.asarray(which, np.int64)
+        self.batch_size = batch_size
+        self.kind = order
+        self.mirrored = tuple(mirrored)
+        self.seed = seed
+        self._selection = Selection.of(images, views, channels, transform)
+        seen = self._selection.views
+        shape = len(seen), len(self._selection.channels)
+        self._scale = np.ones(shape, np.float32) if scale is None else np.asarray(scale, np.float32)
+        if self._scale.shape != shape:
+            raise ValueError(f"scale is {self._scale.shape}, for {shape} views and channels")
+        self._labels = images.labels(target)
+        self._features = _features(images, features)
+        self._expected = _expected(images, seen)
+        if "beam" in self.mirrored:
+            self._places = swapped(seen)
+            widths = [images.header.features[name] or 1 for name in features]
+            columns = np.split(np.arange(sum(widths)), np.cumsum(widths)[:-1])
+            moved = [columns[place] for place in swapped(features)]
+            self._feature_places = np.concatenate([np.empty(0, np.int64), *moved])
+        self._window = min(WINDOW, images.examples_in(WINDOW_BYTES))
+        self._held = self._hold(memory)
 
-def balanced(
-    which: NDArray[np.int64], labels: NDArray[np.integer], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Draw as many examples as there are, the classes present equally often (to one example).
-
-    An example comes as often as any other of its class, or once more or less.
-    """
-    classes = np.unique(labels[which])
-    draws = []
-    for i, label in enumerate(classes):
-        members = which[labels[which] == label]
-        wanted = (len(which) + i) // len(classes)
-        whole, rest = divmod(wanted, len(members))
-        draws += [np.tile(members, whole), rng.choice(members, rest, replace=False)]
-    return rng.permutation(np.concatenate(draws))
-
-
-@dataclass(frozen=True)
-class _Sparse:
-    """Sparse images in memory: of each view, offsets (n + 1,), pixels and values."""
-
-    index: NDArray[np.int64]
-    views: list[tuple[NDArray[np.int64], NDArray[np.unsignedinteger], NDArray[np.uint16]]]
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return -(-len(self.which) // self.batch_size)
 
     @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for view in self.views for array in view)
+    def in_memory(self) -> bool:
+        """Whether the images are held in memory."""
+        return self._held is not None
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Indices of the examples in the order of an epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        if self.kind == "balanced":
+            return balanced(self.which, self._labels, rng)
+        if self.kind == "shuffled":
+            return block_shuffled(self.which, self._window, rng)
+        return self.which
+
+    def mirrors(self, epoch: int) -> NDArray[np.bool_]:
+        """Whether the drift's and the beam's axis are reversed, (N, 2), in an epoch's order."""
+        drawn = np.zeros((len(self.which), len(_AXES)), bool)
+        rng = np.random.default_rng([self.seed, epoch, 1])
+        for axis in self.mirrored:
+            drawn[:, _AXES.index(axis)] = rng.random(len(drawn)) < 0.5
+        return drawn
+
+    def epoch(
+        self, epoch: int = 0, *, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1
+    ) -> Iterator[Batch]:
+        """Go through an epoch once.
+
+        The images of a batch lie in one of `BUFFERS` buffers: they are overwritten when as many
+        further batches have been drawn. All else in it is the batch's own.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        rank, ranks : int
+            Share each batch between so many processes: this one gets every `ranks`-th example.
+            So that all get equally many, a shuffled order leaves the last ``n % ranks`` out; in
+            stored order none is left out and the last batch of some ranks may be missing.
+        worker, workers : int
+            Give only every `workers`-th batch, from the `worker`-th. Each worker reads all.
+        """
+        order, mirrors = self.order(epoch), self.mirrors(epoch)
+        if self.kind != "stored":
+            order = order[: len(order) - len(order) % ranks]
+        size, shape = -(-self.batch_size // ranks), self._selection.header.shape
+        buffers = [Buffer(size, shape, self._scale.shape) for _ in range(BUFFERS)]
+        window = max(self._window // self.batch_size, 1) * self.batch_size
+        number = 0
+        for start in range(0, len(order), window):
+            stop = min(start + window, len(order))
+            block = self._held or self._read(np.unique(order[start:stop]))
+            for low in range(start, stop, self.batch_size):
+                mine = slice(low + rank, min(low + self.batch_size, stop), ranks)
+                if number % workers == worker and len(order[mine]):
+                    buffer = buffers[number // workers % BUFFERS]
+                    yield self._batch(buffer, block, order[mine], mirrors[mine])
+                number += 1
+
+    def _batch(
+        self, buffer: Buffer, block: Block, index: NDArray[np.int64], mirrored: NDArray[np.bool_]
+    ) -> Batch:
+        place = np.repeat(np.arange(len(block.views))[:, np.newaxis], len(index), axis=1)
+        features, beam = self._features[index], mirrored[:, 1]
+        if beam.any():
+            place = np.where(beam, self._places[:, np.newaxis], place)
+            features[beam] = features[beam][:, self._feature_places]
+        drawn = Drawn(np.searchsorted(block.index, index), mirrored, place)
+        return Batch(
+            images=buffer.fill(block, drawn, self._scale),
+            features=features,
+            expected=self._expected[index],
+            label=self._labels[index].astype(np.int64),
+            index=index.copy(),
+        )
+
+    def _read(self, index: NDArray[np.int64]) -> Block:
+        return join(list(read_blocks(self.images, index, self._selection)))
+
+    def _hold(self, memory: int) -> Block | None:
+        if not memory or not len(self.which):
+            return None
+        parts, size = [], 0
+        for part in read_blocks(self.images, self.which, self._selection):
+            parts.append(part)
+            size += part.nbytes
+            if size > memory:
+                return None
+        return join(parts)
 
 
-@dataclass(frozen=True)
-class _Selection:
-    """What of the images is seen: names of views, and indices of channels."""
+def swapped(names: Sequence[str]) -> NDArray[np.int64]:
+    """Where views, or features by the views that they end on, go when the beam is mirrored.
 
-    views: tuple[str, ...]
-    channels: tuple[int, ...]
-
-
-def _positions(images: ImageSet, names: Sequence[str] | None, what: str) -> list[int]:
-    """Places of some views or channels among those that there are."""
-    there: tuple[str, ...] = getattr(images.header, f"{what}s")
-    if names is None:
-        return list(range(len(there)))
-    if not names:
-        raise InputError(f"no {what} is chosen; there are {', '.join(there)}")
+    Raises
+    ------
+    InputError
+        If one of them goes to what is not among them.
+    """
+    others = []
     for name in names:
-        if name not in there:
-            raise InputError(f"{images.paths[0]}: no {what} '{name}'; {nearest(name, there)}")
-    return [there.index(name) for name in names]
+        view = name.rpartition("_")[2]
+        other = name.removesuffix(view) + OPPOSITE.get(view, view)
+        if other not in names:
+            raise InputError(
+                f"augment: mirrored along the beam, '{name}' becomes '{other}', which is not seen: "
+                "see both or neither"
+            )
+        others.append(names.index(other))
+    return np.array(others, np.int64)
 
 
 def _features(images: ImageSet, names: Sequence[str]) -> NDArray[np.float32]:
@@ -137,243 +270,3 @@ def _expected(images: ImageSet, views: Sequence[str]) -> NDArray[np.float32]:
             np.stack([np.where(angle > 0, row, -1), images.features(f"photons_{view}")], axis=-1)
         )
     return np.stack(found, axis=1).astype(np.float32)
-
-
-def _read(images: ImageSet, index: NDArray[np.int64], selection: _Selection) -> Iterator[_Sparse]:
-    """Read the examples of a strictly increasing index, a span of the image set at a time."""
-    every = selection.channels == tuple(range(len(images.header.channels)))
-    spans = np.split(index, np.flatnonzero(np.diff(index // SPAN)) + 1) if len(index) else []
-    pixels = np.prod(images.header.shape)
-    for part in spans:
-        views = []
-        for name in selection.views:
-            sparse = images.view(name, int(part[0]), int(part[-1]) + 1)
-            if len(sparse.pixel) and sparse.pixel.max() >= pixels:
-                example = (
-                    part[0] + np.searchsorted(sparse.offsets, sparse.pixel.argmax(), "right") - 1
-                )
-                path = images.paths[int(np.searchsorted(images.offsets, example, "right")) - 1]
-                raise InputError(
-                    f"{path}: views/{name}/pixel: {sparse.pixel.max()} is not in an image of "
-                    f"{pixels} pixels: a damaged image shard"
-                )
-            value = sparse.value if every else sparse.value[:, selection.channels]
-            whole = sparse.offsets, sparse.pixel, value
-            views.append(whole if len(part) == len(sparse) else _take(*whole, part - part[0]))
-        yield _Sparse(part, views)
-
-
-def _join(parts: list[_Sparse]) -> _Sparse:
-    views = []
-    for view in zip(*(part.views for part in parts), strict=True):
-        ends = np.cumsum([0, *(offsets[-1] for offsets, _, _ in view)])
-        shifted = [offsets[1:] + end for (offsets, _, _), end in zip(view, ends, strict=False)]
-        views.append(
-            (
-                np.concatenate([np.zeros(1, np.int64), *shifted]),
-                np.concatenate([pixel for _, pixel, _ in view]),
-                np.concatenate([value for _, _, value in view]),
-            )
-        )
-    return _Sparse(np.concatenate([part.index for part in parts]), views)
-
-
-@njit(cache=True, nogil=True)
-def _take(offsets, pixel, value, rows):  # type: ignore[no-untyped-def]  # numba
-    """Sparse images of some rows."""
-    taken = np.zeros(len(rows) + 1, np.int64)
-    for i in range(len(rows)):
-        taken[i + 1] = taken[i] + offsets[rows[i] + 1] - offsets[rows[i]]
-    new_pixel = np.empty(taken[-1], pixel.dtype)
-    new_value = np.empty((taken[-1], value.shape[1]), value.dtype)
-    for i in range(len(rows)):
-        old, new = slice(offsets[rows[i]], offsets[rows[i] + 1]), slice(taken[i], taken[i + 1])
-        new_pixel[new] = pixel[old]
-        new_value[new] = value[old]
-    return taken, new_pixel, new_value
-
-
-@njit(cache=True, nogil=True)
-def _scatter(dense, offsets, pixel, value, rows, first, scale):  # type: ignore[no-untyped-def]  # numba
-    """Set the pixels of one view, value × scale, in a batch (B, H·W, V·C), from column `first`."""
-    for b in range(len(rows)):
-        part = slice(offsets[rows[b]], offsets[rows[b] + 1])
-        where = pixel[part]
-        for c in range(len(scale)):
-            image, count, factor = dense[b, :, first + c], value[part, c], scale[c]
-            for j in range(len(where)):
-                image[where[j]] = count[j] * factor
-
-
-class _Buffer:
-    """A dense batch that is made again and again."""
-
-    def __init__(self, batch_size: int, shape: tuple[int, int, int, int]) -> None:
-        height, width, views, channels = shape
-        self._dense = np.zeros((batch_size, height * width, views * channels), np.float32)
-        self._shape = shape
-        self._last: tuple[_Sparse, NDArray[np.int64]] | None = None
-
-    def fill(
-        self, sparse: _Sparse, rows: NDArray[np.int64], scale: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Make the batch of some rows, as (B, V, C, H, W); valid until the next."""
-        self._clear()
-        self._set(sparse, rows, scale)
-        self._last = sparse, rows
-        return self._dense[: len(rows)].reshape(-1, *self._shape).transpose(0, 3, 4, 1, 2)
-
-    def _clear(self) -> None:
-        if self._last is None:
-            return
-        sparse, rows = self._last
-        occupied = sum(int((ends[rows + 1] - ends[rows]).sum()) for ends, _, _ in sparse.views)
-        if occupied > _CROWDED * len(rows) * self._dense[0].size:
-            self._dense.fill(0)
-        else:
-            self._set(sparse, rows, np.zeros(self._shape[2:], np.float32))
-
-    def _set(self, sparse: _Sparse, rows: NDArray[np.int64], scale: NDArray[np.float32]) -> None:
-        for v, (offsets, pixel, value) in enumerate(sparse.views):
-            first = v * scale.shape[1]
-            _scatter(self._dense, offsets, pixel, value, rows, first, scale[v])
-
-
-class Batches:
-    """The batches of some examples of an image set.
-
-    The order is a pure function of the seed and the epoch, whatever fits in memory.
-
-    Parameters
-    ----------
-    images : ImageSet
-        The images.
-    which : int array
-        Indices of the examples, strictly increasing.
-    batch_size : int
-        Examples of a batch; the last may be smaller.
-    views, channels : sequence of str, optional
-        Names of those seen, in this order; by default all.
-    features : sequence of str
-        Names of the features given; by default none.
-    target : str
-        What the labels are of.
-    order : {"stored", "shuffled", "balanced"}
-        See `Order`.
-    seed : int
-        Seed of the order.
-    scale : float32 array (V, C), optional
-        Values are multiplied by this, for the views and channels seen; by default by 1.
-    memory : int
-        Images of at most so many bytes (sparse) are read once and held; others are read anew
-        in each epoch, a window at a time. 0 for a single pass.
-
-    Raises
-    ------
-    InputError
-        If there is no view, channel or feature of a name.
-    """
-
-    def __init__(
-        self,
-        images: ImageSet,
-        which: NDArray[np.int64],
-        batch_size: int,
-        *,
-        views: Sequence[str] | None = None,
-        channels: Sequence[str] | None = None,
-        features: Sequence[str] = (),
-        target: str = "species",
-        order: Order = "stored",
-        seed: int = 0,
-        scale: NDArray[np.float32] | None = None,
-        memory: int = MEMORY,
-    ) -> None:
-        self.images = images
-        self.which = np.asarray(which, np.int64)
-        self.batch_size = batch_size
-        self.kind = order
-        self.seed = seed
-        seen = [images.header.views[v] for v in _positions(images, views, "view")]
-        self._selection = _Selection(tuple(seen), tuple(_positions(images, channels, "channel")))
-        shape = len(seen), len(self._selection.channels)
-        self._scale = np.ones(shape, np.float32) if scale is None else np.asarray(scale, np.float32)
-        if self._scale.shape != shape:
-            raise ValueError(f"scale is {self._scale.shape}, for {shape} views and channels")
-        self._labels = images.labels(target)
-        self._features = _features(images, features)
-        self._expected = _expected(images, seen)
-        self._held = self._hold(memory)
-
-    def __len__(self) -> int:
-        """Batches of an epoch."""
-        return -(-len(self.which) // self.batch_size)
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether the images are held in memory."""
-        return self._held is not None
-
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """Indices of the examples in the order of an epoch."""
-        rng = np.random.default_rng([self.seed, epoch])
-        if self.kind == "balanced":
-            return balanced(self.which, self._labels, rng)
-        return block_shuffled(self.which, rng) if self.kind == "shuffled" else self.which
-
-    def epoch(
-        self, epoch: int = 0, *, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1
-    ) -> Iterator[Batch]:
-        """Go through an epoch once.
-
-        The images of a batch lie in one of `BUFFERS` buffers: they are overwritten when as many
-        further batches have been drawn. All else in it is the batch's own.
-
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch, from 0.
-        rank, ranks : int
-            Share each batch between so many processes: this one gets every `ranks`-th example.
-            So that all get equally many, a shuffled order leaves the last ``n % ranks`` out; in
-            stored order none is left out and the last batch of some ranks may be missing.
-        worker, workers : int
-            Give only every `workers`-th batch, from the `worker`-th. Each worker reads all.
-        """
-        order = self.order(epoch)
-        if self.kind != "stored":
-            order = order[: len(order) - len(order) % ranks]
-        shape = (*self.images.header.shape, *self._scale.shape)
-        buffers = [_Buffer(-(-self.batch_size // ranks), shape) for _ in range(BUFFERS)]
-        window = max(WINDOW // self.batch_size, 1) * self.batch_size
-        number = 0
-        for start in range(0, len(order), window):
-            part = order[start : start + window]
-            sparse = self._held or self._read(np.unique(part))
-            for low in range(0, len(part), self.batch_size):
-                index = part[low : low + self.batch_size][rank::ranks]
-                if number % workers == worker and len(index):
-                    rows = np.searchsorted(sparse.index, index)
-                    buffer = buffers[number // workers % BUFFERS]
-                    yield Batch(
-                        images=buffer.fill(sparse, rows, self._scale),
-                        features=self._features[index],
-                        expected=self._expected[index],
-                        label=self._labels[index].astype(np.int64),
-                        index=index.copy(),
-                    )
-                number += 1
-
-    def _read(self, index: NDArray[np.int64]) -> _Sparse:
-        return _join(list(_read(self.images, index, self._selection)))
-
-    def _hold(self, memory: int) -> _Sparse | None:
-        if not memory or not len(self.which):
-            return None
-        parts, size = [], 0
-        for part in _read(self.images, self.which, self._selection):
-            parts.append(part)
-            size += part.nbytes
-            if size > memory:
-                return None
-        return _join(parts)

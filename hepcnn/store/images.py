@@ -33,6 +33,7 @@ class _Shard:
     provenance: dict[str, Any]
     id: str
     length: int
+    nbytes: int
     cutflow: tuple[tuple[str, int], ...]
     skipped: tuple[Skipped, ...]
 
@@ -94,6 +95,11 @@ class ImageSet:
     def provenance(self) -> list[dict[str, Any]]:
         """The records of how the shards were made."""
         return [shard.provenance for shard in self._shards]
+
+    def examples_in(self, size: int) -> int:
+        """How many examples are, on average, so many bytes uncompressed; at least 1."""
+        nbytes = sum(shard.nbytes for shard in self._shards)
+        return max(size * len(self) // max(nbytes, 1), 1)
 
     @property
     def cutflow(self) -> dict[str, int]:
@@ -168,9 +174,7 @@ class ImageSet:
             Read the pixels' truth too.
         """
         columns = ["pixel", "value", *(self.header.pixel_truth if truth else ())]
-        rows = self._ragged(f"views/{name}", columns, start, stop)
-        pixel, value = rows.columns.pop("pixel"), rows.columns.pop("value")
-        return Sparse(rows.offsets, pixel, value, rows.columns)
+        return Sparse.of(self._ragged(f"views/{name}", columns, start, stop))
 
     def _ragged(self, name: str, columns: Iterable[str], start: int, stop: int) -> Rows:
         """Read columns of which an example has any number of rows."""
@@ -187,6 +191,12 @@ class ImageSet:
                     raise InputError(f"{path}: a damaged image shard: {name}/offsets")
                 rows = slice(int(offsets[0]), int(offsets[-1]))
                 read = {column: group[column][rows] for column in columns}
+                pixel = read.get("pixel", offsets[:0])
+                if len(pixel) and pixel.max() >= self.header.pixels:
+                    raise InputError(
+                        f"{path}: {name}/pixel: {pixel.max()} is not in an image of "
+                        f"{self.header.pixels} pixels: a damaged image shard"
+                    )
                 parts.append(Rows(offsets - offsets[0], read))
         return parts[0] if len(parts) == 1 else _concatenate(parts)
 
@@ -268,12 +278,14 @@ def _inspect(path: Path) -> _Shard:
             )
         try:
             provenance = json.loads(file.attrs["provenance"])
+            header = Header.from_json({name: _attribute(file, name) for name in HEADER_KEYS})
             shard = _Shard(
                 path=path,
-                header=Header.from_json({name: _attribute(file, name) for name in HEADER_KEYS}),
+                header=header,
                 provenance=provenance,
                 id=provenance["id"],
                 length=len(file["key"]),
+                nbytes=sum(file[name].nbytes for name in _ragged_columns(header)),
                 cutflow=tuple((row["step"].decode(), int(row["count"])) for row in file["cutflow"]),
                 skipped=tuple(
                     Skipped(row["file"].decode(), row["reason"].decode(), int(row["events"]))
@@ -286,6 +298,10 @@ def _inspect(path: Path) -> _Shard:
         if wrong:
             raise InputError(f"{path}: a damaged image shard: {wrong[0]} is not of the right form")
         return shard
+
+
+def _ragged_columns(header: Header) -> list[str]:
+    return [f"{group}/{name}" for group, columns in header.ragged.items() for name in columns]
 
 
 def _misfits(file: h5py.File, n: int, header: Header) -> Iterator[str]:

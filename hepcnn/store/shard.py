@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -70,6 +70,21 @@ class Sparse:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @classmethod
+    def of(cls, rows: Rows) -> Self:
+        """The images of which `rows` are the pixels."""
+        truth = dict(rows.columns)
+        return cls(rows.offsets, truth.pop("pixel"), truth.pop("value"), truth)
+
+    @property
+    def rows(self) -> Rows:
+        """The pixels as the rows of a table, their truth beside ``pixel`` and ``value``."""
+        return Rows(self.offsets, {"pixel": self.pixel, "value": self.value, **self.truth})
+
+    def take(self, which: npt.NDArray[np.integer]) -> Self:
+        """The images of some examples."""
+        return self.of(self.rows.take(which))
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -88,6 +103,15 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def take(self, which: npt.NDArray[np.integer]) -> Self:
+        """The rows of some examples."""
+        start, length = self.offsets[which], np.diff(self.offsets)[which]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(length)])
+        rows = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], length)
+        return replace(
+            self, offsets=offsets, columns={name: c[rows] for name, c in self.columns.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -127,12 +151,20 @@ class Images:
     @property
     def ragged(self) -> dict[str, Rows]:
         """What has any number of rows an example, by path, as `Header.ragged`."""
-        return {
-            f"views/{view}": Rows(
-                sparse.offsets, {"pixel": sparse.pixel, "value": sparse.value, **sparse.truth}
-            )
-            for view, sparse in self.views.items()
-        } | {f"tables/{name}": rows for name, rows in self.tables.items()}
+        return {f"views/{view}": sparse.rows for view, sparse in self.views.items()} | {
+            f"tables/{name}": rows for name, rows in self.tables.items()
+        }
+
+    def take(self, which: npt.NDArray[np.integer]) -> Self:
+        """Some of the examples."""
+        return replace(
+            self,
+            key=self.key[which],
+            views={name: sparse.take(which) for name, sparse in self.views.items()},
+            truth={name: column[which] for name, column in self.truth.items()},
+            features={name: column[which] for name, column in self.features.items()},
+            tables={name: rows.take(which) for name, rows in self.tables.items()},
+        )
 
 
 class ShardWriter:

@@ -3,9 +3,13 @@ import numpy as np
 import pytest
 
 from hepcnn.errors import InputError
-from hepcnn.store import batches as module
-from hepcnn.store.batches import BUFFERS, Batches, balanced, block_shuffled
+from hepcnn.store import batches as batching
+from hepcnn.store import blocks
+from hepcnn.store import dense as buffers
+from hepcnn.store import order as orders
+from hepcnn.store.batches import BUFFERS, Batches
 from hepcnn.store.images import ImageSet
+from hepcnn.store.order import balanced, block_shuffled
 
 VIEWS, CHANNELS = ("rich1", "rich2"), ("hits", "tracks")
 
@@ -19,7 +23,11 @@ def images(make_shards, tmp_path):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Sizes at which 400 examples are many blocks, windows and reads."""
-    for name, size in {"BLOCK": 8, "WINDOW": 64, "SPAN": 50}.items():
+    for module, name, size in (
+        (orders, "BLOCK", 8),
+        (batching, "WINDOW", 64),
+        (blocks, "SPAN", 50),
+    ):
         monkeypatch.setattr(module, name, size)
 
 
@@ -60,7 +68,7 @@ def same(first, second):
 @pytest.mark.parametrize("crowded", [0, 1])
 def test_images_are_those_of_the_index(images, order, memory, crowded, monkeypatch):
     """Every batch, although its buffer held another one before, cleared in either way."""
-    monkeypatch.setattr(module, "_CROWDED", crowded)
+    monkeypatch.setattr(buffers, "_CROWDED", crowded)
     which = np.flatnonzero(images.labels("species") >= 0)
     scale = np.array([[1, 2], [0.5, 4]])
     batches = Batches(images, which, 32, order=order, seed=3, scale=scale, memory=memory)
@@ -105,7 +113,7 @@ def test_a_batch_stays_until_its_buffer_is_used_again(images):
 @pytest.mark.usefixtures("small_blocks")
 def test_block_shuffle_mixes_within_windows_of_whole_blocks():
     which = np.arange(1000) * 3
-    order = block_shuffled(which, np.random.default_rng(1))
+    order = block_shuffled(which, 64, np.random.default_rng(1))
     assert not np.array_equal(order, which)
     np.testing.assert_array_equal(np.sort(order), which)
     blocks = [set(order[k : k + 64] // 24) for k in range(0, 1000, 64)]
@@ -117,7 +125,7 @@ def test_up_to_a_window_the_shuffle_is_uniform():
     rng = np.random.default_rng(1)
     place = np.zeros((100, 10))
     for _ in range(400):
-        order = block_shuffled(np.arange(100), rng)
+        order = block_shuffled(np.arange(100), 100, rng)
         place[order, np.arange(100) // 10] += 1
     assert abs(((place - 40) ** 2 / 36).mean() - 1) < 0.2
 
