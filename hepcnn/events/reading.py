@@ -17,6 +17,7 @@ from hepcnn.events.channels import ChannelMap, load_channel_map, on_wires
 from hepcnn.events.checks import check_lartpc, check_rich
 from hepcnn.events.chunk import Branch, EventChunk, Level
 from hepcnn.events.columns import Table, assemble, to_column
+from hepcnn.events.larcv import read_images
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.layout import Sources, read_from, wanted_lartpc, wanted_rich
 from hepcnn.events.schema import RichEvents
@@ -122,6 +123,9 @@ def read_lartpc(
     InputError
         As of `read_rich`, or when the channel map cannot be read.
     """
+    if sample.reader == "larcv":
+        yield from read_images(spec, sample, truth=truth, step=step)
+        return
     channels = load_channel_map(sample.channel_map) if sample.channel_map else None
     wanted = partial(wanted_lartpc, channels=channels is not None, truth=truth, deposits=deposits)
     make = partial(_lartpc_events, channels=channels)

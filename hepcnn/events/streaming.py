@@ -13,13 +13,17 @@ T = TypeVar("T")
 STEP_BYTES = 32_000_000
 
 
-def _entries_per_step(tree: Any, branches: set[str]) -> int:
-    """Entries that have `STEP_BYTES`, by the sizes in the tree's own description."""
-    if not hasattr(tree, "branches"):
-        return int(tree.num_entries_for(STEP_BYTES, filter_name=branches.__contains__))
+def _is_ntuple(tree: Any) -> bool:
+    return not hasattr(tree, "branches")
+
+
+def entries_per_step(tree: Any, branches: set[str]) -> int:
+    """Entries that have `STEP_BYTES`, by the sizes in the tree's own description; at least 1."""
+    if _is_ntuple(tree):
+        return max(1, int(tree.num_entries_for(STEP_BYTES, filter_name=branches.__contains__)))
     # num_entries_for would read the header of every basket of a TTree, one by one.
     size = sum(tree[name].uncompressed_bytes for name in branches)
-    return int(STEP_BYTES * tree.num_entries / max(size, 1))
+    return max(1, int(STEP_BYTES * tree.num_entries / max(size, 1)))
 
 
 def in_steps(tree: Any, branches: set[str], step: int | None, file: str) -> Iterator[Any]:
@@ -42,8 +46,14 @@ def in_steps(tree: Any, branches: set[str], step: int | None, file: str) -> Iter
         If entries cannot be read.
     """
     with decoding(f"{file}: cannot read"):
-        size = step or max(1, _entries_per_step(tree, branches))
-        chunks = tree.iterate(filter_name=branches.__contains__, step_size=size, library="ak")
+        size = step or entries_per_step(tree, branches)
+        # Of a TTree's filtered branches the arrays would have the names' last parts.
+        which: dict[str, Any] = (
+            {"filter_name": branches.__contains__}
+            if _is_ntuple(tree)
+            else {"expressions": sorted(branches)}
+        )
+        chunks = tree.iterate(**which, step_size=size, library="ak")
     for start in range(0, tree.num_entries, size):
         stop = min(start + size, tree.num_entries)
         with decoding(f"{file}: cannot read entries {start} to {stop - 1}"):

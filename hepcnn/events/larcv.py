@@ -1,0 +1,236 @@
+"""LArCV's images (versions 1 and 2) as events: every pixel above 0 is a hit.
+
+LArCV stores an image as one flat vector, column after column, with its size in a "meta" beside
+it: columns are wires (or another coordinate), rows times. What the origin and the pixels' size
+in the meta mean differs from file to file (wires and ticks, or centimetres of any projection),
+so that hits are counted in pixels: column and row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from hepcnn.config import LArTPCSample
+from hepcnn.detector.labels import PROCESSES
+from hepcnn.errors import InputError, nearest
+from hepcnn.events.checks import check_lartpc
+from hepcnn.events.chunk import EVENT_KEY
+from hepcnn.events.columns import event_name
+from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.events.sources import FileSpec, branch_names, open_file, open_tree, tree_names
+from hepcnn.events.streaming import ahead, entries_per_step, in_steps
+
+#: The tree of the true particles, if there is one.
+PARTICLE_TREE = "particle_mctruth_tree"
+#: Branches that name the event, in every tree.
+_KEY = ("_run", "_subrun", "_event")
+_IMAGE = ("_image_v._img", "_image_v._meta._row_count", "_image_v._meta._col_count")
+#: The plane: in the meta of version 1, and of version 2.
+_PLANES = ("_image_v._meta._plane", "_image_v._meta._id")
+_PROCESS = "_part_v._process"
+_NUMBERS = tuple(
+    f"_part_v._{name}"
+    for name in ("pdg", "energy_init", "px", "py", "pz", "vtx._x", "vtx._y", "vtx._z")
+)
+#: Arrays of some entries by the last part of their branches' names.
+Arrays = Mapping[str, ak.Array]
+
+
+def read_images(
+    spec: FileSpec, sample: LArTPCSample, *, truth: bool = True, step: int | None = None
+) -> Iterator[LArTPCEvents]:
+    """Read the images of a file as hits: wire = column, time = row + 0.5, charge = value.
+
+    Particles are the primaries of `PARTICLE_TREE`; the vertex is where the first one starts. The
+    images may be any projections, so that the vertex has no wires and no tick.
+
+    Parameters
+    ----------
+    spec : FileSpec
+        The file; its own tree, if it names one, goes before `sample.tree`.
+    sample : LArTPCSample
+        Name of the images' tree, for example ``image2d_wire_tree``.
+    truth : bool
+        Read the particles, if they are there.
+    step : int, optional
+        Events a step; by default as many as have `streaming.STEP_BYTES`.
+
+    Yields
+    ------
+    LArTPCEvents
+        Chunks with at least one event, in the order of the file.
+
+    Raises
+    ------
+    InputError
+        If there are no such images, an image has not as many pixels as rows times columns, two
+        are of one plane, or the particles are of other events.
+    """
+    with open_file(spec.path) as directory:
+        has_particles = truth and PARTICLE_TREE in tree_names(directory)
+    with ExitStack() as stack:
+        images = stack.enter_context(open_tree(spec, sample.tree))
+        if images.num_entries == 0:
+            raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
+        plane = next((name for name in _PLANES if name in branch_names(images)), _PLANES[0])
+        used = _full_names(images, (*_KEY, *_IMAGE, plane), spec)
+        step = step or entries_per_step(images, set(used.values()))
+        chunks = [_chunks(images, used, step, str(spec))]
+        if has_particles:
+            of = FileSpec(spec.path, PARTICLE_TREE)
+            particles = stack.enter_context(open_tree(of))
+            if particles.num_entries != images.num_entries:
+                raise InputError(f"{of}: there are not as many entries as images")
+            used = _full_names(particles, (*_KEY, _PROCESS, *_NUMBERS), of)
+            chunks.append(_chunks(particles, used, step, str(of)))
+        yield from ahead(_events(zip(*chunks, strict=True), plane, str(spec)))
+
+
+def _full_names(tree: Any, names: Sequence[str], spec: FileSpec) -> dict[str, str]:
+    """Full names of branches by their last parts."""
+    known = branch_names(tree)
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"{spec}: no LArCV images or particles: no branch '{name}'; {nearest(name, known)}"
+            )
+    return {name: known[name] for name in names}
+
+
+def _chunks(tree: Any, used: Mapping[str, str], step: int, file: str) -> Iterator[Arrays]:
+    for arrays in in_steps(tree, set(used.values()), step, file):
+        yield {name: arrays[full] for name, full in used.items()}
+
+
+def _events(chunks: Iterable[tuple[Arrays, ...]], plane: str, file: str) -> Iterator[LArTPCEvents]:
+    for images, *particles in chunks:
+        try:
+            events = _with_hits(images, images[plane])
+            if particles:
+                events = _with_particles(events, *particles)
+            check_lartpc(events)
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from error
+        yield events
+
+
+def _key(arrays: Arrays) -> npt.NDArray[np.void]:
+    key = np.empty(len(arrays["_run"]), EVENT_KEY)
+    for name in EVENT_KEY.names or ():
+        key[name] = ak.to_numpy(arrays[f"_{name}"])
+    return key
+
+
+def _flat(array: ak.Array) -> np.ndarray:
+    """Numbers of all lists, one after the other."""
+    return np.asarray(ak.to_numpy(ak.flatten(array, axis=None)))
+
+
+def _offsets(counts: np.ndarray) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+
+def _with_hits(arrays: Arrays, planes: ak.Array) -> LArTPCEvents:
+    """The pixels above 0 of some events."""
+    key = _key(arrays)
+    pixels, rows, columns = (arrays[name] for name in _IMAGE)
+    of_event = np.repeat(np.arange(len(key)), ak.to_numpy(ak.num(rows)))
+    sizes, plane = _flat(ak.num(pixels, axis=2)), _flat(planes).astype(np.int64)
+    n_rows, n_columns = _flat(rows).astype(np.int64), _flat(columns).astype(np.int64)
+    _, first = np.unique(3 * of_event + plane, return_index=True)
+    alone = np.isin(np.arange(len(plane)), first) & (plane <= 2)
+    _refuse(key, of_event, ~alone, "is not the only one of plane 0, 1 or 2")
+    _refuse(key, of_event, sizes != n_rows * n_columns, "has not rows times columns pixels")
+
+    values, offsets = _flat(pixels), _offsets(sizes)
+    pixel = np.flatnonzero(~(values <= 0))  # NaN too, to be refused as a charge
+    image = np.searchsorted(offsets, pixel, side="right") - 1
+    wire, row = np.divmod(pixel - offsets[image], n_rows[image])
+    none = np.zeros(len(key) + 1, np.int64)
+    return LArTPCEvents(
+        key=key,
+        truth={},
+        hit_offsets=_offsets(np.bincount(of_event[image], minlength=len(key))),
+        hits={
+            "plane": plane[image].astype(np.int8),
+            "wire": wire.astype(np.int32),
+            "time": (row + 0.5).astype(np.float32),
+            "charge": values[pixel].astype(np.float32),
+            "rms": np.zeros(len(pixel), np.float32),
+        },
+        particle_offsets=none,
+        particles={},
+        deposit_offsets=none,
+        deposits={},
+    )
+
+
+def _refuse(
+    key: npt.NDArray[np.void], event: np.ndarray, bad: npt.NDArray[np.bool_], what: str
+) -> None:
+    """Name the first image that is bad, if there is one."""
+    if bad.any():
+        i = int(np.argmax(bad))
+        number = i - int(np.searchsorted(event, event[i]))
+        raise InputError(f"{event_name(key[event[i]])}: image {number} {what}")
+
+
+def _with_particles(events: LArTPCEvents, arrays: Arrays) -> LArTPCEvents:
+    """Events with their primaries, all of which are known to be primary and of no more."""
+    if (other := _key(arrays) != events.key).any():
+        name = event_name(events.key[np.argmax(other)])
+        raise InputError(f"{name}: the entry of '{PARTICLE_TREE}' is another event")
+    primary = arrays[_PROCESS] == "primary"
+    pdg, energy, *vectors = (_flat(arrays[name][primary]) for name in _NUMBERS)
+    momentum, start = np.stack(vectors[:3], axis=1), np.stack(vectors[3:], axis=1)
+    offsets, n = _offsets(ak.to_numpy(ak.sum(primary, axis=1))), len(pdg)
+    start = start.astype(np.float32)
+    vertex = np.full((len(events), 3), np.nan, np.float32)
+    some = np.diff(offsets) > 0
+    vertex[some] = start[offsets[:-1][some]]
+    nowhere = np.full((len(events), 3), np.nan, np.float32)
+    return replace(
+        events,
+        truth={"vertex": vertex, "vertex_wire": nowhere, "vertex_tick": nowhere[:, 0]},
+        particle_offsets=offsets,
+        particles={
+            "pdg": pdg.astype(np.int32),
+            "parent": np.full(n, -1, np.int32),
+            "process": np.full(n, PROCESSES.index("primary"), np.int8),
+            "origin": np.zeros(n, np.int8),
+            "energy": kinetic_energy(energy, momentum).astype(np.float32),
+            "start": start,
+            "end": np.full((n, 3), np.nan, np.float32),
+        },
+    )
+
+
+def kinetic_energy(energy: np.ndarray, momentum: np.ndarray) -> npt.NDArray[np.float64]:
+    """Kinetic energies of particles.
+
+    LArCV's momenta are in MeV, its energies in MeV or GeV, depending on who wrote them. What is
+    far less than the momentum is in GeV.
+
+    Parameters
+    ----------
+    energy : array (n,)
+        Total energy, MeV or GeV.
+    momentum : array (n, 3)
+        Momentum, MeV.
+
+    Returns
+    -------
+    float64 array (n,)
+        MeV.
+    """
+    p = np.linalg.norm(momentum, axis=1)
+    total = np.where(energy < p / 2, 1000 * energy, energy)
+    mass = np.sqrt(np.maximum(total**2 - p**2, 0))
+    return np.asarray(total - mass)
