@@ -21,9 +21,9 @@ def command(predictions: tuple[Path, ...], config: Config, task: str, output: Pa
     """Make performance tables from the predictions of a task's networks and baselines.
 
     If the task names samples in `robustness`, the predictions of every method on each of them
-    belong to it. Prints the PID printout of the task's first method. Writes efficiencies, purities,
-    misIDs, working points, comparisons, calibration, ablation and robustness as JSON, CSV, Markdown
-    and LaTeX.
+    belong to it. Writes efficiencies, purities, misIDs, working points, comparisons, calibration
+    and more as JSON, CSV, Markdown and LaTeX. Prints the PID printout of the task's first method;
+    of the classification of events, the efficiencies and purities of all methods.
 
     \b
     hepcnn evaluate results/tasks/rich_pid/*/predictions*.h5 --task rich_pid -o tables
@@ -31,4 +31,4 @@ def command(predictions: tuple[Path, ...], config: Config, task: str, output: Pa
     from hepcnn.performance.evaluate import evaluate_files
 
     result = evaluate_files(predictions, config, task, output)
-    click.echo(next(iter(result.printouts.values())), nl=False)
+    click.echo(result.summary, nl=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -27,10 +27,17 @@ from hepcnn.config.settings import (
 from hepcnn.config.steps import Step
 from hepcnn.config.unions import chosen_by, tag
 from hepcnn.detector.labels import INTERACTIONS, SINGLE_PARTICLES
+from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import nearest
 
 #: What the tables call a task's own sample.
 NOMINAL = "nominal"
+#: Names of the classes of each target, in the order of labels.
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "species": SPECIES,
+    "particle": tuple(SINGLE_PARTICLES),
+    "interaction": INTERACTIONS,
+}
 
 
 class Network(Settings):
@@ -184,6 +191,11 @@ class Task(Settings):
         return Train.model_validate(self.train.model_dump() | self.networks[network].train)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of labels."""
+        return CLASSES[self.target]
+
+    @property
     def methods(self) -> list[str]:
         """Networks and baselines, in the order of the tables."""
         return [*self.networks, *self.baselines]
@@ -223,11 +235,6 @@ class ClassTask(Task):
         if isinstance(self.tables.mixture, dict):
             check_mixture(self.tables.mixture, self.classes)
         return self
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes."""
-        return tuple(SINGLE_PARTICLES) if self.target == "particle" else INTERACTIONS
 
 
 _FORMS = {"species": PidTask, "particle": ClassTask, "interaction": ClassTask}

@@ -1,9 +1,9 @@
 """Whether probabilities are what they say: reliability, calibration error, temperature.
 
-A method is calibrated if of the tracks that it gives a probability P, a fraction P are what it
-says. Two probabilities are looked at: that of the class with the greatest one (`called`), and that
-of the kaon. Probabilities are posteriors in the sample's natural mixture; tracks of other species
-have no true class and are left out.
+A method is calibrated if of the examples that it gives a probability P, a fraction P are what it
+says. Looked at are the probability of the class with the greatest one (`called`), and those of some
+classes by name. Probabilities are posteriors in the sample's natural mixture; examples of other
+classes are left out.
 
 **Temperature scaling** (Guo et al., ICML 2017, arXiv:1706.04599): scores to the power 1/T,
 renormalised; T is fitted on the validation split, as the predictions say. It is applied to the
@@ -12,29 +12,28 @@ alone use it: it changes no decision under that prior and no order of one method
 all other tables are of what the methods give.
 
 **Expected calibration error**: Σ_b n_b/N · |fraction right − mean probability| over
-`BINS` bins of equally many tracks; tracks of equal probability are never parted, so that a constant
+`BINS` bins of equally many examples, those of equal probability never parted, so that a constant
 probability makes one bin. A finite sample of a perfectly calibrated method does not give 0: what it
 gives on average, Σ_b n_b/N · √(2 P(1 − P) / (π n_b)), stands beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.detector.particles import SPECIES
-from hepcnn.performance.columns import METHOD, percent, span
-from hepcnn.performance.confusion import mixture_for, posterior
+from hepcnn.performance.columns import METHOD, percent
+from hepcnn.performance.confusion import posterior
 from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
+from hepcnn.performance.loss import STANDARD_ERROR
 from hepcnn.performance.sample import Sample
-from hepcnn.performance.species import STANDARD_ERROR
 from hepcnn.performance.table import Cell, Column, Number, Table
 from hepcnn.performance.temperature import LEAST
 
-#: Bins of equally many tracks (Guo et al. use 15 too, of equal width).
+#: Bins of equally many examples (Guo et al. use 15 too, of equal width).
 BINS = 15
 
 
@@ -45,9 +44,9 @@ class Reliability:
     Attributes
     ----------
     low, high, mean : ndarray of float64
-        Least, greatest and mean probability of the bin's tracks.
+        Least, greatest and mean probability of the bin's examples.
     right : Proportion
-        Fraction of the tracks that are what the probability is of.
+        Fraction of the examples that are what the probability is of.
     """
 
     low: Floats
@@ -57,7 +56,7 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """Expected calibration error; NaN without tracks."""
+        """Expected calibration error; NaN without examples."""
         return self._average(np.abs(self.right.value - self.mean))
 
     @property
@@ -72,14 +71,14 @@ class Reliability:
 
 
 def reliability(probability: Floats, right: NDArray[np.bool_]) -> Reliability:
-    """Hold probabilities against what came true, in `BINS` bins of equally many tracks.
+    """Hold probabilities against what came true, in `BINS` bins of equally many examples.
 
     Parameters
     ----------
     probability : ndarray, (N,)
         From 0 to 1.
     right : ndarray, (N,) bool
-        Whether the track is what the probability is of.
+        Whether the example is what the probability is of.
     """
     n = len(probability)
     rising = np.sort(probability)
@@ -106,31 +105,43 @@ def tempered(scores: NDArray[np.floating], temperature: float) -> Floats:
 
 def _probabilities(sample: Sample, method: str) -> Iterator[tuple[str, float, Floats]]:
     """A method's posteriors in the natural mixture without temperature and with it."""
-    natural = mixture_for("natural", sample.label)
+    natural = sample.mixture_of("natural")
     for name, temperature in (("as given", 1.0), ("tempered", sample.temperature[method])):
         scores = tempered(sample.scores[method], temperature)
         yield name, temperature, posterior(scores, sample.prior[method], natural)
 
 
-def _curves(probability: Floats, label: NDArray[np.int16]) -> dict[str, Reliability]:
-    """The reliability curves of the tracks of the six species."""
-    kaon = SPECIES.index("kaon")
-    return {
-        "called": reliability(probability.max(axis=1), probability.argmax(axis=1) == label),
-        "kaon": reliability(probability[:, kaon], label == kaon),
+def _curves(
+    sample: Sample, probability: Floats, label: NDArray[np.int16], named: Sequence[str]
+) -> dict[str, Reliability]:
+    """The reliability curves of the class called and of the named classes."""
+    called = reliability(probability.max(axis=1), probability.argmax(axis=1) == label)
+    indices = {name: sample.mixture.index(name) for name in named}
+    return {"called": called} | {
+        name: reliability(probability[:, i], label == i) for name, i in indices.items()
     }
 
 
-def calibration_tables(sample: Sample) -> tuple[Table, Table]:
-    """Tables `calibration`, a row a method without and with temperature, and `reliability`."""
-    six = sample.label >= 0
-    label = sample.label[six]
+def calibration_tables(sample: Sample, named: Mapping[str, str], whose: str) -> tuple[Table, Table]:
+    """Tables `calibration`, a row a method without and with temperature, and `reliability`.
+
+    Parameters
+    ----------
+    sample : Sample
+        The examples; those of other classes are left out.
+    named : mapping of str to str
+        The classes whose probabilities are looked at, and their symbols.
+    whose : str
+        What they are together, for captions.
+    """
+    known = sample.label >= 0
+    label = sample.label[known]
     errors: list[tuple[Cell, ...]] = []
     points: list[tuple[Cell, ...]] = []
     for method in sample.methods:
         for name, temperature, everything in _probabilities(sample, method):
-            probability = everything[six]
-            curves = _curves(probability, label)
+            probability = everything[known]
+            curves = _curves(sample, probability, label, list(named))
             ece = [x for c in curves.values() for x in (c.error, c.error_if_calibrated)]
             errors.append((method, name, temperature, len(label), *ece, _loss(probability, label)))
             for what, curve in curves.items():
@@ -139,7 +150,7 @@ def calibration_tables(sample: Sample) -> tuple[Table, Table]:
                     (method, name, what, i + 1, *(float(c[i]) for c in columns), curve.right[i])
                     for i in range(len(curve.low))
                 ]
-    return _calibration(sample, errors), _reliability(sample, points)
+    return _calibration(sample, named, whose, errors), _reliability(sample, whose, points)
 
 
 def _loss(probability: Floats, label: NDArray[np.int16]) -> Number:
@@ -151,28 +162,32 @@ def _loss(probability: Floats, label: NDArray[np.int16]) -> Number:
     return Number(float(losses.mean()), error, error, STANDARD_ERROR)
 
 
-def _calibration(sample: Sample, rows: list[tuple[Cell, ...]]) -> Table:
+def _calibration(
+    sample: Sample, named: Mapping[str, str], whose: str, rows: list[tuple[Cell, ...]]
+) -> Table:
+    errors = {"ece": "ECE"} | {f"ece_{name}": f"ECE of {sign}" for name, sign in named.items()}
     columns = (
         METHOD,
         Column("scores", "scores"),
         Column("temperature", "temperature", "number", 3),
-        Column("tracks", "tracks", "number"),
-        percent("ece", "ECE", "number"),
-        percent("ece_if_calibrated", "if calibrated", "number"),
-        percent("ece_kaon", "ECE of P_K", "number"),
-        percent("ece_kaon_if_calibrated", "if calibrated", "number"),
+        Column(f"{sample.unit}s", f"{sample.unit}s", "number"),
+        *(
+            percent(f"{name}{part}", title if not part else "if calibrated", "number")
+            for name, title in errors.items()
+            for part in ("", "_if_calibrated")
+        ),
         Column("loss", "cross-entropy", "estimate", 4),
     )
     caption = (
         "Calibration: expected calibration error (ECE) of the greatest probability and of that of "
-        f"the kaon, in {BINS} bins of equally many tracks, beside what it would be on average if "
-        "the probabilities were right; cross-entropy; without and with the temperature fitted on "
-        f"the validation split; natural mixture of the six species, {span(sample)}"
+        f"{whose}, in {BINS} bins of equally many {sample.unit}s, beside what it would be on "
+        "average if the probabilities were right; cross-entropy; without and with the temperature "
+        f"fitted on the validation split; natural mixture of the {sample.described}"
     )
     return Table("calibration", caption, columns, tuple(rows))
 
 
-def _reliability(sample: Sample, rows: list[tuple[Cell, ...]]) -> Table:
+def _reliability(sample: Sample, whose: str, rows: list[tuple[Cell, ...]]) -> Table:
     columns = (
         METHOD,
         Column("scores", "scores"),
@@ -184,7 +199,7 @@ def _reliability(sample: Sample, rows: list[tuple[Cell, ...]]) -> Table:
         percent("right", "fraction right", "proportion"),
     )
     caption = (
-        "Reliability: mean probability of the species called, or of the kaon, and the fraction of "
-        f"the tracks that are of it; natural mixture of the six species, {span(sample)}"
+        f"Reliability: mean probability of the {sample.kind} called, or of {whose}, and the "
+        f"fraction of the {sample.unit}s that are of it; natural mixture of the {sample.described}"
     )
     return Table("reliability", caption, columns, tuple(rows))

@@ -1,4 +1,4 @@
-"""What each true species is called: decisions for a mixture, counts, efficiency, purity, misID.
+"""What each true class is called: decisions for a mixture, counts, efficiency, purity, misID.
 
 **Decisions** are for a stated population. Scores are posterior probabilities under the mixture
 that the method was trained for (its `prior`: the sample's, or flat if the training was balanced);
@@ -9,20 +9,22 @@ methods trained with and without class balance are compared on equal terms.
 called A; misID(π→K) is true π called K over true π. Efficiencies and misIDs do not depend on the
 mixture of the sample, given the decisions; purities do, and are those of the target mixture.
 
-**Other species**: a track of none of the six (label −1) has no efficiency. In the natural mixture
-it counts against the purity of what it is called, as it does in an analysis; a stated mixture
-(flat, or by name) is of the six species alone, and there such tracks have no weight.
+**Others**: a track of none of the six species, or an event of none of the classes (label −1), has
+no efficiency. In the natural mixture it counts against the purity of what it is called, as it does
+in an analysis; a stated mixture (flat, or by name) is of the classes alone, and there such examples
+have no weight.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hepcnn.config import Species, abundances
+from hepcnn.config import abundances
 from hepcnn.detector.particles import OTHER, SPECIES
 from hepcnn.errors import InputError, nearest
 from hepcnn.performance.intervals import (
@@ -32,12 +34,10 @@ from hepcnn.performance.intervals import (
     weighted_proportion,
 )
 
-#: Last row and column of a confusion matrix: of none of the six species; called none of them.
-X = len(SPECIES)
 #: Relative difference up to which float32 scores tie.
 _TIE = 1e-6
 
-MixtureSetting = dict[Species, float] | Literal["natural", "flat"]
+MixtureSetting = Mapping[Any, float] | Literal["natural", "flat"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,104 +48,125 @@ class Mixture:
     ----------
     name : str
         ``natural`` (the sample's own), ``flat`` or ``stated``.
-    abundances : ndarray, (6,) float64
-        Fraction of each species; they sum to 1.
+    abundances : ndarray, (C,) float64
+        Fraction of each class; they sum to 1.
+    classes : tuple of str
+        Their names.
     """
 
     name: str
     abundances: Floats
+    classes: tuple[str, ...] = SPECIES
 
     @property
     def natural(self) -> bool:
-        """Whether tracks count as they are, without weights."""
+        """Whether examples count as they are, without weights."""
         return self.name == "natural"
 
+    def index(self, name: str) -> int:
+        """Index of a class by name.
 
-def mixture_for(setting: MixtureSetting, label: NDArray[np.int16]) -> Mixture:
+        Raises
+        ------
+        InputError
+            If there is no such class.
+        """
+        if name not in self.classes:
+            raise InputError(f"no class '{name}'; {nearest(name, self.classes)}")
+        return self.classes.index(name)
+
+
+def mixture_for(
+    setting: MixtureSetting, label: NDArray[np.int16], classes: tuple[str, ...] = SPECIES
+) -> Mixture:
     """Resolve a mixture's setting for a sample.
 
     Parameters
     ----------
     setting : dict or {'natural', 'flat'}
-        See `hepcnn.config.Tables.mixture`.
+        See `mixture` of a task's tables.
     label : ndarray, (N,) int16
-        True species of the sample; `OTHER` does not count.
+        True classes of the sample; `OTHER` does not count.
+    classes : tuple of str
+        Names of the C classes.
 
     Raises
     ------
     InputError
-        If there is no track of the six species, or of those of a stated mixture.
+        If there is no example of the classes, or of those of a stated mixture.
     """
-    counts = np.bincount(label[label != OTHER], minlength=X)
+    counts = np.bincount(label[label != OTHER], minlength=len(classes))
     if not counts.any():
-        raise InputError(f"no track of {', '.join(SPECIES)} is left to evaluate")
-    if setting != "natural":
-        mixture = Mixture("flat" if setting == "flat" else "stated", np.array(abundances(setting)))
-        if not mixture.abundances[counts > 0].any():
-            raise InputError("mixture: the sample has no track of any of its species")
-        return mixture
-    return Mixture("natural", counts / counts.sum())
+        raise InputError(f"no example of {', '.join(classes)} is left to evaluate")
+    if setting == "natural":
+        return Mixture("natural", counts / counts.sum(), classes)
+    name = "flat" if setting == "flat" else "stated"
+    mixture = Mixture(name, np.array(abundances(setting, classes)), classes)
+    if not mixture.abundances[counts > 0].any():
+        raise InputError("mixture: the sample has no example of any of its classes")
+    return mixture
 
 
-def track_weights(label: NDArray[np.int16], mixture: Mixture) -> Floats:
-    """Weight of a track of each true species that turns a sample's mixture into another.
+def class_weights(label: NDArray[np.int16], mixture: Mixture) -> Floats:
+    """Weight of an example of each true class that turns a sample's mixture into another.
 
     Parameters
     ----------
     label : ndarray, (N,) int16
-        True species of the whole sample. Parts of it, such as momentum bins, keep its weights:
-        then each species keeps its spectrum.
+        True classes of the whole sample. Parts of it, such as momentum bins, keep its weights:
+        then each class keeps its spectrum.
     mixture : Mixture
         The target.
 
     Returns
     -------
-    ndarray, (7,)
-        Ones in the natural mixture; else target over found fraction. The last is for tracks of
-        other species, 0 in a stated mixture. A species that the sample lacks cannot be weighted
-        into it: its weight is 0.
+    ndarray, (C + 1,)
+        Ones in the natural mixture; else target over found fraction. The last is for examples of
+        other classes, 0 in a stated mixture. A class that the sample lacks cannot be weighted into
+        it: its weight is 0.
     """
+    c = len(mixture.classes)
     if mixture.natural:
-        return np.ones(X + 1)
-    found = np.bincount(label[label != OTHER], minlength=X)
-    weights = np.zeros(X + 1)
-    np.divide(mixture.abundances * found.sum(), found, out=weights[:X], where=found > 0)
+        return np.ones(c + 1)
+    found = np.bincount(label[label != OTHER], minlength=c)
+    weights = np.zeros(c + 1)
+    np.divide(mixture.abundances * found.sum(), found, out=weights[:c], where=found > 0)
     return weights
 
 
 def posterior(scores: NDArray[np.floating], prior: Floats, mixture: Mixture) -> Floats:
     """Posterior probabilities in a mixture, from those under a prior.
 
-    A species that the prior excludes was never learnt: it has no likelihood and is never called.
+    A class that the prior excludes was never learnt: it has no likelihood and is never called.
 
     Parameters
     ----------
-    scores : ndarray, (N, 6)
+    scores : ndarray, (N, C)
         Posterior probabilities under `prior`.
-    prior : ndarray, (6,)
+    prior : ndarray, (C,)
         Abundances that the scores stand for.
 
     Returns
     -------
-    ndarray, (N, 6) float64
-        Rows sum to 1, or to 0 where all probability is with species that the mixture excludes.
+    ndarray, (N, C) float64
+        Rows sum to 1, or to 0 where all probability is with classes that the mixture excludes.
     """
-    ratio = np.divide(mixture.abundances, prior, out=np.zeros(X), where=prior > 0)
+    ratio = np.divide(mixture.abundances, prior, out=np.zeros(len(prior)), where=prior > 0)
     weighted = scores.astype(np.float64) * ratio
     total = weighted.sum(axis=1, keepdims=True)
     return np.divide(weighted, total, out=np.zeros_like(weighted), where=total > 0)
 
 
 def decide(scores: NDArray[np.floating], prior: Floats, mixture: Mixture) -> NDArray[np.int16]:
-    """Call each track the species of the greatest posterior in the mixture.
+    """Call each example the class of the greatest posterior in the mixture.
 
-    Ties, to float32 precision, go to the more abundant species of the mixture, then to the first
-    in the order of `SPECIES`. A row without any probability in the mixture is called `OTHER`.
+    Ties, to float32 precision, go to the more abundant class of the mixture, then to the first
+    in its order. A row without any probability in the mixture is called `OTHER`.
 
     Returns
     -------
     ndarray, (N,) int16
-        Index into `SPECIES`, or `OTHER`.
+        Index of a class, or `OTHER`.
     """
     probability = posterior(scores, prior, mixture)
     greatest = probability.max(axis=1, keepdims=True)
@@ -162,13 +183,13 @@ class Confusion:
 
     Attributes
     ----------
-    counts : ndarray, (7, 7) int64
-        ``counts[t, c]``: tracks of true species t that are called c, in the order of `SPECIES`;
-        the last row is of other species, the last column of tracks called none.
+    counts : ndarray, (C + 1, C + 1) int64
+        ``counts[t, c]``: examples of true class t that are called c, in the mixture's order; the
+        last row is of other classes, the last column of examples called none.
     mixture : Mixture
-        See the module's text.
-    weights : ndarray, (7,) float64
-        Weight of a track of each true species and of the others, see `track_weights`.
+        See the module's text; it names the classes.
+    weights : ndarray, (C + 1,) float64
+        Weight of an example of each true class and of the others, see `class_weights`.
 
     Raises
     ------
@@ -181,94 +202,87 @@ class Confusion:
     weights: Floats
 
     def __post_init__(self) -> None:
-        if self.counts.shape != (X + 1, X + 1):
-            raise ValueError(f"counts have shape {self.counts.shape}, not {(X + 1, X + 1)}")
+        shape = (self.n_classes + 1, self.n_classes + 1)
+        if self.counts.shape != shape:
+            raise ValueError(f"counts have shape {self.counts.shape}, not {shape}")
         clopper_pearson(0, self.counts)  # whole and not negative
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes; the index of what is, or is called, none of them."""
+        return len(self.mixture.classes)
 
     @classmethod
     def of_decisions(
         cls, label: ArrayLike, called: ArrayLike, mixture: Mixture, weights: Floats
     ) -> Confusion:
-        """Count labels and decisions, both indices into `SPECIES` or `OTHER`."""
-        # The remainder of −1 is X.
-        true, call = np.asarray(label, np.int64) % (X + 1), np.asarray(called, np.int64) % (X + 1)
-        counts = np.bincount(true * (X + 1) + call, minlength=(X + 1) ** 2)
-        return cls(counts.reshape(X + 1, X + 1), mixture, weights)
+        """Count labels and decisions, both indices of classes or `OTHER`."""
+        n = len(mixture.classes) + 1
+        # The remainder of −1 is the last index.
+        true, call = np.asarray(label, np.int64) % n, np.asarray(called, np.int64) % n
+        counts = np.bincount(true * n + call, minlength=n * n)
+        return cls(counts.reshape(n, n), mixture, weights)
 
     @classmethod
     def of_matrix(cls, counts: ArrayLike) -> Confusion:
-        """Take a given square matrix, true in rows, in the order of `SPECIES`.
+        """Take a given square matrix of the six species, true in rows.
 
         Species left out at its end have no tracks; the mixture is natural.
         """
-        given = np.asarray(counts)
-        full = np.zeros((X + 1, X + 1), dtype=given.dtype)
+        given, x = np.asarray(counts), len(SPECIES)
+        full = np.zeros((x + 1, x + 1), dtype=given.dtype)
         full[: len(given), : len(given)] = given
-        label = np.repeat(np.arange(X), full[:X].sum(axis=1)).astype(np.int16)
+        label = np.repeat(np.arange(x), full[:x].sum(axis=1)).astype(np.int16)
         mixture = mixture_for("natural", label)
-        return cls(full, mixture, track_weights(label, mixture))
+        return cls(full, mixture, class_weights(label, mixture))
 
     def rate(self, true: str, called: str | tuple[str, ...]) -> Proportion:
-        """Fraction of a true species that is called one of some: an efficiency, or a misID."""
+        """Fraction of a true class that is called one of some: an efficiency, or a misID."""
+        index = self.mixture.index
         row = self.counts[index(true)]
         columns = [index(c) for c in ((called,) if isinstance(called, str) else called)]
         return clopper_pearson(row[columns].sum(), row.sum())
 
     @property
     def rates(self) -> Proportion:
-        """`rate` of each true species (and others) to each call, (7, 7)."""
+        """`rate` of each true class (and others) to each call, (C + 1, C + 1)."""
         return clopper_pearson(self.counts, self.counts.sum(axis=1, keepdims=True))
 
     @property
     def efficiency(self) -> Proportion:
-        """Efficiency of each species, (6,)."""
-        return clopper_pearson(np.diagonal(self.counts)[:X], self.counts.sum(axis=1)[:X])
+        """Efficiency of each class, (C,)."""
+        true = self.counts[: self.n_classes]
+        return clopper_pearson(np.diagonal(true), true.sum(axis=1))
 
     @property
     def purity(self) -> Proportion:
-        """Purity of each species, in the mixture, (6,)."""
-        called = self.counts[:, :X]
+        """Purity of each class, in the mixture, (C,)."""
+        c = self.n_classes
+        called = self.counts[:, :c]
         if self.mixture.natural:
             return clopper_pearson(np.diagonal(called), called.sum(axis=0))
-        return weighted_proportion(called.T, self.weights, np.eye(X, X + 1, dtype=bool))
+        return weighted_proportion(called.T, self.weights, np.eye(c, c + 1, dtype=bool))
 
-    @property
-    def misid(self) -> Proportion:
-        """For each species the misID into it from its `MISID_FROM`, (6,)."""
-        source = [index(MISID_FROM[name]) for name in SPECIES]
-        counts = self.counts[source]
-        return clopper_pearson(counts[range(X), range(X)], counts.sum(axis=1))
+    def misid(self, sources: Sequence[str]) -> Proportion:
+        """For each class the misID into it, called so over true, from a class of its own, (C,)."""
+        counts = self.counts[[self.mixture.index(name) for name in sources]]
+        into = range(self.n_classes)
+        return clopper_pearson(counts[into, into], counts.sum(axis=1))
 
     @property
     def shares(self) -> Proportion:
-        """Each cell over all tracks, in the mixture, (7, 7)."""
+        """Each cell over all examples, in the mixture, (C + 1, C + 1)."""
         if self.mixture.natural:
             return clopper_pearson(self.counts, self.counts.sum())
-        cell = np.eye((X + 1) ** 2, dtype=bool).reshape(X + 1, X + 1, -1)
-        return weighted_proportion(self.counts.ravel(), np.repeat(self.weights, X + 1), cell)
+        n = len(self.counts)
+        cell = np.eye(n * n, dtype=bool).reshape(n, n, -1)
+        return weighted_proportion(self.counts.ravel(), np.repeat(self.weights, n), cell)
 
     @property
     def accuracy(self) -> Proportion:
-        """Fraction of the six species' tracks called rightly, in the mixture, a scalar."""
-        own = self.counts[:X]
-        right = np.eye(X, X + 1, dtype=bool)
+        """Fraction of the classes' examples called rightly, in the mixture, a scalar."""
+        c = self.n_classes
+        own, right = self.counts[:c], np.eye(c, c + 1, dtype=bool)
         if self.mixture.natural:
             return clopper_pearson(own[right].sum(), own.sum())
-        return weighted_proportion(own.ravel(), np.repeat(self.weights[:X], X + 1), right.ravel())
-
-
-#: The species whose misidentification is the usual worry: pions, and for pions kaons.
-MISID_FROM = {name: "kaon" if name == "pion" else "pion" for name in SPECIES}
-
-
-def index(name: str) -> int:
-    """Index of a species by name.
-
-    Raises
-    ------
-    InputError
-        If there is no such species.
-    """
-    if name not in SPECIES:
-        raise InputError(f"no species '{name}'; {nearest(name, SPECIES)}")
-    return SPECIES.index(name)
+        return weighted_proportion(own.ravel(), np.repeat(self.weights[:c], c + 1), right.ravel())

@@ -1,9 +1,9 @@
-"""Kaons against pions: NNDLLK, the ROC curve, and working points at cuts and at fixed misID.
+"""One class against another: the ROC curve, and working points at cuts and at fixed misID.
 
-The variable is the network's Δ log likelihood, NNDLLK = ln(P_K / P_π) at equal abundances of the
-two (the prior of the training divided out), so that it does not depend on how classes were
-balanced. A track passes a cut t if NNDLLK > t. The name keeps it apart from DLLK of LHCb's
-likelihood.
+The variable is ln(P_one / P_other) at equal abundances of the two (the prior of the training
+divided out), so that it does not depend on how classes were balanced. Of kaons and pions it is the
+network's Δ log likelihood, NNDLLK; the name keeps it apart from DLLK of LHCb's likelihood. A track
+passes a cut t if NNDLLK > t.
 
 **Ties.** A method without an image gives many tracks the same score, and no cut can part them. A
 *working point* is a cut that an analysis can apply, and keeps the misID at or below what was
@@ -20,40 +20,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.detector.particles import SPECIES
 from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
 
 #: Decimals that a cut is rounded to before anything is evaluated with it.
 DECIMALS = 3
 
 
-def log_ratio(
-    scores: NDArray[np.floating], prior: Floats, first: str = "kaon", second: str = "pion"
-) -> Floats:
+def log_ratio(scores: NDArray[np.floating], prior: Floats, first: int, second: int) -> Floats:
     """ln(P_first / P_second) at equal abundances; of kaon and pion: NNDLLK.
 
     Parameters
     ----------
-    scores : ndarray, (N, 6)
+    scores : ndarray, (N, C)
         Posterior probabilities.
-    prior : ndarray, (6,)
+    prior : ndarray, (C,)
         The abundances under which they are.
-    first, second : str
-        Two species: the one looked for, and the one to be told from.
+    first, second : int
+        Two classes: the one looked for, and the one to be told from.
 
     Returns
     -------
     ndarray, (N,) float64
         +∞ where only P_second is 0, and −∞ where P_first is: such a track passes no cut, also
-        where both are 0, that is, where the method is sure of a third species. Scores of float32
+        where both are 0, that is, where the method is sure of a third class. Scores of float32
         are told apart to 1e-6, so that what ties still does after the prior is divided out.
     """
-    a, b = SPECIES.index(first), SPECIES.index(second)
-    if prior[a] == 0 or prior[b] == 0:
+    if prior[first] == 0 or prior[second] == 0:
         # One of them was never learnt, so that its zeros say nothing.
         return np.zeros(len(scores))
     with np.errstate(divide="ignore", invalid="ignore"):
-        one, other = (np.log(scores[:, i].astype(np.float64) / prior[i]) for i in (a, b))
+        one, other = (np.log(scores[:, i].astype(np.float64) / prior[i]) for i in (first, second))
         ratio = one - other
     return np.where(one > -np.inf, np.round(ratio, 6) + 0.0, -np.inf)
 

@@ -1,4 +1,4 @@
-"""Predictions in, tables out."""
+"""Predictions in, tables out, for every kind of task."""
 
 from __future__ import annotations
 
@@ -9,61 +9,56 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import NOMINAL, Config, PidTask, entry
+from hepcnn.config import ClassTask, Config, PidTask, entry
 from hepcnn.files import write_text
-from hepcnn.performance import comparison, tables, working_points
-from hepcnn.performance.bootstrap import bootstrap
-from hepcnn.performance.calibration import calibration_tables
-from hepcnn.performance.intervals import clopper_pearson
-from hepcnn.performance.printout import printout
-from hepcnn.performance.sample import Sample, select, select_altered
+from hepcnn.performance.classes import evaluation as classes
+from hepcnn.performance.pid import evaluation as pid
 from hepcnn.performance.table import FORMATS, Table, write_table
 from hepcnn.provenance import record
 from hepcnn.store.predictions import Predictions, read_predictions
 
-#: Tables that every task has, of all methods together.
-TOGETHER = (
-    *("kaon_efficiency", "comparison", "species", "efficiency", "working_points", "pairs"),
-    *("differential", "calibration", "reliability", "abundances", "cutflow"),
-)
-
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables of a task, and the PID printout of each method."""
+    """The tables of a task, and of the identification of tracks each method's PID printout."""
 
     tables: tuple[Table, ...]
     printouts: Mapping[str, str]
 
+    @property
+    def summary(self) -> str:
+        """What a reader wants first: the first method's PID printout, or the first table."""
+        return next(iter(self.printouts.values()), None) or self.tables[0].markdown()
 
-def table_names(task: PidTask) -> list[str]:
+
+#: A task of any kind.
+AnyKind = PidTask | ClassTask
+
+
+def table_names(task: AnyKind) -> list[str]:
     """Names of the tables of a task, in order: they depend on nothing but its settings."""
-    return [
-        *TOGETHER,
-        *(["ablation"] if task.tables.ablation else []),
-        *(["robustness"] if task.robustness else []),
-        *(f"confusion_{method}" for method in task.methods),
-    ]
+    return pid.table_names(task) if isinstance(task, PidTask) else classes.table_names(task)
 
 
-def table_paths(folder: str | Path, task: PidTask) -> list[str]:
+def table_paths(folder: str | Path, task: AnyKind) -> list[str]:
     """All files that `evaluate_files` writes for a task, in order."""
     files = [f"{name}.{suffix}" for name in table_names(task) for suffix in FORMATS]
-    files += [f"printout_{m}.{suffix}" for m in task.methods for suffix in ("txt", "md")]
+    if isinstance(task, PidTask):
+        files += [f"printout_{m}.{suffix}" for m in task.methods for suffix in ("txt", "md")]
     return [f"{folder}/{file}" for file in files]
 
 
 def evaluate(
-    predictions: Sequence[Predictions], task: PidTask, name: str, generator: np.random.Generator
+    predictions: Sequence[Predictions], task: AnyKind, name: str, generator: np.random.Generator
 ) -> Evaluation:
     """Make the tables of a task.
 
     Parameters
     ----------
     predictions : sequence of Predictions
-        Of the task's networks and baselines, on the same tracks; and of the same methods on each
+        Of the task's networks and baselines, on the same examples; and of the same methods on each
         altered sample that the task names.
-    task : PidTask
+    task : PidTask or ClassTask
         Names the methods; its `tables` are the settings.
     name : str
         The task's name.
@@ -73,45 +68,12 @@ def evaluate(
     Raises
     ------
     InputError
-        See `hepcnn.performance.sample.select` and `select_altered`; or if a step of the ablation
-        has no predictions.
+        See `hepcnn.performance.sample.aligned` and `altered`; or if a step of an ablation has no
+        predictions.
     """
-    sample, altered = select(predictions, task, name), select_altered(predictions, task, name)
-    settings = task.tables
-    edges, misid = settings.momentum_bins, settings.misid
-    samples = {NOMINAL: sample} | altered
-    merits = {s: bootstrap(of, misid, edges, generator) for s, of in samples.items()}
-    own = merits[NOMINAL]
-    made = [
-        comparison.kaon_efficiency(sample, own, edges, misid),
-        comparison.comparison(sample, own, misid),
-        tables.species(sample),
-        tables.efficiency(sample, edges),
-        working_points.working_points(sample, edges, misid),
-        working_points.pairs(sample, misid),
-        working_points.differential(sample, settings.curve_bins, misid),
-        *calibration_tables(sample),
-        tables.abundances(sample),
-        tables.cutflow(sample, edges, settings.curve_bins),
-    ]
-    if settings.ablation:
-        made.append(comparison.ablation(sample, own, settings.ablation, misid))
-    if task.robustness:
-        made.append(working_points.robustness(samples, merits, misid))
-    made += [tables.confusion(sample, method) for method in sample.methods]
-    return Evaluation(tuple(made), {m: _printout(sample, m) for m in sample.methods})
-
-
-def _printout(sample: Sample, method: str) -> str:
-    identified = sample.event[sample.called(method) >= 0]
-    tracks = sample.features["n_tracks"]
-    return printout(
-        sample.confusion(method),
-        method=method,
-        momentum=sample.momentum_range,
-        multiplicity=(float(tracks.min()), float(tracks.max())),
-        events=clopper_pearson(len(np.unique(identified)), sample.n_events),
-    )
+    if isinstance(task, PidTask):
+        return Evaluation(*pid.evaluate(predictions, task, name, generator))
+    return Evaluation(classes.evaluate(predictions, task, name, generator), {})
 
 
 def evaluate_files(
@@ -151,7 +113,7 @@ def evaluate_files(
 def _provenance(
     paths: Sequence[str | Path],
     predictions: Sequence[Predictions],
-    settings: PidTask,
+    settings: AnyKind,
     task: str,
     seed: int,
 ) -> dict[str, Any]:

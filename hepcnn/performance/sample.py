@@ -1,37 +1,33 @@
-"""The test sample that all methods of a task are compared on: the same tracks, in one order."""
+"""The test sample that all methods of a task are compared on: the same examples, in one order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import Control, PidTask
-from hepcnn.detector.particles import SPECIES
+from hepcnn.config import Control, Task
 from hepcnn.errors import InputError, nearest
 from hepcnn.performance.confusion import (
     Confusion,
     Mixture,
+    class_weights,
     decide,
     mixture_for,
     posterior,
-    track_weights,
 )
 from hepcnn.performance.curves import log_ratio
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.temperature import LEAST
-from hepcnn.store.predictions import FEATURES, Predictions
-
-#: What tracks are binned in.
-Variable = Literal["p", "eta", "n_tracks"]
+from hepcnn.store.predictions import Predictions
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """N tracks in the momentum range of the tables, sorted by key, with each method's scores.
+    """N examples, sorted by key, with each method's scores for C classes.
 
     Attributes
     ----------
@@ -40,28 +36,26 @@ class Sample:
     networks, controls : tuple of str
         The networks among them; the methods that see neither image nor hits.
     event : ndarray, (N,) int64
-        Number of the track's event, from 0 without gaps.
+        Number of the example's event, from 0 without gaps.
     label : ndarray, (N,) int16
-        True species, index into `SPECIES`, or −1.
+        True class, or −1.
     features : dict of str to ndarray, (N,) float64
-        Momentum ``p`` (MeV), ``eta`` (NaN: unknown) and ``n_tracks`` in the event.
-    scores : dict of str to ndarray, (N, 6)
+        What examples are binned in; NaN: unknown.
+    scores : dict of str to ndarray, (N, C)
         Posterior probabilities by method, without temperature.
-    prior : dict of str to ndarray, (6,)
+    prior : dict of str to ndarray, (C,)
         The abundances under which they are.
     temperature : dict of str to float
         Each method's, for the calibration alone: see `hepcnn.performance.calibration`.
-    likelihoods : frozenset of str
-        The methods whose scores are from log likelihoods.
     mixture : Mixture
-        The population that decisions and purities are for.
-    momentum_range : (float, float)
-        low <= p < high (MeV).
+        The population that decisions and purities are for; it names the classes.
     cutflow : dict of str to tuple of (str, int)
-        Each method's counts from the events read to the tracks scored.
-    below, above : int
-        Tracks scored, but below and above the momentum range.
+        Each method's counts from the events read to the examples scored.
     """
+
+    #: What an example is, and what it has one of, in the words of tables.
+    unit: ClassVar[str] = "event"
+    kind: ClassVar[str] = "class"
 
     methods: tuple[str, ...]
     networks: tuple[str, ...]
@@ -72,99 +66,146 @@ class Sample:
     scores: Mapping[str, NDArray[np.floating]]
     prior: Mapping[str, Floats]
     temperature: Mapping[str, float]
-    likelihoods: frozenset[str]
     mixture: Mixture
-    momentum_range: tuple[float, float]
     cutflow: Mapping[str, tuple[tuple[str, int], ...]]
-    below: int
-    above: int
+
+    @classmethod
+    def of(
+        cls, ordered: Sequence[Predictions], task: Task, keep: NDArray[np.bool_], **own: Any
+    ) -> Self:
+        """Take some of the examples of `aligned` predictions; `own` is what a subclass adds."""
+        first = ordered[0]
+        label = first.label[keep]
+        event = first.key[keep][["run", "subrun", "event"]]
+        first_of_event = np.concatenate([[False], event[1:] != event[:-1]])[: len(event)]
+        methods = tuple(p.method for p in ordered)
+        return cls(
+            methods=methods,
+            networks=tuple(m for m in methods if m in task.networks),
+            controls=tuple(m for m in methods if m in get_args(Control) and m in task.baselines),
+            event=np.cumsum(first_of_event, dtype=np.int64),
+            label=label,
+            features={f: v[keep].astype(np.float64) for f, v in first.features.items()},
+            scores={p.method: _scores(p)[keep] for p in ordered},
+            prior={p.method: p.prior for p in ordered},
+            temperature={p.method: p.temperature for p in ordered},
+            mixture=mixture_for(task.tables.mixture, label, first.classes),
+            cutflow={p.method: p.cutflow for p in ordered},
+            **own,
+        )
 
     def __len__(self) -> int:
         return len(self.label)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.mixture.classes
+
+    @property
     def n_events(self) -> int:
-        """Events with a track in the sample."""
+        """Events with an example in the sample."""
         return int(self.event[-1]) + 1
 
+    @property
+    def described(self) -> str:
+        """Which classes and which examples of them, for captions."""
+        return f"{len(self.classes)} classes"
+
+    @property
+    def population(self) -> str:
+        """Which examples in which mixture, for captions."""
+        return f"{self.mixture.name} mixture of classes"
+
     def called(self, method: str, mixture: Mixture | None = None) -> NDArray[np.int16]:
-        """What a method calls each track, for this sample's mixture or another, (N,)."""
+        """What a method calls each example, for this sample's mixture or another, (N,)."""
         return decide(self.scores[method], self.prior[method], mixture or self.mixture)
 
     def posterior(self, method: str, mixture: Mixture | None = None) -> Floats:
-        """A method's posterior probabilities in this sample's mixture or another, (N, 6).
+        """A method's posterior probabilities in this sample's mixture or another, (N, C).
 
         For losses: of scores of at least `hepcnn.performance.temperature.LEAST`, which leaves a
-        species at 0 only where the method was never taught it or the mixture has none.
+        class at 0 only where the method was never taught it or the mixture has none.
         """
         scores = np.maximum(self.scores[method], LEAST)
         return posterior(scores, self.prior[method], mixture or self.mixture)
 
+    def mixture_of(self, name: Literal["natural", "flat"]) -> Mixture:
+        """The natural or the flat mixture of these examples."""
+        return mixture_for(name, self.label, self.classes)
+
     def confusions(
         self, method: str, mixture: Mixture | None, parts: Sequence[NDArray[np.bool_]]
     ) -> list[Confusion]:
-        """A method's confusion matrices of parts of the tracks, with the whole sample's weights."""
+        """A method's confusion matrices of parts of the examples, with the whole's weights."""
         mixture = mixture or self.mixture
-        called, weights = self.called(method, mixture), track_weights(self.label, mixture)
+        called, weights = self.called(method, mixture), class_weights(self.label, mixture)
         return [
             Confusion.of_decisions(self.label[part], called[part], mixture, weights)
             for part in parts
         ]
 
     def confusion(self, method: str, mixture: Mixture | None = None) -> Confusion:
-        """A method's confusion matrix of all tracks, with the sample's weights."""
+        """A method's confusion matrix of all examples, with the sample's weights."""
         return self.confusions(method, mixture, [np.ones(len(self), dtype=bool)])[0]
 
-    def log_ratio(self, method: str, first: str = "kaon", second: str = "pion") -> Floats:
+    def log_ratio(self, method: str, first: str, second: str) -> Floats:
         """A method's ln(P_first / P_second) at equal abundances, (N,)."""
-        return log_ratio(self.scores[method], self.prior[method], first, second)
+        index = self.mixture.index
+        return log_ratio(self.scores[method], self.prior[method], index(first), index(second))
 
-    def variable(self, method: str) -> str:
-        """Name of a method's `log_ratio` of kaon and pion: a likelihood's is LHCb's DLLK."""
-        return "DLLK" if method in self.likelihoods else "NNDLLK"
+    def true(self, name: str) -> NDArray[np.bool_]:
+        """The examples of a true class, (N,)."""
+        return self.label == self.mixture.index(name)
 
-    def true(self, species: str) -> NDArray[np.bool_]:
-        """The tracks of a true species, (N,)."""
-        return self.label == SPECIES.index(species)
-
-    def place(self, variable: Variable, edges: Sequence[float]) -> NDArray[np.intp]:
-        """Bin of each track, half-open [low, high); −1 outside all bins or unknown, (N,)."""
+    def place(self, variable: str, edges: Sequence[float]) -> NDArray[np.intp]:
+        """Bin of each example, half-open [low, high); −1 outside all bins or unknown, (N,)."""
         place = np.searchsorted(edges, self.features[variable], side="right") - 1
         return np.where(place < len(edges) - 1, place, -1)
 
 
-def select(predictions: Sequence[Predictions], task: PidTask, name: str) -> Sample:
-    """Align the predictions of a task's methods and keep the momentum range of its tables.
+def aligned(
+    predictions: Sequence[Predictions], task: Task, name: str, agreed: Sequence[str]
+) -> list[Predictions]:
+    """Put a task's predictions in the order of its methods, and their examples in that of keys.
 
     Parameters
     ----------
     predictions : sequence of Predictions
-        One for each method, in any order, each sorted in any way. Those of altered samples are
-        left to `select_altered`.
-    task : PidTask
-        Its networks and baselines name and order the methods; its tables set range and mixture.
+        One for each method, in any order, each sorted in any way.
+    task : Task
+        Its networks and baselines name and order the methods.
     name : str
         The task's name.
+    agreed : sequence of str
+        The features that all methods must have alike.
 
     Raises
     ------
     InputError
         If there are no predictions; one is of another task, of a method that the task lacks, or
-        given twice; classes are not the six species; or two methods are not on the same tracks.
+        given twice; classes are not the task's; or two methods are not on the same examples.
     """
-    return _aligned([p for p in predictions if not p.altered], task, name)
+    ordered = [_sorted(p) for p in _in_order(predictions, task, name)]
+    first = ordered[0]
+    key = first.key
+    if len(key) > 1 and (twice := int(np.count_nonzero(key[1:] == key[:-1]))):
+        raise InputError(f"{first.method}: {twice} examples are in the predictions twice")
+    for p in ordered[1:]:
+        _check_same(first, p, agreed)
+    return ordered
 
 
-def select_altered(
-    predictions: Sequence[Predictions], task: PidTask, name: str
-) -> dict[str, Sample]:
-    """Align the predictions of each altered sample of a task, in the order of its `robustness`.
+def altered(
+    predictions: Sequence[Predictions], task: Task, name: str
+) -> dict[str, list[Predictions]]:
+    """Part the predictions of each altered sample of a task, in the order of its `robustness`.
 
     Raises
     ------
     InputError
-        As `select`; or if predictions are of a sample that the task does not name, or a method
-        has them for the task's own sample and lacks them for an altered one.
+        If predictions are of a sample that the task does not name, or a method has them for the
+        task's own sample and lacks them for an altered one.
     """
     nominal = {p.method for p in predictions if not p.altered}
     by_sample: dict[str, list[Predictions]] = {sample: [] for sample in task.robustness}
@@ -182,44 +223,7 @@ def select_altered(
                 f"robustness: no predictions of {', '.join(sorted(missing))} for the altered "
                 f"sample '{sample}'; they are made by 'hepcnn predict --altered {sample}'"
             )
-    return {sample: _aligned(found, task, name) for sample, found in by_sample.items()}
-
-
-def _aligned(predictions: Sequence[Predictions], task: PidTask, name: str) -> Sample:
-    """Predictions of one sample, in the order of methods and keys."""
-    ordered = _in_order(predictions, task, name)
-    order = [_sorted(p.key) for p in ordered]
-    first = ordered[0]
-    key = first.key[order[0]]
-    if len(key) > 1 and (twice := int(np.count_nonzero(key[1:] == key[:-1]))):
-        raise InputError(f"{first.method}: {twice} tracks are in the predictions twice")
-    for p, o in zip(ordered[1:], order[1:], strict=True):
-        _same_tracks(first, order[0], p, o)
-    features = {f: first.features[f][order[0]].astype(np.float64) for f in FEATURES}
-    low, high = task.tables.momentum_range
-    below, above = features["p"] < low, features["p"] >= high
-    keep = ~(below | above)
-    label = first.label[order[0]][keep]
-    event = key[keep][["run", "subrun", "event"]]
-    first_of_event = np.concatenate([[False], event[1:] != event[:-1]])[: len(event)]
-    methods = tuple(p.method for p in ordered)
-    return Sample(
-        methods=methods,
-        networks=tuple(m for m in methods if m in task.networks),
-        controls=tuple(m for m in methods if m in get_args(Control) and m in task.baselines),
-        event=np.cumsum(first_of_event, dtype=np.int64),
-        label=label,
-        features={f: values[keep] for f, values in features.items()},
-        scores={p.method: _scores(p)[o][keep] for p, o in zip(ordered, order, strict=True)},
-        prior={p.method: p.prior for p in ordered},
-        temperature={p.method: p.temperature for p in ordered},
-        likelihoods=frozenset(p.method for p in ordered if p.log_likelihood is not None),
-        mixture=mixture_for(task.tables.mixture, label),
-        momentum_range=(low, high),
-        cutflow={p.method: p.cutflow for p in ordered},
-        below=int(np.count_nonzero(below)),
-        above=int(np.count_nonzero(above)),
-    )
+    return by_sample
 
 
 def _scores(predictions: Predictions) -> NDArray[np.floating]:
@@ -230,13 +234,14 @@ def _scores(predictions: Predictions) -> NDArray[np.floating]:
     """
     if predictions.log_likelihood is None:
         return predictions.scores
-    with np.errstate(divide="ignore"):  # a species that was not in the training: −∞
-        log = predictions.log_likelihood[:, : len(SPECIES)] + np.log(predictions.prior)
+    with np.errstate(divide="ignore"):  # a class that was not in the training: −∞
+        prior = np.log(predictions.prior)
+    log = predictions.log_likelihood[:, : len(prior)] + prior
     weight = np.exp(log - log.max(axis=1, keepdims=True))
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
-def _in_order(predictions: Sequence[Predictions], task: PidTask, name: str) -> list[Predictions]:
+def _in_order(predictions: Sequence[Predictions], task: Task, name: str) -> list[Predictions]:
     """Sort by the task's list of methods, each known and given once."""
     known = task.methods
     found: dict[str, Predictions] = {}
@@ -250,9 +255,9 @@ def _in_order(predictions: Sequence[Predictions], task: PidTask, name: str) -> l
             )
         if p.method in found:
             raise InputError(f"predictions of '{p.method}' are given twice")
-        if p.classes != SPECIES:
+        if p.classes != task.classes:
             raise InputError(
-                f"{p.method}: classes {', '.join(p.classes)}; needed: {', '.join(SPECIES)}"
+                f"{p.method}: classes {', '.join(p.classes)}; needed: {', '.join(task.classes)}"
             )
         found[p.method] = p
     if not found:
@@ -260,29 +265,34 @@ def _in_order(predictions: Sequence[Predictions], task: PidTask, name: str) -> l
     return [found[method] for method in known if method in found]
 
 
-def _sorted(key: NDArray[np.void]) -> NDArray[np.intp]:
-    names = key.dtype.names or ()
-    return np.lexsort([key[name] for name in reversed(names)])
+def _sorted(p: Predictions) -> Predictions:
+    """The same predictions, their examples in the order of the keys."""
+    order = np.lexsort([p.key[name] for name in reversed(p.key.dtype.names or ())])
+    return replace(
+        p,
+        key=p.key[order],
+        scores=p.scores[order],
+        label=p.label[order],
+        features={name: values[order] for name, values in p.features.items()},
+        log_likelihood=None if p.log_likelihood is None else p.log_likelihood[order],
+    )
 
 
-def _same_tracks(
-    a: Predictions, a_order: NDArray[np.intp], b: Predictions, b_order: NDArray[np.intp]
-) -> None:
-    """Refuse two methods whose sorted keys, labels or momenta differ."""
-    if len(a) != len(b) or (a.key[a_order] != b.key[b_order]).any():
+def _check_same(a: Predictions, b: Predictions, agreed: Sequence[str]) -> None:
+    """Refuse two methods whose keys, labels or agreed features differ."""
+    if len(a) != len(b) or (a.key != b.key).any():
         only_a = len(np.setdiff1d(a.key, b.key))
         only_b = len(np.setdiff1d(b.key, a.key))
         raise InputError(
-            f"methods must be on the same tracks: '{a.method}' has {len(a)}, {only_a} of them not "
-            f"in '{b.method}'; '{b.method}' has {len(b)}, {only_b} of them not in '{a.method}'"
+            f"methods must be on the same examples: '{a.method}' has {len(a)}, {only_a} of them "
+            f"not in '{b.method}'; '{b.method}' has {len(b)}, {only_b} of them not in '{a.method}'"
         )
-    for what, x, y in (
-        ("label", a.label, b.label),
-        ("p", a.features["p"], b.features["p"]),
-        ("n_tracks", a.features["n_tracks"], b.features["n_tracks"]),
-    ):
-        if differ := int(np.count_nonzero(x[a_order] != y[b_order])):
+    pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {"label": (a.label, b.label)}
+    pairs |= {f: (a.features[f], b.features[f]) for f in agreed}
+    for what, (x, y) in pairs.items():
+        both_unknown = (x != x) & (y != y)
+        if differ := int(np.count_nonzero((x != y) & ~both_unknown)):
             raise InputError(
                 f"'{a.method}' and '{b.method}' disagree on the {what} of {differ} of {len(a)} "
-                "tracks: their predictions are of different image sets"
+                "examples: their predictions are of different image sets"
             )

@@ -14,7 +14,7 @@ import numpy as np
 from hepcnn.config import Config, PidTask, PolarImages
 from hepcnn.errors import InputError
 from hepcnn.performance.evaluate import table_names
-from hepcnn.performance.sample import Sample, select
+from hepcnn.performance.pid.sample import PidSample, select
 from hepcnn.report.curves import History
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions, read_predictions
@@ -79,7 +79,7 @@ class TaskResults:
         By method.
     histories : dict of str to History
         By network.
-    sample : Sample
+    sample : PidSample
         The aligned predictions of the task's own sample.
     provenance : dict of str to dict
         By method, of those predictions.
@@ -92,7 +92,7 @@ class TaskResults:
     tables: Mapping[str, TableFile]
     printouts: Mapping[str, str]
     histories: Mapping[str, History]
-    sample: Sample
+    sample: PidSample
     provenance: Mapping[str, Mapping[str, Any]]
     altered: Mapping[str, Mapping[str, Any]]
 

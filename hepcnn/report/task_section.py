@@ -9,7 +9,7 @@ import numpy as np
 
 from hepcnn.config import PidTask
 from hepcnn.detector.particles import SPECIES
-from hepcnn.performance.confusion import MISID_FROM
+from hepcnn.performance.pid.tables import MISID_FROM
 from hepcnn.report import curves, kaon_figures, matrices, merit_figures
 from hepcnn.report.blocks import Grid, Picture, Studio, from_file
 from hepcnn.report.merit_figures import Headline

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from hepcnn.config import PidTask
 from hepcnn.performance.calibration import BINS, calibration_tables, reliability, tempered
-from hepcnn.performance.sample import select
+from hepcnn.performance.pid.sample import select
 from hepcnn.performance.temperature import fit_temperature
 
 probabilities = hnp.arrays(
@@ -81,7 +81,8 @@ def rows_of(table):
 
 def tables_of(*predictions, **tables):
     task = PidTask(images="rich_polar", tables=tables)
-    return tuple(map(rows_of, calibration_tables(select(predictions, task, "rich_pid"))))
+    sample = select(predictions, task, "rich_pid")
+    return tuple(map(rows_of, calibration_tables(sample, {"kaon": "P_K"}, "the kaon")))
 
 
 def test_a_temperature_undoes_scores_that_are_too_sure(make_predictions):

@@ -9,14 +9,15 @@ from hepcnn.errors import InputError
 from hepcnn.performance.confusion import (
     Confusion,
     Mixture,
-    X,
+    class_weights,
     decide,
-    index,
     mixture_for,
     posterior,
-    track_weights,
 )
+from hepcnn.performance.pid.tables import MISID_FROM
 
+X = len(SPECIES)
+index = SPECIES.index
 FLAT = np.full(6, 1 / 6)
 matrices = hnp.arrays(np.int64, (7, 7), elements=st.integers(0, 40)).filter(
     lambda m: m[:6].sum() > 0
@@ -26,7 +27,7 @@ matrices = hnp.arrays(np.int64, (7, 7), elements=st.integers(0, 40)).filter(
 def confused(label, called, setting="natural"):
     label = np.asarray(label, dtype=np.int16)
     mixture = mixture_for(setting, label)
-    return Confusion.of_decisions(label, called, mixture, track_weights(label, mixture))
+    return Confusion.of_decisions(label, called, mixture, class_weights(label, mixture))
 
 
 def tracks_of(matrix):
@@ -59,7 +60,7 @@ def test_the_order_of_tracks_does_not_matter(matrix, random):
 def test_intervals_lie_within_0_and_1(matrix):
     for setting in ("natural", "flat"):
         confusion = confused(*tracks_of(matrix), setting)
-        for p in (confusion.efficiency, confusion.rates, confusion.misid):
+        for p in (confusion.efficiency, confusion.rates, confusion.misid(SPECIES)):
             known = p.n_total > 0
             assert (p.value - p.err_low >= -1e-15)[known].all()
             assert (p.value + p.err_high <= 1 + 1e-15)[known].all()
@@ -72,7 +73,7 @@ def test_misid_is_of_true_pions_and_for_the_pion_of_true_kaons():
     pion, kaon, proton = index("pion"), index("kaon"), index("proton")
     matrix[pion, [pion, kaon, proton]] = 90, 7, 3
     matrix[kaon, [pion, kaon]] = 5, 15
-    misid = Confusion.of_matrix(matrix).misid
+    misid = Confusion.of_matrix(matrix).misid([MISID_FROM[name] for name in SPECIES])
     assert (misid.value[kaon], misid.value[proton], misid.value[pion]) == (0.07, 0.03, 0.25)
     assert misid.n_total[kaon] == 100
 
@@ -163,23 +164,23 @@ def test_a_species_that_was_never_learnt_is_never_called():
 
 def test_a_mixture_of_an_absent_species_leaves_it_out():
     label = np.array([2, 2, 2, 3], dtype=np.int16)
-    weights = track_weights(label, mixture_for("flat", label))
+    weights = class_weights(label, mixture_for("flat", label))
     np.testing.assert_allclose(weights, [0, 0, 4 / 18, 4 / 6, 0, 0, 0])
 
 
 def test_no_track_of_the_six_species_is_an_error():
-    with pytest.raises(InputError, match="no track of electron"):
+    with pytest.raises(InputError, match="no example of electron"):
         mixture_for("natural", np.array([OTHER], dtype=np.int16))
 
 
 def test_a_mixture_of_absent_species_alone_is_an_error():
-    with pytest.raises(InputError, match="mixture: the sample has no track"):
+    with pytest.raises(InputError, match="mixture: the sample has no example"):
         mixture_for({"deuteron": 1.0}, np.array([2, 3], dtype=np.int16))
 
 
 def test_a_misspelt_species_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'kaon'"):
-        index("koan")
+        Mixture("flat", FLAT).index("koan")
 
 
 @pytest.mark.parametrize("counts", [np.zeros((6, 6), int), -np.ones((7, 7), int)])

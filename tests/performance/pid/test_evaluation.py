@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from hepcnn.config import PidTask, validate
-from hepcnn.performance.evaluate import TOGETHER, evaluate, evaluate_files, table_paths
-from hepcnn.performance.species import loss
+from hepcnn.performance.evaluate import evaluate, evaluate_files, table_paths
+from hepcnn.performance.loss import loss
+from hepcnn.performance.pid.evaluation import TOGETHER
 from hepcnn.store.predictions import write_predictions
 
 METHODS = ("lecture_cnn", "majority", "momentum_prior")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hepcnn.performance.confusion import Confusion
-from hepcnn.performance.printout import printout
+from hepcnn.performance.pid.printout import printout
 
 #: The lecture's table, true in rows: e, μ, π, K, p by e, μ, π, K, p. Its 25 cells are not public;
 #: these are reconstructed from the published numbers (2985 tracks; shares .025, .004, .689, .181,

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepcnn.config import PidTask
-from hepcnn.performance.bootstrap import Merits, bootstrap, efficiencies
+from hepcnn.performance.bootstrap import Merits
 from hepcnn.performance.curves import roc
-from hepcnn.performance.sample import select
+from hepcnn.performance.pid.merits import bootstrap, efficiencies
+from hepcnn.performance.pid.sample import select
 
 MISID = np.array([0.01, 0.1, 0.5, 1.0, 0.05])
 EDGES = (3000.0, 9300.0, 100000.0)

@@ -5,7 +5,7 @@ import pytest
 
 from hepcnn.config import PidTask
 from hepcnn.errors import InputError
-from hepcnn.performance.sample import select, select_altered
+from hepcnn.performance.pid.sample import select, select_altered
 
 TASK = PidTask(images="rich_polar")
 METHODS = ("lecture_cnn", "majority", "momentum_prior")
@@ -69,7 +69,7 @@ def test_the_same_keys_with_other_labels_are_refused(make_predictions):
 
 def test_a_track_twice_is_refused(make_predictions):
     p = make_predictions(n=10)
-    with pytest.raises(InputError, match="lecture_cnn: 1 tracks are in the predictions twice"):
+    with pytest.raises(InputError, match="lecture_cnn: 1 examples are in the predictions twice"):
         select([taken(p, [*range(10), 4])], TASK, "rich_pid")
 
 
@@ -96,7 +96,7 @@ def test_a_method_twice_and_none_at_all_are_refused(make_predictions):
 def test_no_track_in_range_is_an_error(make_predictions):
     p = make_predictions(n=5)
     p.features["p"][:] = 1000
-    with pytest.raises(InputError, match="no track of electron"):
+    with pytest.raises(InputError, match="no example of electron"):
         select([p], TASK, "rich_pid")
 
 
@@ -138,7 +138,7 @@ def test_an_altered_sample_that_the_task_does_not_name_is_refused(make_predictio
 def test_methods_must_be_on_the_same_tracks_of_an_altered_sample_too(make_predictions):
     given = altered(make_predictions)
     given[1] = taken(given[1], slice(3, None))
-    with pytest.raises(InputError, match="must be on the same tracks"):
+    with pytest.raises(InputError, match="must be on the same examples"):
         select_altered(given, ROBUST, "rich_pid")
 
 

@@ -10,19 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from hepcnn.performance.bootstrap import MethodMerits
-from hepcnn.performance.columns import (
-    BIN,
-    METHOD,
-    bins,
-    kaon_columns,
-    percent,
-    reference,
-    span,
-)
+from hepcnn.performance.columns import METHOD, percent, reference
 from hepcnn.performance.curves import WorkingPoint, at_cut, at_misid
 from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
-from hepcnn.performance.sample import Sample, Variable
+from hepcnn.performance.pid.columns import BIN, bins, kaon_columns
+from hepcnn.performance.pid.merits import MethodMerits
+from hepcnn.performance.pid.sample import PidSample, Variable
 from hepcnn.performance.table import Cell, Column, Table
 
 #: Cuts at which LHCb quotes kaon efficiencies: loose and tight.
@@ -49,7 +42,7 @@ def _cells(point: WorkingPoint) -> tuple[Cell, ...]:
     return point.cut, point.efficiency, point.misid, point.note
 
 
-def working_points(sample: Sample, edges: Sequence[float], misid: Sequence[float]) -> Table:
+def working_points(sample: PidSample, edges: Sequence[float], misid: Sequence[float]) -> Table:
     """Kaon efficiency and pion misID at stated cuts and at fixed misIDs, whole and by momentum.
 
     The cut for a misID is found in each bin of its own.
@@ -68,12 +61,12 @@ def working_points(sample: Sample, edges: Sequence[float], misid: Sequence[float
     caption = (
         "Working points of K→K (efficiency) and π→K (misID): NNDLLK is ln(P_K / P_pi) at equal "
         "abundances, of a likelihood DLLK, its ln L_K - ln L_pi; "
-        f"{_ROUNDED}; {span(sample)}"
+        f"{_ROUNDED}; {sample.span}"
     )
     return Table("working_points", caption, columns, tuple(rows))
 
 
-def pairs(sample: Sample, misid: Sequence[float]) -> Table:
+def pairs(sample: PidSample, misid: Sequence[float]) -> Table:
     """Efficiency of one species at fixed misIDs of another, by cuts on ln(P_one / P_other)."""
     columns = (
         METHOD,
@@ -91,13 +84,13 @@ def pairs(sample: Sample, misid: Sequence[float]) -> Table:
             rows += [(method, first, second, m, *_cells(point)) for m, point in points]
     caption = (
         "Pairs of species told apart by ln(P_one / P_other) at equal abundances: efficiency of the "
-        f"one and misID of the other; {_ROUNDED}; {span(sample)}"
+        f"one and misID of the other; {_ROUNDED}; {sample.span}"
     )
     return Table("pairs", caption, columns, tuple(rows))
 
 
 def differential(
-    sample: Sample, curve_bins: Mapping[Variable, Sequence[float]], misid: Sequence[float]
+    sample: PidSample, curve_bins: Mapping[Variable, Sequence[float]], misid: Sequence[float]
 ) -> Table:
     """Kaon efficiency and pion misID in bins, at the cuts that give each misID to all tracks."""
     columns = (
@@ -129,7 +122,7 @@ def differential(
             ]
     caption = (
         "Efficiency and misID in bins of momentum, pseudorapidity and tracks in the event, at one "
-        f"cut for all tracks ({_ROUNDED}); a bin is low <= value < high; {span(sample)}"
+        f"cut for all tracks ({_ROUNDED}); a bin is low <= value < high; {sample.span}"
     )
     return Table("differential", caption, columns, tuple(rows))
 
@@ -143,7 +136,7 @@ def _at(point: WorkingPoint, kaons: Floats, pions: Floats) -> tuple[Proportion, 
 
 
 def robustness(
-    samples: Mapping[str, Sample],
+    samples: Mapping[str, PidSample],
     merits: Mapping[str, Mapping[str, MethodMerits]],
     misid: Sequence[float],
 ) -> Table:
@@ -151,7 +144,7 @@ def robustness(
 
     Parameters
     ----------
-    samples : mapping of str to Sample
+    samples : mapping of str to PidSample
         By name; the first is the task's own.
     merits : mapping of str to mapping of str to MethodMerits
         By sample and method.
@@ -181,11 +174,11 @@ def robustness(
     caption = (
         "Altered samples, no method trained on them: K→K at fixed π→K with the cut found in each "
         "sample, tied tracks accepted at random, errors from a bootstrap of its events; then what "
-        f"the task's own cut for {100 * asked:g} % does, and the accuracy; {span(own)}"
+        f"the task's own cut for {100 * asked:g} % does, and the accuracy; {own.span}"
     )
     return Table("robustness", caption, columns, tuple(rows))
 
 
-def _scores(sample: Sample, method: str) -> tuple[Floats, Floats]:
+def _scores(sample: PidSample, method: str) -> tuple[Floats, Floats]:
     score = sample.log_ratio(method)
     return score[sample.true("kaon")], score[sample.true("pion")]

@@ -3,10 +3,11 @@ import pytest
 
 from hepcnn.config import PidTask
 from hepcnn.errors import InputError
-from hepcnn.performance import comparison
-from hepcnn.performance.bootstrap import BOOTSTRAP, bootstrap, merit_names
+from hepcnn.performance.bootstrap import BOOTSTRAP
 from hepcnn.performance.intervals import CLOPPER_PEARSON
-from hepcnn.performance.sample import select
+from hepcnn.performance.pid import comparison
+from hepcnn.performance.pid.merits import bootstrap, merit_names
+from hepcnn.performance.pid.sample import select
 
 MISID = (0.01, 0.05)
 EDGES = (3000.0, 9300.0, 100000.0)

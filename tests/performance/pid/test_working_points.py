@@ -6,9 +6,15 @@ import pytest
 from scipy.stats import norm
 
 from hepcnn.config import PidTask
-from hepcnn.performance.bootstrap import bootstrap
-from hepcnn.performance.sample import select, select_altered
-from hepcnn.performance.working_points import PAIRS, differential, pairs, robustness, working_points
+from hepcnn.performance.pid.merits import bootstrap
+from hepcnn.performance.pid.sample import select, select_altered
+from hepcnn.performance.pid.working_points import (
+    PAIRS,
+    differential,
+    pairs,
+    robustness,
+    working_points,
+)
 
 MISID = (0.01, 0.05, 0.1)
 EDGES = (3000.0, 9300.0, 100000.0)

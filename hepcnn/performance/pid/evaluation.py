@@ -1,0 +1,79 @@
+"""The tables of the identification of tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hepcnn.config import NOMINAL, PidTask
+from hepcnn.performance import population
+from hepcnn.performance.calibration import calibration_tables
+from hepcnn.performance.intervals import clopper_pearson
+from hepcnn.performance.pid import comparison, tables, working_points
+from hepcnn.performance.pid.merits import bootstrap
+from hepcnn.performance.pid.printout import printout
+from hepcnn.performance.pid.sample import PidSample, select, select_altered
+from hepcnn.performance.table import Table
+from hepcnn.store.predictions import Predictions
+
+#: Tables of all methods together that every task has.
+TOGETHER = (
+    *("kaon_efficiency", "comparison", "species", "efficiency", "working_points", "pairs"),
+    *("differential", "calibration", "reliability", "abundances", "cutflow"),
+)
+
+
+def table_names(task: PidTask) -> list[str]:
+    """Names of the tables of a task, in order."""
+    return [
+        *TOGETHER,
+        *(["ablation"] if task.tables.ablation else []),
+        *(["robustness"] if task.robustness else []),
+        *(f"confusion_{method}" for method in task.methods),
+    ]
+
+
+def evaluate(
+    predictions: Sequence[Predictions], task: PidTask, name: str, generator: np.random.Generator
+) -> tuple[tuple[Table, ...], dict[str, str]]:
+    """Make the tables of a task and the PID printout of each method.
+
+    Parameters are those of `hepcnn.performance.evaluate.evaluate`.
+    """
+    sample, altered = select(predictions, task, name), select_altered(predictions, task, name)
+    settings = task.tables
+    edges, misid = settings.momentum_bins, settings.misid
+    samples = {NOMINAL: sample} | altered
+    merits = {s: bootstrap(of, misid, edges, generator) for s, of in samples.items()}
+    own = merits[NOMINAL]
+    made = [
+        comparison.kaon_efficiency(sample, own, edges, misid),
+        comparison.comparison(sample, own, misid),
+        tables.species(sample),
+        tables.efficiency(sample, edges),
+        working_points.working_points(sample, edges, misid),
+        working_points.pairs(sample, misid),
+        working_points.differential(sample, settings.curve_bins, misid),
+        *calibration_tables(sample, {"kaon": "P_K"}, "the kaon"),
+        population.abundances(sample, "particles"),
+        tables.cutflow(sample, edges, settings.curve_bins),
+    ]
+    if settings.ablation:
+        made.append(comparison.ablation(sample, own, settings.ablation, misid))
+    if task.robustness:
+        made.append(working_points.robustness(samples, merits, misid))
+    made += [population.confusion(sample, method) for method in sample.methods]
+    return tuple(made), {m: _printout(sample, m) for m in sample.methods}
+
+
+def _printout(sample: PidSample, method: str) -> str:
+    identified = sample.event[sample.called(method) >= 0]
+    tracks = sample.features["n_tracks"]
+    return printout(
+        sample.confusion(method),
+        method=method,
+        momentum=sample.momentum_range,
+        multiplicity=(float(tracks.min()), float(tracks.max())),
+        events=clopper_pearson(len(np.unique(identified)), sample.n_events),
+    )

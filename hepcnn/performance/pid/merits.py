@@ -1,0 +1,177 @@
+"""Figures of merit of identification: accuracies, and K efficiencies at fixed π misID.
+
+K efficiencies are whole and by momentum, tied tracks accepted at random (see
+`hepcnn.performance.curves`): what is worth nothing has the misID as its efficiency. In each
+bootstrap sample the cut is found anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from hepcnn.performance.bootstrap import Merits, accuracies, draw, merits
+from hepcnn.performance.intervals import Floats
+from hepcnn.performance.pid.sample import PidSample
+
+
+@dataclass(frozen=True, eq=False)
+class MethodMerits:
+    """Figures of merit of one method.
+
+    Attributes
+    ----------
+    accuracy : Merits, (2,)
+        Accuracy, and balanced accuracy.
+    kaon : Merits, (1 + bins, misIDs)
+        K efficiency of all tracks, then of each momentum bin.
+    """
+
+    accuracy: Merits
+    kaon: Merits
+
+    @property
+    def overall(self) -> Merits:
+        """Those of all tracks, as `merit_names` names them."""
+        return Merits(
+            np.concatenate([self.accuracy.value, self.kaon.value[0]]),
+            np.concatenate([self.accuracy.draws, self.kaon.draws[:, 0]], axis=1),
+        )
+
+
+def merit_names(misid: Sequence[float]) -> list[str]:
+    """Names of the figures of merit of all tracks."""
+    fixed = [f"K efficiency at {100 * m:g} % pi misID" for m in misid]
+    return ["accuracy", "balanced accuracy", *fixed]
+
+
+def bootstrap(
+    sample: PidSample,
+    misid: Sequence[float],
+    edges: Sequence[float],
+    generator: np.random.Generator,
+) -> dict[str, MethodMerits]:
+    """Find the figures of merit of every method, in the sample and in bootstrap samples of it.
+
+    Parameters
+    ----------
+    sample : PidSample
+        Methods on the same tracks.
+    misid : sequence of float
+        Fractions of pions at which kaon efficiencies are found.
+    edges : sequence of float
+        Edges of the momentum bins (MeV).
+    generator : numpy.random.Generator
+        Draws the bootstrap samples.
+    """
+    n = sample.n_events
+    times = draw(n, generator)
+    place = sample.place("p", edges)
+    parts = [np.ones(len(sample), dtype=bool), *(place == k for k in range(len(edges) - 1))]
+    return {
+        m: MethodMerits(
+            merits(accuracies(sample, m, times), n),
+            merits(_kaons(sample, m, parts, misid, times), n),
+        )
+        for m in sample.methods
+    }
+
+
+def _kaons(
+    sample: PidSample,
+    method: str,
+    parts: Sequence[NDArray[np.bool_]],
+    misid: Sequence[float],
+    times: NDArray[np.int16],
+) -> Floats:
+    """K efficiencies of parts of the tracks in each sample of events, (samples, parts, misIDs)."""
+    kaon = sample.true("kaon")
+    either = np.flatnonzero(kaon | sample.true("pion"))
+    score = sample.log_ratio(method)[either]
+    falling = np.argsort(-score, kind="stable")
+    either, score = either[falling], score[falling]
+    found = []
+    for part in parts:
+        own = part[either]
+        chosen = either[own]
+        found.append(
+            efficiencies(score[own], kaon[chosen], sample.event[chosen], times, np.asarray(misid))
+        )
+    return np.stack(found, axis=1)
+
+
+def efficiencies(
+    score: Floats,
+    kaon: NDArray[np.bool_],
+    event: NDArray[np.int64],
+    times: NDArray[np.int16],
+    misid: Floats,
+) -> Floats:
+    """K efficiency at fixed π misIDs, tied tracks accepted at random, in samples of events.
+
+    Parameters
+    ----------
+    score : ndarray, (N,)
+        Of kaons and pions, falling.
+    kaon : ndarray, (N,) bool
+        Which of them are kaons.
+    event : ndarray, (N,) int64
+        Their events.
+    times : ndarray, (samples, events) int16
+        How often each event is in each sample.
+    misid : ndarray, (M,)
+        Fractions of pions.
+
+    Returns
+    -------
+    ndarray, (samples, M)
+        As `hepcnn.performance.curves.Roc.efficiency_at` of the repeated tracks; NaN in a sample
+        without kaons or without pions.
+    """
+    last = np.ones(len(score), dtype=bool)
+    last[:-1] = score[1:] != score[:-1]
+    result = np.empty((len(times), len(misid)))
+    order = np.argsort(misid, kind="stable")
+    result[:, order] = _efficiencies(kaon, event, last, times, misid[order])
+    return result
+
+
+@njit(cache=True)
+def _efficiencies(
+    kaon: NDArray[np.bool_],
+    event: NDArray[np.int64],
+    last: NDArray[np.bool_],
+    times: NDArray[np.int16],
+    misid: Floats,
+) -> Floats:
+    """`efficiencies` for rising misIDs: down the ROC curve until the last of them is passed."""
+    result = np.full((len(times), len(misid)), np.nan)
+    for r in range(len(times)):
+        kaons = tracks = 0
+        for i in range(len(event)):
+            tracks += times[r, event[i]]
+            kaons += times[r, event[i]] * kaon[i]
+        pions = tracks - kaons
+        if kaons == 0 or pions == 0:
+            continue
+        done = 0
+        x0 = y0 = 0.0
+        k = n = 0
+        for i in range(len(event)):
+            n += times[r, event[i]]
+            k += times[r, event[i]] * kaon[i]
+            if not last[i]:
+                continue
+            x1, y1 = (n - k) / pions, k / kaons
+            while done < len(misid) and x1 > misid[done]:
+                result[r, done] = y0 + (y1 - y0) * (misid[done] - x0) / (x1 - x0)
+                done += 1
+            if done == len(misid):
+                break
+            x0, y0 = x1, y1
+        result[r, done:] = 1.0
+    return result
