@@ -12,13 +12,12 @@ from hepcnn.detector.pixels import number_of_pixels
 from hepcnn.errors import InputError
 from hepcnn.simulation.rich.generate import (
     CHUNK,
-    shard_events,
-    shard_generator,
     simulate,
     simulate_chunk,
     write_sample_shard,
 )
 from hepcnn.simulation.rich.tracks import lognormal_within
+from hepcnn.simulation.shards import shard_events, shard_generator
 
 GEOMETRY = load_geometry("lhcb-run3")
 SMALL = {"tracks": 30, "tracks_spread": 0.0}

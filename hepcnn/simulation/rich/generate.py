@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from hepcnn.config import RichSample, RichSimulation
 from hepcnn.detector.geometry import RichGeometry, load_geometry
-from hepcnn.errors import InputError
-from hepcnn.events.schema import EVENT_KEY, RICHES, RichEvents
-from hepcnn.events.writing import write_events
-from hepcnn.progress import Advance, progress
+from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.provenance import record
 from hepcnn.simulation.rich.background import sample_unreconstructed
 from hepcnn.simulation.rich.detect import Hits, detect
@@ -27,11 +24,16 @@ from hepcnn.simulation.rich.tracks import (
     sample_species,
     segments,
 )
+from hepcnn.simulation.shards import (
+    event_keys,
+    shard_events,
+    shard_generator,
+    shard_settings,
+    write_shard,
+)
 
 #: Events made at a time: few enough for the photons to stay in a core's cache.
 CHUNK = 20
-#: Run number of all simulated events; the subrun is the shard.
-RUN = 1
 
 
 def sample_multiplicity(
@@ -131,8 +133,7 @@ def simulate_chunk(
         )
         for part in ("entry", "direction", "exit"):
             columns[f"{name}_{part}"] = getattr(measured, part).astype(np.float32)
-    key = np.zeros(events, EVENT_KEY)
-    key["run"], key["subrun"], key["event"] = RUN, subrun, first + np.arange(events)
+    key = event_keys(events, subrun, first)
     return RichEvents(key, offsets, columns, *_join_riches(hits, events))
 
 
@@ -151,18 +152,6 @@ def simulate(
         yield simulate_chunk(
             settings, geometry, rng, min(CHUNK, events - first), subrun=subrun, first=first
         )
-
-
-def shard_events(settings: RichSimulation, shard: int) -> int:
-    """Events in one shard: the sample's, divided as evenly as can be."""
-    whole, rest = divmod(settings.events, settings.shards)
-    return whole + (shard < rest)
-
-
-def shard_generator(seed: int, name: str, shard: int) -> np.random.Generator:
-    """The random numbers of one shard: independent of those of all other shards and samples."""
-    entropy = [seed, shard, *name.encode()]
-    return np.random.default_rng(np.random.SeedSequence(entropy))
 
 
 def write_sample_shard(
@@ -195,11 +184,7 @@ def write_sample_shard(
     InputError
         If the sample is not simulated, or has no such shard.
     """
-    settings = sample.simulate
-    if settings is None:
-        raise InputError(f"sample '{name}' has files and is not simulated")
-    if not 0 <= shard < settings.shards:
-        raise InputError(f"sample '{name}' has shards 0 to {settings.shards - 1}, no {shard}")
+    settings = shard_settings(name, sample.simulate, shard)
     geometry = load_geometry(sample.geometry)
     count = shard_events(settings, shard) if events is None else events
     chunks = simulate(settings, geometry, shard_generator(seed, name, shard), count, subrun=shard)
@@ -210,13 +195,4 @@ def write_sample_shard(
         "simulate": settings.model_dump(mode="json"),
         "geometry": {rich: part.model_dump(mode="json") for rich, part in geometry.items()},
     }
-    provenance = record("simulate rich", made_of, code=__name__, seed=seed)
-    with progress(f"simulate {Path(output).name}", count) as advance:
-        write_events(output, _counted(chunks, advance), provenance)
-
-
-def _counted(chunks: Iterable[RichEvents], advance: Advance) -> Iterator[RichEvents]:
-    """Pass chunks on and report each when it has been used."""
-    for chunk in chunks:
-        yield chunk
-        advance(len(chunk))
+    write_shard(output, chunks, count, record("simulate rich", made_of, code=__name__, seed=seed))

@@ -1,0 +1,144 @@
+"""Response of a liquid-argon TPC: energy deposits in, hits out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.config import LArTPCSimulation
+from hepcnn.detector.dead_wires import dead_wires
+from hepcnn.detector.tpc import PLANES, TPC
+from hepcnn.simulation.lartpc.drift import drift
+from hepcnn.simulation.lartpc.noise import POOL, noise_pulses, noise_samples, shaping
+from hepcnn.simulation.lartpc.pulses import Pulses, add_noise, find_pulses
+from hepcnn.simulation.lartpc.records import Deposits
+from hepcnn.simulation.lartpc.waveforms import Frame, Waveforms, make_waveforms
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Hits of one event, in order of plane, wire and time.
+
+    Attributes
+    ----------
+    plane : int8 array (n,)
+        Index into `PLANES`.
+    wire : int32 array (n,)
+        Number in the plane.
+    time, rms : float32 array (n,)
+        Mean and width of the pulse (ticks).
+    charge : float32 array (n,)
+        Integral of the deconvolved pulse (ADC × tick).
+    particle : int32 array (n,)
+        The particle with most of the charge; −1: noise.
+    """
+
+    plane: NDArray[np.int8]
+    wire: NDArray[np.int32]
+    time: NDArray[np.float32]
+    charge: NDArray[np.float32]
+    rms: NDArray[np.float32]
+    particle: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.plane)
+
+
+class Response:
+    """What a TPC makes of energy deposits.
+
+    Waveforms are those of a shaper behind wires that see unipolar pulses of the whole charge in
+    every plane, as after a deconvolution of the field's response.
+
+    Parameters
+    ----------
+    settings : LArTPCSimulation
+        Recombination, diffusion, noise, dead wires.
+    tpc : TPC
+        The geometry.
+    rng : Generator
+        Source of the noise.
+    """
+
+    def __init__(self, settings: LArTPCSimulation, tpc: TPC, rng: np.random.Generator) -> None:
+        self.settings, self.tpc = settings, tpc
+        dead = dead_wires(tpc, settings.dead_wires)
+        first = np.concatenate([[0], np.cumsum([tpc.wires(plane) for plane in PLANES])])
+        ticks = tpc.readout.ticks
+        frame = Frame(
+            first, np.concatenate([dead[p] for p in PLANES]), ticks, np.empty(0, np.int32)
+        )
+        rank = np.full(first[-1] * frame.blocks, -1, np.int32)
+        self.frame = Frame(frame.first, frame.dead, ticks, rank)
+        self._live = np.flatnonzero(~self.frame.dead)
+        self._noise = noise_samples(tpc, POOL, rng) if settings.noise else None
+
+    @property
+    def electron_area(self) -> float:
+        """Area of an electron's pulse behind the shaper (ADC × tick)."""
+        return float(
+            np.sqrt(2 * np.pi) * shaping(self.tpc) / self.tpc.electronics.electrons_per_adc
+        )
+
+    def waveforms(self, deposits: Deposits, rng: np.random.Generator) -> Waveforms:
+        """Waveforms of one event, where there is charge."""
+        clouds = drift(deposits, self.settings, self.tpc)
+        waveforms = make_waveforms(clouds, self.frame, shaping(self.tpc), self.electron_area)
+        if self._noise is not None:
+            add_noise(waveforms, self.frame.blocks, self._noise, rng)
+        return waveforms
+
+    def hits(self, deposits: Deposits, particles: int, rng: np.random.Generator) -> Hits:
+        """Hits of one event.
+
+        Parameters
+        ----------
+        deposits : Deposits
+            Inside the active volume.
+        particles : int
+            How many particles there are.
+        rng : Generator
+            Source of the random numbers.
+        """
+        electronics = self.tpc.electronics
+        pulses = find_pulses(
+            self.waveforms(deposits, rng),
+            self.frame.blocks,
+            particles,
+            electronics.noise,
+            electronics.threshold,
+        )
+        if self._noise is not None:
+            pulses = _joined(pulses, self._noise_pulses(rng))
+        scale = electronics.area_per_electron / self.electron_area
+        plane = np.searchsorted(self.frame.first, pulses.wire, side="right") - 1
+        return Hits(
+            plane.astype(np.int8),
+            (pulses.wire - self.frame.first[plane]).astype(np.int32),
+            pulses.time,
+            (scale * pulses.area).astype(np.float32),
+            pulses.rms,
+            pulses.particle,
+        )
+
+    def _noise_pulses(self, rng: np.random.Generator) -> Pulses:
+        """Pulses of noise alone: of the shape of its autocorrelation, √2 as wide as the shaper."""
+        wire, tick, height = noise_pulses(self.tpc, self._live, rng)
+        width = np.sqrt(2) * shaping(self.tpc)
+        return Pulses(
+            wire,
+            tick.astype(np.float32),
+            np.full(len(wire), width, np.float32),
+            (np.sqrt(2 * np.pi) * width * height).astype(np.float32),
+            np.full(len(wire), -1, np.int32),
+        )
+
+
+def _joined(first: Pulses, second: Pulses) -> Pulses:
+    """All pulses of two sets, in order of wire and time."""
+    names = Pulses.__dataclass_fields__
+    columns = {n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in names}
+    order = np.lexsort((columns["time"], columns["wire"]))
+    return Pulses(**{n: column[order] for n, column in columns.items()})
