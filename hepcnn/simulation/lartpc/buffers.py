@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from hepcnn.simulation.lartpc.compiled import inlined
 from hepcnn.simulation.lartpc.records import Deposits, Particles, Primaries
 
 Vector = tuple[float, float, float]
@@ -71,7 +71,7 @@ class Buffers(NamedTuple):
     used: NDArray[np.int64]
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def has_room(buffers: Buffers) -> bool:
     """Whether all buffers can take what one step makes."""
     used = buffers.used
@@ -82,7 +82,7 @@ def has_room(buffers: Buffers) -> bool:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def set_vector(target: NDArray[np.float64], vector: Vector) -> None:
     """Write a vector into a record's."""
     target[0] = vector[0]
@@ -90,13 +90,13 @@ def set_vector(target: NDArray[np.float64], vector: Vector) -> None:
     target[2] = vector[2]
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def get_vector(source: NDArray[np.float64]) -> Vector:
     """Read a record's vector."""
     return (source[0], source[1], source[2])
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def push(
     buffers: Buffers,
     pdg: int,
@@ -119,14 +119,14 @@ def push(
     buffers.used[STACK] += 1
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def pop(buffers: Buffers) -> Record:
     """Take the uppermost item off the stack; what is pushed next overwrites it."""
     buffers.used[STACK] -= 1
     return buffers.stack[buffers.used[STACK]]
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def emit(
     buffers: Buffers,
     pdg: int,
@@ -151,14 +151,14 @@ def emit(
     push(buffers, pdg, number, True, energy, position, direction, time)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def end_at(buffers: Buffers, row: int, head: bool, position: Vector) -> None:
     """Note where a particle ended, unless it is only a part of its shower."""
     if head:
         set_vector(buffers.rows[row].end, position)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def deposit(
     buffers: Buffers, row: int, energy: float, length: float, position: Vector, time: float
 ) -> None:
@@ -184,8 +184,8 @@ def new_buffers() -> Buffers:
 
 def grown(buffers: Buffers) -> Buffers:
     """Give each buffer twice the size."""
-    doubled = (np.concatenate([part, np.zeros_like(part)]) for part in buffers[:3])
-    return Buffers(*doubled, buffers.used)
+    stack, rows, deposits = (np.concatenate([part, np.zeros_like(part)]) for part in buffers[:3])
+    return Buffers(stack, rows, deposits, buffers.used)
 
 
 def load(buffers: Buffers, primaries: Primaries) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from hepcnn.simulation.lartpc.argon import ELECTRON_MASS, NEUTRAL_PION_MASS
 from hepcnn.simulation.lartpc.buffers import Buffers, Vector, emit
+from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.kinematics import boosted, decay
 from hepcnn.simulation.lartpc.steps import DECAY, LIGHT
 
@@ -19,7 +19,7 @@ CAPTURED = 0.75
 MICHEL_EDGE = 52.83
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def decay_rate(code: int, momentum: float) -> float:
     """Decays in flight per mm of a particle by its |PDG code|."""
     if code == 13:
@@ -29,7 +29,7 @@ def decay_rate(code: int, momentum: float) -> float:
     return 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def michel_energy(rng: np.random.Generator) -> float:
     """Draw the energy of the electron of a muon at rest: 2x² (3 − 2x), x of the highest."""
     while True:
@@ -38,7 +38,7 @@ def michel_energy(rng: np.random.Generator) -> float:
             return x * MICHEL_EDGE
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def decay_charged(
     buffers: Buffers, rng: np.random.Generator, pdg: int, row: int, beta: float,
     position: Vector, direction: Vector, time: float,
@@ -57,7 +57,7 @@ def decay_charged(
         emit(buffers, 11 * sign, row, DECAY, energy, position, away, time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def decay_neutral(
     buffers: Buffers, rng: np.random.Generator, row: int, energy: float, position: Vector,
     direction: Vector, time: float,
@@ -70,7 +70,7 @@ def decay_neutral(
     emit(buffers, 22, row, DECAY, two, position, back, time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def rest_muon(
     buffers: Buffers, rng: np.random.Generator, pdg: int, row: int, position: Vector,
     direction: Vector, time: float,

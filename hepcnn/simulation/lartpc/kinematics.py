@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from hepcnn.simulation.lartpc.buffers import Vector
+from hepcnn.simulation.lartpc.compiled import inlined
 
 #: Two-body reactions favour small momentum transfers t as exp(b t): b (1/MeV²), about that of
 #: elastic scattering of nucleons of 1 GeV.
 _SLOPE = 5e-6
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def ahead(position: Vector, direction: Vector, distance: float) -> Vector:
     """Point at a distance along a direction."""
     return (
@@ -22,7 +22,7 @@ def ahead(position: Vector, direction: Vector, distance: float) -> Vector:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def turned(direction: Vector, cosine: float, azimuth: float) -> Vector:
     """Unit vector at an angle to another one."""
     x, y, z = direction
@@ -43,19 +43,19 @@ def turned(direction: Vector, cosine: float, azimuth: float) -> Vector:
     return (x * scale, y * scale, z * scale)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def isotropic(rng: np.random.Generator) -> Vector:
     """Any direction."""
     return turned((0.0, 0.0, 1.0), 2.0 * rng.random() - 1.0, 2.0 * np.pi * rng.random())
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def momentum_of(energy: float, mass: float) -> float:
     """Momentum of a kinetic energy."""
     return np.sqrt(max(0.0, energy * (energy + 2.0 * mass)))
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def breakup(mass: float, first: float, second: float) -> float:
     """Momentum of both products of a decay in the rest frame; 0 if it is impossible."""
     if mass <= first + second:
@@ -65,7 +65,7 @@ def breakup(mass: float, first: float, second: float) -> float:
     return np.sqrt(squares) / (2.0 * mass)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def boosted(
     direction: Vector, beta: float, mass: float, p: float, cosine: float, azimuth: float
 ) -> tuple[float, Vector]:
@@ -96,7 +96,7 @@ def boosted(
     return max(0.0, kinetic), turned(direction, along / total, azimuth)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def decay(
     rng: np.random.Generator, direction: Vector, beta: float, mass: float, masses: tuple
 ) -> tuple[float, Vector, float, Vector]:
@@ -108,7 +108,7 @@ def decay(
     return one, there, two, back
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def collision(
     rng: np.random.Generator, energy: float, direction: Vector, mass: float, target: float,
     masses: tuple,

@@ -9,11 +9,11 @@ measured proportions, not cross sections to a few per cent.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hepcnn.simulation.lartpc.argon import ATOMIC_MASS, ATOMIC_NUMBER, NEUTRAL_PION_MASS
 from hepcnn.simulation.lartpc.buffers import Vector
+from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.kinematics import breakup, collision, decay, momentum_of
 
 NUCLEON_MASS, PION_MASS, DELTA_MASS = 938.92, 139.57039, 1232.0
@@ -31,7 +31,7 @@ PRODUCT = 5
 _PI0 = 111
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def charge_of(pdg: int) -> int:
     """Charge of a pion or nucleon."""
     if pdg == 2212 or pdg == 211:
@@ -39,19 +39,19 @@ def charge_of(pdg: int) -> int:
     return -1 if pdg == -211 else 0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def pion_of(charge: int) -> int:
     """PDG code of a pion."""
     return _PI0 if charge == 0 else 211 * charge
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def nucleon_of(charge: int) -> int:
     """PDG code of a nucleon."""
     return 2212 if charge == 1 else 2112
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mass_of(pdg: int) -> float:
     """Mass of a pion or nucleon (MeV)."""
     if pdg == _PI0:
@@ -59,7 +59,7 @@ def mass_of(pdg: int) -> float:
     return PION_MASS if abs(pdg) == 211 else NUCLEON_MASS
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _add(products: NDArray[np.float64], n: int, pdg: int, energy: float, direction: Vector) -> int:
     """Write a product, a nucleon less its separation energy; return how many there are."""
     if pdg == 2212 or pdg == 2112:
@@ -72,7 +72,7 @@ def _add(products: NDArray[np.float64], n: int, pdg: int, energy: float, directi
     return n + 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _absorb(
     rng: np.random.Generator, products: NDArray[np.float64], pdg: int, energy: float,
     direction: Vector,
@@ -88,7 +88,7 @@ def _absorb(
     return _add(products, n, nucleon_of(1 if protons == 2 else 0), two, back)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _produce(
     rng: np.random.Generator, products: NDArray[np.float64], pdg: int, energy: float,
     direction: Vector, target: int,
@@ -113,7 +113,7 @@ def _produce(
     return _add(products, n, nucleon_of(nucleon), three, third)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def react(
     rng: np.random.Generator, pdg: int, energy: float, direction: Vector
 ) -> NDArray[np.float64]:

@@ -8,7 +8,6 @@ is. Positrons annihilate at rest.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from hepcnn.simulation.lartpc.argon import ELECTRON_MASS, RADIATION_LENGTH
 from hepcnn.simulation.lartpc.buffers import (
@@ -21,6 +20,7 @@ from hepcnn.simulation.lartpc.buffers import (
     pop,
     push,
 )
+from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.kinematics import ahead, isotropic, momentum_of, turned
 from hepcnn.simulation.lartpc.steps import (
     LIGHT,
@@ -40,7 +40,7 @@ STOP = 0.3
 _PART, _SHORTEST = 0.15, 0.3
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def radiation_rate(energy: float) -> float:
     """Photons above `STOP` per mm: the integral of (4/3 − 4y/3 + y²)/(X0 k), y = k/E."""
     if energy <= STOP:
@@ -49,14 +49,14 @@ def radiation_rate(energy: float) -> float:
     return (-4.0 / 3.0 * (np.log(y) + 1.0 - y) + 0.5 * (1.0 - y * y)) / RADIATION_LENGTH
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def soft_radiation(energy: float) -> float:
     """Energy per mm in photons below `STOP`, which is deposited on the spot (MeV/mm)."""
     y = min(STOP / energy, 1.0)
     return energy * (4.0 / 3.0 * y - 2.0 / 3.0 * y * y + y * y * y / 3.0) / RADIATION_LENGTH
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def radiated(rng: np.random.Generator, energy: float) -> float:
     """Draw the energy of a photon of bremsstrahlung."""
     low = STOP / energy
@@ -66,14 +66,14 @@ def radiated(rng: np.random.Generator, energy: float) -> float:
             return y * energy
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _opened(rng: np.random.Generator, direction: Vector, energy: float) -> Vector:
     """Direction at an angle of the order of m/E, as of bremsstrahlung and pairs."""
     angle = ELECTRON_MASS / (energy + ELECTRON_MASS) * np.sqrt(rng.standard_exponential())
     return turned(direction, np.cos(angle), 2.0 * np.pi * rng.random())
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _stop(
     medium: Medium, buffers: Buffers, rng: np.random.Generator, pdg: int, row: int, energy: float,
     position: Vector, direction: Vector, time: float,
@@ -90,19 +90,20 @@ def _stop(
         push(buffers, 22, row, False, ELECTRON_MASS, position, back, time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def electron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
     """Transport the electron or positron on top of the stack."""
     item = pop(buffers)
     pdg, row, head, energy, time = item.pdg, item.row, item.head, item.energy, item.time
     position, direction = get_vector(item.position), get_vector(item.direction)
     tables = medium.tables
+    reach_of, stopping = tables.reach[0], tables.stopping[0]
     while has_room(buffers):
         if energy <= STOP:
             _stop(medium, buffers, rng, pdg, row, energy, position, direction, time)
             end_at(buffers, row, head, position)
             return
-        step = min(STEP, max(_PART * lookup(tables, tables.reach[0], energy), _SHORTEST))
+        step = min(STEP, max(_PART * lookup(tables, reach_of, energy), _SHORTEST))
         flight = rng.standard_exponential() / radiation_rate(energy)
         radiates = flight < step
         step = min(step, flight)
@@ -110,7 +111,7 @@ def electron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None
         leaves = way <= step
         step = min(step, way)
         if step > 0.0:
-            mean = mean_loss(tables, 0, energy, step) + step * soft_radiation(energy)
+            mean = mean_loss(tables, stopping, energy, step) + step * soft_radiation(energy)
             middle = ahead(position, direction, 0.5 * step)
             lost, given = collide(
                 medium, buffers, rng, pdg, row, ELECTRON_MASS, energy, mean, step, middle,
@@ -133,7 +134,7 @@ def electron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None
     push(buffers, pdg, row, head, energy, position, direction, time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _compton(rng: np.random.Generator, energy: float) -> float:
     """Draw the energy of a scattered photon: Klein and Nishina, by the method of Butcher, Messel.
 
@@ -153,7 +154,7 @@ def _compton(rng: np.random.Generator, energy: float) -> float:
             return ratio * energy
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _scatter_photon(
     buffers: Buffers, rng: np.random.Generator, row: int, energy: float, position: Vector,
     direction: Vector, time: float,
@@ -172,7 +173,7 @@ def _scatter_photon(
         push(buffers, 11, row, False, given, position, knocked, time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _make_pair(
     buffers: Buffers, rng: np.random.Generator, row: int, energy: float, position: Vector,
     direction: Vector, time: float,
@@ -186,7 +187,7 @@ def _make_pair(
         push(buffers, pdg, row, False, part, position, _opened(rng, direction, part), time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def photon(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
     """Transport the photon on top of the stack to its next interaction."""
     item = pop(buffers)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hepcnn.simulation.lartpc.argon import ELECTRON_MASS, RADIATION_LENGTH, XI, Tables
 from hepcnn.simulation.lartpc.buffers import Buffers, Vector, emit, push
+from hepcnn.simulation.lartpc.compiled import inlined
 from hepcnn.simulation.lartpc.kinematics import momentum_of, turned
 
 #: Electrons knocked out with more kinetic energy than this (MeV) are particles of their own.
@@ -45,7 +45,7 @@ class Medium(NamedTuple):
     hadronic: bool
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def lookup(tables: Tables, column: NDArray[np.float64], energy: float) -> float:
     """Interpolate a table at a kinetic energy; beyond its ends, its last values."""
     at = (np.log(energy) - tables.low) * tables.density
@@ -59,14 +59,14 @@ def lookup(tables: Tables, column: NDArray[np.float64], energy: float) -> float:
     return column[index] * (1.0 - share) + column[index + 1] * share
 
 
-@njit(cache=True, error_model="numpy")
-def mean_loss(tables: Tables, kind: int, energy: float, step: float) -> float:
+@inlined
+def mean_loss(tables: Tables, stopping: NDArray[np.float64], energy: float, step: float) -> float:
     """Mean loss in collisions in a step (MeV), by the stopping power at its middle."""
-    half = 0.5 * step * lookup(tables, tables.stopping[kind], energy)
-    return step * lookup(tables, tables.stopping[kind], max(energy - half, 0.5 * energy))
+    half = 0.5 * step * lookup(tables, stopping, energy)
+    return step * lookup(tables, stopping, max(energy - half, 0.5 * energy))
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def inside(volume: NDArray[np.float64], position: Vector) -> bool:
     """Whether a point is in the volume."""
     return (
@@ -76,7 +76,7 @@ def inside(volume: NDArray[np.float64], position: Vector) -> bool:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def way_out(volume: NDArray[np.float64], position: Vector, direction: Vector) -> float:
     """Distance from a point to where a straight line leaves the volume; 0 outside of it."""
     distance = np.inf
@@ -87,7 +87,7 @@ def way_out(volume: NDArray[np.float64], position: Vector, direction: Vector) ->
     return max(distance, 0.0) if inside(volume, position) else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def scattered(
     rng: np.random.Generator, direction: Vector, energy: float, mass: float, step: float
 ) -> Vector:
@@ -105,7 +105,7 @@ def scattered(
     return turned(direction, np.cos(angle), 2.0 * np.pi * rng.random())
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _knock_out(
     buffers: Buffers, rng: np.random.Generator, pdg: int, row: int, energy: float,
     transfer: float, largest: float, position: Vector, direction: Vector, time: float,
@@ -120,7 +120,7 @@ def _knock_out(
         emit(buffers, 11, row, IONISATION, transfer, position, away, time)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def collide(
     medium: Medium, buffers: Buffers, rng: np.random.Generator, pdg: int, row: int, mass: float,
     energy: float, mean: float, step: float, position: Vector, direction: Vector, time: float,

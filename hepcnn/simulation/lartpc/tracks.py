@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from hepcnn.simulation.lartpc.argon import INTERACTION_LENGTH, NEUTRON_MASS
 from hepcnn.simulation.lartpc.buffers import (
@@ -17,6 +16,7 @@ from hepcnn.simulation.lartpc.buffers import (
     pop,
     push,
 )
+from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.decays import (
     MUON_MASS,
     PION_MASS,
@@ -48,7 +48,7 @@ _STOPPING = 30.0
 _REACTS, _NEUTRON_STOPS = 20.0, 10.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def kind_and_mass(code: int) -> tuple[int, float]:
     """Row of the tables, and mass, by |PDG code|."""
     if code == 13:
@@ -58,7 +58,7 @@ def kind_and_mass(code: int) -> tuple[int, float]:
     return 3, PROTON_MASS
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _react(
     buffers: Buffers, rng: np.random.Generator, pdg: int, row: int, energy: float,
     position: Vector, direction: Vector, time: float,
@@ -70,7 +70,7 @@ def _react(
         emit(buffers, int(product[0]), row, HADRONIC, product[1], position, away, time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _stop(
     medium: Medium, buffers: Buffers, rng: np.random.Generator, pdg: int, row: int, energy: float,
     length: float, position: Vector, direction: Vector, time: float,
@@ -89,7 +89,7 @@ def _stop(
         _react(buffers, rng, pdg, row, 0.0, end, direction, time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
     """Transport the muon, charged pion or proton on top of the stack."""
     item = pop(buffers)
@@ -97,9 +97,10 @@ def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
     position, direction = get_vector(item.position), get_vector(item.direction)
     kind, mass = kind_and_mass(abs(pdg))
     tables = medium.tables
+    reach_of, stopping = tables.reach[kind], tables.stopping[kind]
     hadron = medium.hadronic and kind > 1
     while has_room(buffers):
-        reach = lookup(tables, tables.reach[kind], energy) if energy > 0.0 else 0.0
+        reach = lookup(tables, reach_of, energy) if energy > 0.0 else 0.0
         if reach <= FINE_STEP:
             _stop(medium, buffers, rng, pdg, row, energy, reach, position, direction, time)
             return
@@ -113,7 +114,7 @@ def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
             middle = ahead(position, direction, 0.5 * step)
             lost, given = collide(
                 medium, buffers, rng, pdg, row, mass, energy,
-                mean_loss(tables, kind, energy, step), step, middle, direction, time,
+                mean_loss(tables, stopping, energy, step), step, middle, direction, time,
             )  # fmt: skip
             deposit(buffers, row, lost, step, middle, time)
             position = ahead(position, direction, step)
@@ -135,7 +136,7 @@ def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
     push(buffers, pdg, row, True, energy, position, direction, time)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def neutron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
     """Transport the neutron on top of the stack to its next reaction."""
     item = pop(buffers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hepcnn.config import LArTPCSimulation
@@ -22,6 +21,7 @@ from hepcnn.simulation.lartpc.buffers import (
     pop,
     unload,
 )
+from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.decays import decay_neutral
 from hepcnn.simulation.lartpc.records import Deposits, Particles, Primaries
 from hepcnn.simulation.lartpc.showers import electron, photon
@@ -32,7 +32,7 @@ from hepcnn.simulation.lartpc.tracks import neutron, track
 TRANSPORTED = (11, 13, 22, 111, 211, 2112, 2212)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _neutral_pion(buffers: Buffers, rng: np.random.Generator) -> None:
     """Let the π⁰ on top of the stack decay."""
     item = pop(buffers)
@@ -42,7 +42,7 @@ def _neutral_pion(buffers: Buffers, rng: np.random.Generator) -> None:
     decay_neutral(buffers, rng, row, energy, position, direction, time)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def _run(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> bool:
     """Work at the stack until it is empty, or until a buffer is full."""
     while buffers.used[STACK] > 0:
