@@ -73,6 +73,9 @@ def _fit(
     """Fit a baseline; gives the function that scores examples."""
     labels, n_classes = train.labels, len(train.classes)
     prior = controls.frequencies(labels, n_classes)
+    if name == "majority":
+        scores = prior.astype(np.float32)
+        return lambda examples: np.tile(scores, (len(examples.which), 1))
     if name in LOG_LIKELIHOODS:
         column = LOG_LIKELIHOODS[name]
         return lambda examples: posterior(examples.column(column)[:, :n_classes], prior)
@@ -88,7 +91,7 @@ def _fit(
             train.numbers(), labels, validation.numbers(), validation.labels, n_classes, seed
         )
         return lambda examples: boosted.scores(tree, examples.numbers())
-    control = controls.BASELINES[name](labels, train.column("p"), n_classes)
+    control = controls.momentum_prior(labels, train.column("p"), n_classes)
     return lambda examples: controls.scores(control, examples.column("p"))
 
 
@@ -142,7 +145,7 @@ def predict_baseline(
     validation = Examples(fitted, task.target, indices(fitted, split, "validation"))
     chosen = Examples(images, task.target, indices(images, split, part))
     score = _fit(name, training, validation, config.seed)
-    settings = {"task": task_name, "target": task.target, "baseline": name}
+    settings: dict[str, object] = {"task": task_name, "target": task.target, "baseline": name}
     settings |= {"split": split.model_dump(), "part": part, "altered": altered}
     identities = zip([*images.paths, *fitted.paths], [*images.ids, *fitted.ids], strict=True)
     inputs = {str(path): identity for path, identity in identities}

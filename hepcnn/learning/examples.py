@@ -65,10 +65,16 @@ def predictions(
         key=images.key[which],
         scores=scores,
         label=images.labels(target)[which],
-        features={name: images.features(name)[which] for name in FEATURES},
+        features={name: _column(images, name)[which] for name in FEATURES[images.header.detector]},
         cutflow=(*images.cutflow.items(), *selected, ("scored", len(scores))),
         provenance=provenance,
         temperature=temperature,
         log_likelihood=log_likelihood,
         altered=altered,
     )
+
+
+def _column(images: ImageSet, name: str) -> NDArray[np.float32]:
+    """A feature, or what is known by the truth alone."""
+    known = name in images.header.features
+    return images.features(name) if known else images.truth(name).astype(np.float32)

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.networks.inputs import Inputs
 from hepcnn.progress import note, progress
+from hepcnn.store.batches import Mirror
 from hepcnn.store.images import ImageSet
 from hepcnn.store.order import Order
 
@@ -153,7 +155,9 @@ class TrainingModule(LightningModule):
             self.network.parameters(), lr=self.settings.learning_rate, fused=True
         )
 
-    def _loader(self, which: NDArray[np.int64], order: Order) -> DataLoader[dict[str, Tensor]]:
+    def _loader(
+        self, which: NDArray[np.int64], order: Order, mirrored: Sequence[Mirror] = ()
+    ) -> DataLoader[dict[str, Tensor]]:
         dataset = self.data.preprocessing.dataset(
             self.data.images,
             which,
@@ -162,14 +166,15 @@ class TrainingModule(LightningModule):
             ranks=self.trainer.world_size,
             target=self.data.target,
             order=order,
+            mirrored=mirrored,
             seed=self.seed,
         )
         dataset.epoch = self.state.epoch
         return loader(dataset, self.settings.workers)
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
-        balanced = self.settings.balance == "sampler"
-        self._train_loader = self._loader(self.data.train, "balanced" if balanced else "shuffled")
+        order: Order = "balanced" if self.settings.balance == "sampler" else "shuffled"
+        self._train_loader = self._loader(self.data.train, order, self.settings.augment)
         return self._train_loader
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:

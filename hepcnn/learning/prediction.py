@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from hepcnn.provenance import record
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
-#: Images a step; fixed, because the last bits of the scores depend on it.
-BATCH_SIZE = 512
+#: Examples a step, if they are no more than so many pixels; nothing else decides, because the last
+#: bits of the scores depend on it.
+BATCH_SIZE, BATCH_PIXELS = 512, 1 << 23
 
 
 def predict(
@@ -29,7 +31,7 @@ def predict(
     """Score images with a trained network.
 
     All that is needed is in the checkpoint: the network, its preprocessing, the fractions of the
-    split. Particles of other species are scored too and keep the label −1. Computed in 32 bits,
+    split. What is of none of the classes is scored too and keeps the label −1. Computed in 32 bits,
     whatever the training was.
 
     Parameters
@@ -100,9 +102,9 @@ def posteriors(
     """
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dataset = trained.preprocessing.dataset(
-        images, which, BATCH_SIZE, target=trained.target, memory=0
-    )
+    pixels = math.prod(trained.preprocessing.shape[:4])
+    size = min(BATCH_SIZE, max(BATCH_PIXELS // pixels, 1))
+    dataset = trained.preprocessing.dataset(images, which, size, target=trained.target, memory=0)
     scores = np.empty((len(which), len(trained.prior)), np.float32)
     done = 0
     with (

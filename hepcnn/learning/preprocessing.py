@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import Network
+from hepcnn.config.steps import Step
 from hepcnn.errors import InputError, nearest
+from hepcnn.imaging.steps import apply_steps, step_header
 from hepcnn.learning.loading import EpochDataset
 from hepcnn.networks.registry import Shape
 from hepcnn.store.batches import Batches
-from hepcnn.store.blocks import SPAN
+from hepcnn.store.blocks import Selection, Transform, read_blocks
+from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
-from hepcnn.store.shard import Header
 
 #: What of an image set's header must be the same in training and in prediction. The order of the
 #: classes is among them: labels are indices into it.
-_SAME = ("detector", "views", "shape", "channels", "axes", "classes", "features")
+_SAME = ("detector", "views", "shape", "channels", "axes", "classes", "features", "values")
 #: Features of which the logarithm is taken: they range over orders of magnitude.
 _LOGARITHMIC = ("p",)
 
@@ -33,12 +36,15 @@ class Preprocessing:
     Attributes
     ----------
     header : Header
-        Of the image set of the training.
+        Of the image set of the training, as it is stored.
+    steps : tuple of Step
+        The network's own processing steps, in order.
     views, channels : tuple of str
         What the network sees of the images.
     scale : ndarray (V, C) float32
         Values are multiplied by it: one over the mean of the occupied pixels of the training
-        images, so that any channel enters the network near 1 where there is something.
+        images after the steps, so that any channel enters the network near 1 where there is
+        something.
     features : tuple of str
         What it is given beside the images, F numbers in all; the momentum as its logarithm.
     mean, deviation : ndarray (F,) float32
@@ -46,6 +52,7 @@ class Preprocessing:
     """
 
     header: Header
+    steps: tuple[Step, ...]
     views: tuple[str, ...]
     channels: tuple[str, ...]
     scale: NDArray[np.float32]
@@ -58,8 +65,9 @@ class Preprocessing:
         """What an example is made of."""
         known = self.header.features
         hypotheses = min(known.get(f"angle_{view}") or 0 for view in self.views)
-        images = len(self.views), len(self.channels), *self.header.shape
-        return Shape(*images, features=len(self.mean), hypotheses=hypotheses)
+        height, width = step_header(self.steps, self.header).shape
+        views, channels = len(self.views), len(self.channels)
+        return Shape(views, channels, height, width, len(self.mean), hypotheses)
 
     @classmethod
     def fit(cls, images: ImageSet, which: NDArray[np.int64], network: Network) -> Self:
@@ -77,9 +85,14 @@ class Preprocessing:
         Raises
         ------
         InputError
-            If the images have no such view, channel or feature; it gives the nearest.
+            If the images have no such view, channel or feature, where it gives the nearest; have
+            three axes; or a step is not possible.
         """
-        header = images.header
+        header, steps = images.header, tuple(network.steps)
+        if len(header.shape) != 2:
+            raise InputError(
+                f"{images.paths[0]}: images of {len(header.shape)} axes; networks see images of 2"
+            )
         views = _chosen("views", network.views, header.views)
         channels = _chosen("channels", network.channels, header.channels)
         features = _chosen("features", network.features, tuple(header.features))
@@ -88,8 +101,9 @@ class Preprocessing:
             for name in features
         ]
         mean, deviation = np.concatenate([np.empty((2, 0)), *columns], axis=1, dtype=np.float32)
-        scale = _scale(images, which, views, [header.channels.index(name) for name in channels])
-        return cls(header, views, channels, scale, features, mean, deviation)
+        selection = Selection.of(images, views, channels, _transform(steps, images))
+        scale = _scale(images, which, selection)
+        return cls(header, steps, views, channels, scale, features, mean, deviation)
 
     def standardise(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring features (B, F) to mean 0 and deviation 1; what is not finite to 0."""
@@ -129,6 +143,7 @@ class Preprocessing:
             channels=self.channels,
             features=self.features,
             scale=self.scale,
+            transform=_transform(self.steps, images),
             **settings,
         )
         return EpochDataset(batches, rank, ranks, self.standardise)
@@ -153,7 +168,8 @@ class Preprocessing:
     def to_json(self) -> dict[str, Any]:
         """Plain lists and dictionaries."""
         lists = {name: getattr(self, name).tolist() for name in ("scale", "mean", "deviation")}
-        return {**self.__dict__, **lists, "header": self.header.to_json()}
+        steps = [step.model_dump(mode="json") for step in self.steps]
+        return {**self.__dict__, **lists, "header": self.header.to_json(), "steps": steps}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -163,7 +179,8 @@ class Preprocessing:
         }
         for name in ("scale", "mean", "deviation"):
             values[name] = np.array(data[name], np.float32)
-        return cls(header=Header.from_json(data["header"]), **values)
+        steps = tuple(Network(steps=data["steps"]).steps)
+        return cls(header=Header.from_json(data["header"]), steps=steps, **values)
 
 
 def _chosen(what: str, wanted: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
@@ -194,22 +211,22 @@ def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([mean, np.where(deviation > 0, deviation, 1)])
 
 
-def _scale(
-    images: ImageSet, which: NDArray[np.int64], views: Sequence[str], channels: Sequence[int]
-) -> NDArray[np.float32]:
+def _transform(steps: tuple[Step, ...], images: ImageSet) -> Transform | None:
+    """What the steps make of images."""
+    if not steps:
+        return None
+    header = images.header
+    return Transform(step_header(steps, header), partial(apply_steps, steps, header))
+
+
+def _scale(images: ImageSet, which: NDArray[np.int64], selection: Selection) -> NDArray[np.float32]:
     """One over the mean of the occupied pixels, of each view and channel."""
-    total = np.zeros((len(views), len(channels)))
+    total = np.zeros((len(selection.views), len(selection.channels)))
     occupied = np.zeros_like(total)
-    for start in range(0, len(images), SPAN):
-        stop = min(start + SPAN, len(images))
-        low, high = np.searchsorted(which, [start, stop])
-        chosen = np.zeros(stop - start, bool)
-        chosen[which[low:high] - start] = True
-        for v, view in enumerate(views):
-            sparse = images.view(view, start, stop)
-            value = sparse.value[np.repeat(chosen, np.diff(sparse.offsets))][:, channels]
-            total[v] += value.sum(axis=0, dtype=np.float64)
-            occupied[v] += np.count_nonzero(value, axis=0)
+    for block in read_blocks(images, which, selection):
+        for v, sparse in enumerate(block.views):
+            total[v] += sparse.value.sum(axis=0, dtype=np.float64)
+            occupied[v] += np.count_nonzero(sparse.value, axis=0)
     # A channel with nothing in it stays nothing.
     scale = np.divide(occupied, total, out=np.ones_like(total), where=total > 0)
     return scale.astype(np.float32)

@@ -28,6 +28,7 @@ from hepcnn.networks.registry import build
 from hepcnn.performance.temperature import fit_temperature
 from hepcnn.progress import note
 from hepcnn.provenance import record
+from hepcnn.store.batches import swapped
 from hepcnn.store.images import ImageSet
 from hepcnn.store.order import balanced
 
@@ -74,7 +75,7 @@ def train(
         "network": network_name,
         "architecture": architecture,
         "options": chosen.options,
-        "sees": chosen.model_dump(include={"views", "channels", "features"}),
+        "sees": chosen.model_dump(include={"views", "channels", "features", "steps"}),
         "train": settings.model_dump(),
         "split": config.split.model_dump(),
     }
@@ -167,7 +168,7 @@ def _examples(
     parts, counts = {}, {}
     for part in ("train", "validation"):
         which = indices(images, split, part)
-        # A particle of another species is scored, but never trained on.
+        # What is of none of the classes is scored, but never trained on.
         parts[part] = which[labels[which] >= 0]
         counts[part] = np.bincount(labels[parts[part]], minlength=len(names))
         present = [name for name, count in zip(names, counts[part], strict=True) if count]
@@ -178,6 +179,10 @@ def _examples(
             )
         for name in sorted(set(names) - set(present)):
             note(f"the {part} split has no {name}")
+    preprocessing = Preprocessing.fit(images, parts["train"], network)
+    if "beam" in settings.augment:
+        for names in (preprocessing.views, preprocessing.features):
+            swapped(names)
     frequencies = counts["train"] / counts["train"].sum()
     flat = (frequencies > 0) / np.count_nonzero(frequencies)
     one = np.ones(len(names))
@@ -188,7 +193,7 @@ def _examples(
         target=target,
         train=parts["train"],
         validation=parts["validation"],
-        preprocessing=Preprocessing.fit(images, parts["train"], network),
+        preprocessing=preprocessing,
         train_weights=weights if settings.balance == "class" else one,
         validation_weights=one if settings.balance == "none" else weights,
     )

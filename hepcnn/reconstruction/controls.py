@@ -5,7 +5,6 @@ A network that does not beat them has learnt nothing from its images.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +37,8 @@ class BinnedPrior:
 def frequencies(labels: ArrayLike, n_classes: int) -> NDArray[np.float64]:
     """Relative frequency of each class, with Jeffreys' pseudo-counts.
 
+    As every example's scores they are the control `majority`: the most frequent class wins.
+
     Parameters
     ----------
     labels : array_like, (N,) int
@@ -64,14 +65,6 @@ def frequencies(labels: ArrayLike, n_classes: int) -> NDArray[np.float64]:
     if not counts.any():
         raise InputError("the training split has no example of any class")
     return (counts + PSEUDO_COUNT) / (counts.sum() + PSEUDO_COUNT * n_classes)
-
-
-def majority(labels: ArrayLike, momentum: ArrayLike, n_classes: int) -> BinnedPrior:
-    """Fit the class frequencies: the majority class wins for every example.
-
-    Parameters as for `momentum_prior`; the momentum is not looked at.
-    """
-    return BinnedPrior(np.empty(0), frequencies(labels, n_classes)[np.newaxis])
 
 
 def momentum_prior(labels: ArrayLike, momentum: ArrayLike, n_classes: int) -> BinnedPrior:
@@ -112,7 +105,7 @@ def scores(model: BinnedPrior, momentum: ArrayLike) -> NDArray[np.float32]:
     Parameters
     ----------
     model : BinnedPrior
-        Fitted by `majority` or `momentum_prior`.
+        Fitted by `momentum_prior`.
     momentum : array_like, (N,)
         Momenta (MeV). Below or above all of the training, the first or the last bin counts.
 
@@ -134,10 +127,3 @@ def _log(momentum: ArrayLike) -> NDArray[np.float64]:
     if bad := int(np.count_nonzero(~(np.isfinite(p) & (p > 0)))):
         raise InputError(f"p: {bad} of {p.size} momenta are not above 0 and finite")
     return np.log(p)
-
-
-#: The controls by name, each a function (labels, momentum, n_classes) of the training split.
-BASELINES: dict[str, Callable[[ArrayLike, ArrayLike, int], BinnedPrior]] = {
-    "majority": majority,
-    "momentum_prior": momentum_prior,
-}

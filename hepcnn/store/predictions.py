@@ -17,9 +17,11 @@ from hepcnn.files import atomic_path
 from hepcnn.store.shard import KEY
 
 FORMAT = "hepcnn-predictions"
-VERSION = 2
-#: What is kept of each example beside its scores, for bins and weights in the tables.
-FEATURES = ("p", "eta", "n_tracks")
+VERSION = 3
+#: What is kept of each example beside its scores, for bins and weights in the tables, by detector.
+FEATURES = {"rich": ("p", "eta", "n_tracks"), "lartpc": ("energy", "n_hits")}
+#: Features that may be NaN: the events tell no direction, or no energy.
+UNKNOWN = ("eta", "energy")
 #: How far the float32 scores of an example may be from a sum of 1.
 TOLERANCE = 1e-4
 
@@ -44,10 +46,11 @@ class Predictions:
     scores : ndarray, (N, C) float32
         Probabilities; each row sums to 1.
     label : ndarray, (N,) int16
-        True class; −1 for a particle that is none of them.
+        True class; −1 for what is none of them.
     features : dict of str to ndarray, (N,) float32
-        ``p`` (MeV), ``eta`` (NaN: the events tell no direction) and ``n_tracks`` (tracks of the
-        event).
+        Of the tracks of RICHes ``p`` (MeV), ``eta`` (NaN: the events tell no direction) and
+        ``n_tracks`` (tracks of the event); of the events of liquid-argon TPCs ``energy`` (MeV: the
+        neutrino's, or a single particle's kinetic energy; NaN: of neither) and ``n_hits``.
     cutflow : tuple of (str, int)
         Counts from the events read down to ``("scored", N)``.
     provenance : dict
@@ -86,15 +89,15 @@ class Predictions:
         n, c = len(self.key), len(self.classes)
         if not c or len(set(self.classes)) < c:
             raise InputError(f"classes: {self.classes} must be distinct names, at least one")
-        if set(self.features) != set(FEATURES):
-            raise InputError(f"features: {sorted(self.features)} must be {', '.join(FEATURES)}")
+        if set(self.features) not in map(set, FEATURES.values()):
+            known = " or ".join(", ".join(names) for names in FEATURES.values())
+            raise InputError(f"features: {sorted(self.features)} must be {known}")
         _check_array("prior", self.prior, (c,), np.dtype(np.float64))
         _check_array("key", self.key, (n,), KEY)
         _check_array("scores", self.scores, (n, c), np.dtype(np.float32))
         _check_array("label", self.label, (n,), np.dtype(np.int16))
-        for name in FEATURES:
-            column = self.features[name]
-            _check_array(f"features/{name}", column, (n,), np.dtype(np.float32), name == "eta")
+        for name, column in self.features.items():
+            _check_array(f"features/{name}", column, (n,), np.dtype(np.float32), name in UNKNOWN)
         if self.log_likelihood is not None:
             kind = np.dtype(np.float32)
             _check_array("log_likelihood", self.log_likelihood, (n, c + 1), kind)
@@ -161,7 +164,7 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
         file.attrs["temperature"] = p.temperature
         file.attrs["cutflow"] = json.dumps(p.cutflow)
         file.attrs["provenance"] = json.dumps(p.provenance, sort_keys=True)
-        features = {f"features/{name}": p.features[name] for name in FEATURES}
+        features = {f"features/{name}": column for name, column in p.features.items()}
         arrays = {"key": p.key, "scores": p.scores, "label": p.label} | features
         if p.log_likelihood is not None:
             arrays["log_likelihood"] = p.log_likelihood
@@ -192,9 +195,12 @@ def read_predictions(path: str | Path) -> Predictions:
                 f"{path}: format {found[0]}, version {found[1]}, where {FORMAT}, version {VERSION} "
                 "is needed; such files are made by `hepcnn predict`"
             )
-        datasets = ("key", "scores", "label", *(f"features/{name}" for name in FEATURES))
         missing = [a for a in _ATTRIBUTES if a not in file.attrs]
-        missing += [d for d in datasets if not isinstance(file.get(d), h5py.Dataset)]
+        missing += [
+            d for d in ("key", "scores", "label") if not isinstance(file.get(d), h5py.Dataset)
+        ]
+        if not isinstance(file.get("features"), h5py.Group):
+            missing.append("features")
         if missing:
             raise InputError(f"{path}: no {', '.join(missing)} in it")
         likelihood = file.get("log_likelihood")
@@ -207,7 +213,7 @@ def read_predictions(path: str | Path) -> Predictions:
                 key=file["key"][()],
                 scores=file["scores"][()],
                 label=file["label"][()],
-                features={name: file[f"features/{name}"][()] for name in FEATURES},
+                features={name: column[()] for name, column in file["features"].items()},
                 cutflow=tuple((step, count) for step, count in json.loads(file.attrs["cutflow"])),
                 provenance=json.loads(file.attrs["provenance"]),
                 temperature=float(file.attrs["temperature"]),

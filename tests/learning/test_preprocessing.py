@@ -6,8 +6,8 @@ import pytest
 
 from hepcnn.config import Network
 from hepcnn.errors import InputError
-from hepcnn.learning import preprocessing as module
 from hepcnn.learning.preprocessing import Preprocessing
+from hepcnn.store import blocks
 from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
 
@@ -28,7 +28,7 @@ def images(make_shards, tmp_path):
 
 
 def test_occupied_pixels_are_1_on_average(images, monkeypatch):
-    monkeypatch.setattr(module, "SPAN", 7)
+    monkeypatch.setattr(blocks, "SPAN", 7)
     which = np.arange(5, 70, 2)
     fitted = Preprocessing.fit(images, which, Network())
     assert len(np.unique(fitted.scale)) == 4
