@@ -160,7 +160,7 @@ class Sample(Settings):
     """ROOT files: paths, globs, root:// addresses; `FILE.root:TREE` names the tree too."""
     tree: str = "events"
     """Name of the TTree or RNTuple."""
-    branches: dict[str, str | list[str]] = {}
+    branches: dict[str, str | Annotated[list[str], Field(min_length=1)]] = {}
     """For each native branch that is called otherwise: its name, or an expression of names,
     numbers and + - * / ( ), for example ``1000 * Track_P``. A list joins several jagged branches,
     event by event: ``hit_wire: [u_wire, v_wire]`` beside ``hit_plane: ["0", "1"]``."""
@@ -201,7 +201,16 @@ class LArTPCSample(Sample):
     pixels are taken as hits."""
     channel_map: str | None = None
     """CSV file that gives each channel's plane (columns: channel, plane, TPC), for files that name
-    channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`."""
+    channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`, and
+    `vertex_channel_u`, `_v`, `_y` in that of the vertex's wires."""
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> Self:
+        if self.reader == "larcv" and (self.branches or self.channel_map):
+            raise ValueError("the reader larcv takes neither 'branches' nor a 'channel_map'")
+        if "hit_channel" in self.branches and not self.channel_map:
+            raise ValueError("branches: hit_channel needs a 'channel_map'")
+        return self
 
 
 _FORMS = {"rich": RichSample, "lartpc": LArTPCSample}

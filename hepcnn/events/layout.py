@@ -80,16 +80,18 @@ def wanted_lartpc(
 
     layout = lartpc_schema
     wanted = [*KEY_BRANCHES, *(layout.HIT_CHANNEL if channels else layout.HIT_WIRE), *layout.HITS]
+    of_particles: list[Branch] = []
     if truth:
         vertex = layout.VERTEX_CHANNEL if channels else layout.VERTEX_WIRE
         alone = ((b,) for b in (*layout.NEUTRINO, *layout.VERTEX_TICK, *layout.HIT_PARTICLE))
         for group in (*alone, layout.VERTEX, vertex):
             wanted += group if any_given(group) else ()
-    of_particles = (*layout.PARTICLES, *layout.HIT_PARTICLE, *layout.DEPOSITS[-1:])
-    if (truth or deposits) and any_given(of_particles):
-        wanted += layout.PARTICLES
+        of_particles += (*layout.PARTICLES, *layout.HIT_PARTICLE)
     if deposits:
         wanted += layout.DEPOSITS
+        of_particles += (b for b in layout.DEPOSITS if b.column == "particle")
+    if any_given(of_particles):
+        wanted += layout.PARTICLES
     return wanted
 
 

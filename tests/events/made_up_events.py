@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import awkward as ak
 import numpy as np
 import uproot
 
 from hepcnn.config import RichSample
-from hepcnn.events.schema import BRANCHES, EVENT_KEY, RICHES, RichEvents
+from hepcnn.events.chunk import EventChunk
+from hepcnn.events.schema import EVENT_KEY, RICHES, RichEvents
+
+Chunk = TypeVar("Chunk", bound=EventChunk)
 
 #: A sample in the native layout; the file is given to the reader apart.
 NATIVE_SAMPLE = RichSample(files=["unused.root"])
@@ -53,21 +57,17 @@ def make_events(n: int = 20, tracks: float = 4, hits: float = 15, seed: int = 1)
     return events
 
 
-def native_arrays(events: RichEvents) -> dict[str, Any]:
+def native_arrays(events: EventChunk) -> dict[str, Any]:
     """Awkward arrays of the native branches that the events have."""
     arrays: dict[str, Any] = {}
-    for name, branch in BRANCHES.items():
-        if branch.level == "event":
-            arrays[name] = events.key[branch.column]
-            continue
-        columns, offsets = {
-            "track": (events.tracks, events.track_offsets),
-            "hit": (events.hits, events.hit_offsets),
-        }[branch.level]
-        if branch.column in columns:
+    for name, branch in events.BRANCHES.items():
+        if name in EVENT_KEY.names:
+            arrays[name] = events.key[name]
+        elif branch.column in (columns := events.columns(branch.level)):
             column = columns[branch.column]
             flat = column if branch.axis is None else column[:, branch.axis]
-            arrays[name] = ak.unflatten(flat, np.diff(offsets))
+            counts = np.diff(events.offsets(branch.level))
+            arrays[name] = flat if branch.level == "event" else ak.unflatten(flat, counts)
     return arrays
 
 
@@ -86,7 +86,7 @@ def write_tree(
 
 
 def write_native(
-    path: Path, events: RichEvents, change: Callable[[dict[str, Any]], None] = lambda arrays: None
+    path: Path, events: EventChunk, change: Callable[[dict[str, Any]], None] = lambda arrays: None
 ) -> Path:
     """Write events in the native layout, after a change to the arrays."""
     arrays = native_arrays(events)
@@ -94,32 +94,32 @@ def write_native(
     return write_tree(path, arrays)
 
 
-def assert_same(left: RichEvents, right: RichEvents) -> None:
+def assert_same(left: EventChunk, right: EventChunk) -> None:
     """Equal to the last bit, in type too."""
+    assert type(left) is type(right)
     assert left.key.dtype == right.key.dtype
     np.testing.assert_array_equal(left.key, right.key)
-    np.testing.assert_array_equal(left.track_offsets, right.track_offsets)
-    np.testing.assert_array_equal(left.hit_offsets, right.hit_offsets)
-    for mine, others in ((left.tracks, right.tracks), (left.hits, right.hits)):
+    for level in left.LEVELS:
+        np.testing.assert_array_equal(left.offsets(level), right.offsets(level))
+        mine, others = left.columns(level), right.columns(level)
         assert set(mine) == set(others)
         for name in mine:
             assert mine[name].dtype == others[name].dtype, name
             np.testing.assert_array_equal(mine[name], others[name], err_msg=name)
 
 
-def joined(chunks: list[RichEvents]) -> RichEvents:
+def joined(chunks: list[Chunk]) -> Chunk:
     """Chunks as one."""
-
-    def offsets(parts: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(p) for p in parts]))])
-
-    def columns(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    return RichEvents(
-        np.concatenate([c.key for c in chunks]),
-        offsets([c.track_offsets for c in chunks]),
-        columns([c.tracks for c in chunks]),
-        offsets([c.hit_offsets for c in chunks]),
-        columns([c.hits for c in chunks]),
-    )
+    changes: dict[str, Any] = {"key": np.concatenate([c.key for c in chunks])}
+    for level in chunks[0].LEVELS:
+        columns = {
+            name: np.concatenate([c.columns(level)[name] for c in chunks])
+            for name in chunks[0].columns(level)
+        }
+        counts = np.concatenate([np.diff(c.offsets(level)) for c in chunks])
+        if level == "event":
+            changes["truth"] = columns
+        else:
+            changes[f"{level}s"] = columns
+            changes[f"{level}_offsets"] = np.concatenate([[0], np.cumsum(counts)])
+    return replace(chunks[0], **changes)

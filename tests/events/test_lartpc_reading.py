@@ -1,0 +1,261 @@
+import re
+from dataclasses import replace
+
+import awkward as ak
+import numpy as np
+import pytest
+from made_up_events import assert_same, joined, native_arrays, write_native, write_tree
+from made_up_lartpc import make_lartpc
+
+from hepcnn.config import LArTPCSample
+from hepcnn.errors import InputError
+from hepcnn.events.reading import read_lartpc
+from hepcnn.events.sources import FileSpec
+from hepcnn.events.writing import write_events
+
+
+def sample(**branches):
+    return LArTPCSample(detector="lartpc", files=["unused.root"], branches=branches)
+
+
+PLAIN = sample()
+
+
+def read(path, sample=PLAIN, **options):
+    chunks = list(read_lartpc(FileSpec(str(path)), sample, **options))
+    for chunk in chunks:
+        chunk.validate()
+    return joined(chunks)
+
+
+def error_of(path, sample=PLAIN, **options):
+    with pytest.raises(InputError) as error:
+        read(path, sample, **options)
+    assert str(path) in str(error.value)
+    return str(error.value)
+
+
+def without(*prefixes):
+    def change(arrays):
+        for name in list(arrays):
+            if name.startswith(prefixes):
+                del arrays[name]
+
+    return change
+
+
+def blind(events):
+    """Events of which only the hits are known."""
+    hits = {name: column for name, column in events.hits.items() if name != "particle"}
+    none = np.zeros(len(events) + 1, np.int64)
+    return replace(events, truth={}, hits=hits, particle_offsets=none, particles={},
+                   deposit_offsets=none, deposits={})  # fmt: skip
+
+
+# --- what is read -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000, None])
+def test_what_is_written_comes_back_to_the_last_bit(tmp_path, step):
+    events = make_lartpc()
+    write_events(tmp_path / "a.root", [events.part(0, 9), events.part(9, 20)], {})
+    assert_same(read(tmp_path / "a.root", deposits=True, step=step), events)
+
+
+@pytest.mark.parametrize("ntuple", [False, True], ids=["TTree", "RNTuple"])
+def test_plain_branches_are_read(tmp_path, ntuple):
+    events = make_lartpc()
+    path = write_tree(tmp_path / "a.root", native_arrays(events), ntuple=ntuple)
+    assert_same(read(path, deposits=True), events)
+
+
+def test_deposits_are_read_only_on_request(tmp_path):
+    events = make_lartpc()
+    path = write_native(tmp_path / "a.root", events)
+    assert not read(path).deposits
+    blunt = write_native(tmp_path / "b.root", events, without("deposit_"))
+    assert read(blunt).n_hits == events.n_hits
+    assert "no branch 'deposit_energy'" in error_of(blunt, deposits=True)
+
+
+def test_files_without_truth_are_read(tmp_path):
+    events = blind(make_lartpc())
+    write_events(tmp_path / "a.root", [events], {})
+    assert_same(read(tmp_path / "a.root"), events)
+
+
+def test_truth_is_left_out_on_request(tmp_path):
+    events = make_lartpc()
+    write_events(tmp_path / "a.root", [events], {})
+    assert_same(read(tmp_path / "a.root", truth=False), blind(events))
+
+
+def test_truth_is_optional_branch_by_branch(tmp_path):
+    events = make_lartpc()
+    some = write_native(tmp_path / "a.root", events, without("neutrino", "vertex_w", "particle"))
+    assert "no branch 'particle_pdg'" in error_of(some)  # hit_particle refers to it
+    some = write_native(
+        tmp_path / "a.root", events, without("neutrino", "vertex_w", "particle", "hit_particle")
+    )
+    got = read(some)
+    assert set(got.truth) == {"charged_current", "vertex", "vertex_tick"}
+    assert not got.particles
+    assert "particle" not in got.hits
+
+
+def test_what_a_file_does_not_say_has_its_default(tmp_path):
+    def change(arrays):
+        for name in list(arrays):
+            if name == "hit_rms" or (name.startswith("particle") and name != "particle_pdg"):
+                del arrays[name]
+        del arrays["deposit_particle"]
+
+    events = make_lartpc()
+    got = read(write_native(tmp_path / "a.root", events, change), deposits=True)
+    assert (got.hits["rms"] == 0).all()
+    np.testing.assert_array_equal(got.particles["pdg"], events.particles["pdg"])
+    assert (got.particles["parent"] == -1).all()
+    assert (got.particles["process"] == 0).all()
+    assert (got.particles["origin"] == 0).all()
+    assert (got.deposits["particle"] == -1).all()
+    for name in ("energy", "start", "end"):
+        assert np.isnan(got.particles[name]).all()
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (0, 3), (50, 0)])
+def test_events_without_hits_or_particles_are_events(tmp_path, counts):
+    hits, particles = counts
+    events = make_lartpc(3, hits, particles)
+    write_events(tmp_path / "a.root", [events], {})
+    assert_same(read(tmp_path / "a.root", deposits=True), events)
+
+
+def test_one_event_of_50000_hits_and_one_of_1(tmp_path):
+    many, one = make_lartpc(2, hits=50_000).part(0, 1), make_lartpc(2, hits=300).part(0, 1)
+    one = replace(one, hit_offsets=np.array([0, 1]), hits={k: v[:1] for k, v in one.hits.items()})
+    write_events(tmp_path / "a.root", [many, one], {})
+    assert_same(read(tmp_path / "a.root", deposits=True, step=1), joined([many, one]))
+
+
+# --- a user's tuple -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ntuple", [False, True], ids=["TTree", "RNTuple"])
+def test_lists_of_branches_are_joined_event_by_event(tmp_path, ntuple):
+    """Each plane in branches of its own: the same events, hits in the order of the planes."""
+    events = make_lartpc()
+    native = native_arrays(events)
+    order = ak.argsort(native["hit_plane"], stable=True)
+    for name in native:
+        if name.startswith("hit_"):
+            native[name] = native[name][order]
+    expected = read(write_tree(tmp_path / "a.root", native))
+    names = [name for name in native if name.startswith("hit_") and name != "hit_plane"]
+    arrays = {name: array for name, array in native.items() if not name.startswith("hit_")}
+    for name in names:
+        for plane in range(3):
+            arrays[f"p{plane}_{name}"] = native[name][native["hit_plane"] == plane]
+    path = write_tree(tmp_path / "b.root", arrays, ntuple=ntuple)
+    lists = {name: [f"p{plane}_{name}" for plane in range(3)] for name in names}
+    assert_same(read(path, sample(hit_plane=["0", "1", "2"], **lists), step=7), expected)
+    # What holds for all parts is said once.
+    lists["hit_rms"] = "2.5"
+    got = read(path, sample(hit_plane=["0", "1", "2"], **lists))
+    assert (got.hits["rms"] == 2.5).all()
+
+
+@pytest.mark.parametrize(
+    ("branches", "message"),
+    [
+        ({"hit_wire": ["hit_wire", "hit_wire"], "hit_time": ["hit_time"] * 3},
+         "branches.hit_time: a list of 3, but that of hit_wire has 2"),
+        ({"run": ["run", "run"]}, "branches.run: a list, but there is one an event"),
+        ({"hit_wire": ["hit_wire", "hit_wier"]}, "no branch 'hit_wier' (for 'hit_wire: hit_wier')"),
+        ({"hit_time": ["hit_time", "0"], "hit_wire": "0", "hit_plane": "0", "hit_charge": "1",
+          "hit_rms": "1", "hit_particle": "-1"}, "no hit branch is a list"),
+        ({"hit_wires": "hit_wire"}, "no native branch 'hit_wires'; did you mean 'hit_wire'"),
+        ({"hit_x": "hit_wire"}, "no native branch 'hit_x'"),
+        ({"vertex_x": "hit_time"}, "'hit_time' is a list, not one an event"),
+        ({"hit_wire": "hit_wire / 2"}, "not an integer of type int32"),
+        ({"hit_charge": "hit_charge + particle_pdg"}, "'hit_plane' has"),
+        ({"hit_charge": "run"}, "hit_charge: 'run' is one an event, not a list"),
+    ],
+)  # fmt: skip
+def test_a_wrong_map_is_named(tmp_path, branches, message):
+    path = write_native(tmp_path / "a.root", make_lartpc())
+    assert message in error_of(path, sample(**branches))
+
+
+def test_missing_branches_are_listed_with_near_names(tmp_path):
+    def change(arrays):
+        arrays["hit_Wire"] = arrays.pop("hit_wire")
+        del arrays["vertex_y"]
+
+    error = error_of(write_native(tmp_path / "a.root", make_lartpc(), change))
+    assert "no branch 'hit_wire'; did you mean 'hit_Wire'" in error
+    assert "no branch 'vertex_y'" in error
+
+
+# --- values that no detector gives --------------------------------------------------------------
+
+
+def set_first(name, value, event=5):
+    """Put a value on an event, or on its first hit, particle or deposit."""
+
+    def change(arrays):
+        if arrays[name].ndim == 1:
+            arrays[name] = arrays[name].copy()
+            arrays[name][event] = value
+            return
+        counts, flat = ak.num(arrays[name]), ak.flatten(arrays[name]).to_numpy().copy()
+        flat[int(ak.sum(counts[:event]))] = value
+        arrays[name] = ak.unflatten(flat, counts)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("hit_plane", -1, "it must be 0 to 2"),
+        ("hit_plane", 3, "it must be 0 to 2"),
+        ("hit_wire", -1, "at least 0"),
+        ("hit_time", np.nan, "it must be finite"),
+        ("hit_time", -np.inf, "it must be finite"),
+        ("hit_charge", np.nan, "it must be finite"),
+        ("hit_charge", np.inf, "it must be finite"),
+        ("hit_rms", -0.1, "at least 0"),
+        ("hit_rms", np.nan, "finite and at least 0"),
+        ("hit_particle", -2, "index of the event's particles, or -1"),
+        ("hit_particle", 100, "index of the event's particles, or -1"),
+        ("particle_parent", 100, "index of the event's particles, or -1"),
+        ("particle_parent", -2, "index of the event's particles, or -1"),
+        ("particle_process", 5, "it must be 0 to 4"),
+        ("particle_origin", 2, "it must be 0 or 1"),
+        ("particle_energy", -1, "at least 0"),
+        ("particle_start_y", np.inf, "finite, or NaN"),
+        ("deposit_x", np.nan, "it must be finite"),
+        ("deposit_energy", np.nan, "finite and at least 0"),
+        ("deposit_particle", 100, "index of the event's particles, or -1"),
+        ("vertex_z", np.inf, "finite, or NaN"),
+        ("vertex_wire_u", -np.inf, "finite, or NaN"),
+        ("vertex_tick", np.inf, "finite, or NaN"),
+        ("charged_current", 2, "it must be 0 or 1"),
+        ("neutrino_energy", -5, "at least 0"),
+    ],
+)
+def test_an_impossible_value_is_named_with_its_event(tmp_path, name, value, rule):
+    events = make_lartpc(particles=30)
+    path = write_native(tmp_path / "a.root", events, set_first(name, value))
+    run, subrun, event = events.key[5]
+    kind = name.split("_")[0]
+    row = f": {kind} 0" if kind in ("hit", "particle", "deposit") else ""
+    error = error_of(path, deposits=True, step=4)
+    assert re.search(rf"event {run}:{subrun}:{event}{row} has .*\b{name} = ", error)
+    assert rule in error
+
+
+@pytest.mark.parametrize("name", ["vertex_x", "vertex_wire_v", "vertex_tick", "particle_energy",
+                                  "particle_end_z", "neutrino_energy"])  # fmt: skip
+def test_nan_stands_for_none_where_there_may_be_none(tmp_path, name):
+    read(write_native(tmp_path / "a.root", make_lartpc(particles=30), set_first(name, np.nan)))
