@@ -10,7 +10,8 @@ from numba import njit
 
 from hepcnn.config.steps import Crop, Mirror
 from hepcnn.errors import InputError
-from hepcnn.imaging.labels_moved import boxes, move_labels, reorder_views, with_boxes
+from hepcnn.imaging.lengths import bin_width
+from hepcnn.imaging.moved_labels import move_labels, points, reorder_views
 from hepcnn.imaging.spreading import positions, spread
 from hepcnn.store.shard import Header, Images, Sparse
 
@@ -44,7 +45,7 @@ def cropped_header(step: Crop, header: Header) -> Header:
         )
     axes = {
         view: tuple(
-            replace(axis, bins=bins, high=axis.low + bins * (axis.high - axis.low) / axis.bins)
+            replace(axis, bins=bins, high=axis.low + bins * bin_width(axis))
             for axis, bins in zip(own, step.shape, strict=True)
         )
         for view, own in header.axes.items()
@@ -55,28 +56,23 @@ def cropped_header(step: Crop, header: Header) -> Header:
 def crop(step: Crop, header: Header, images: Images) -> Images:
     """Keep a window; a window about a vertex may reach beyond the image.
 
-    An event without a vertex is cropped about its charge. Boxes end where the window ends; those
-    outside are NaN.
+    An event without a vertex is cropped about its charge.
     """
     after = cropped_header(step, header)
     first = _corners(step, header, images)
     views = {}
-    for v, (view, sparse) in enumerate(images.views.items()):
+    for v, view in enumerate(header.views):
+        sparse = images.views[view]
         row, column = positions(sparse, header.shape)
         start = np.repeat(first[:, v], np.diff(sparse.offsets), axis=0)
         row, column = row - start[:, 0], column - start[:, 1]
         inside = (row >= 0) & (row < step.shape[0]) & (column >= 0) & (column < step.shape[1])
-        pixel = (row * step.shape[1] + column).astype(after.pixel_type)
-        views[view] = select(replace(sparse, pixel=pixel), inside)
+        number = (row * step.shape[1] + column).astype(after.pixel_type)
+        views[view] = select(replace(sparse, pixel=number), inside)
     moved = move_labels(header, images, (1.0, 1.0), -first)
-    low, high = (np.clip(corner, 0, np.asarray(step.shape)) for corner in boxes(moved))
-    outside = ~(low < high).all(axis=2, keepdims=True)
-    moved = with_boxes(moved, np.where(outside, np.nan, low), np.where(outside, np.nan, high))
     corner = images.truth["corner"]
-    steps = np.array(
-        [[(a.high - a.low) / a.bins for a in header.axes[view]] for view in header.views]
-    )
-    shifted = (corner + (first * steps).reshape(corner.shape)).astype(corner.dtype)
+    pixel = np.array([[bin_width(axis) for axis in header.axes[view]] for view in header.views])
+    shifted = (corner + (first * pixel).reshape(corner.shape)).astype(corner.dtype)
     return replace(moved, views=views, truth=moved.truth | {"corner": shifted})
 
 
@@ -89,7 +85,7 @@ def _corners(step: Crop, header: Header, images: Images) -> npt.NDArray[np.int64
     densest = _densest(header, images, step.shape)
     if step.around == "charge":
         return densest
-    vertex = images.truth["vertex_pixel"].reshape(sizes)
+    vertex = points(images.truth["vertex_pixel"], len(header.views))
     known = np.isfinite(vertex).all(axis=(1, 2), keepdims=True)
     about = np.floor(np.where(known, vertex, 0)).astype(np.int64) - np.array(step.shape) // 2
     return np.where(known, about, densest)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from numba import njit
 
 from hepcnn.config.steps import Blur, Downsample
-from hepcnn.imaging.labels_moved import boxes, move_labels, with_boxes
+from hepcnn.imaging.lengths import bin_width
+from hepcnn.imaging.moved_labels import move_labels
 from hepcnn.store.shard import Axis, Header, Images, Sparse
 
 #: Half width of a Gaussian's stencil (σ); scipy.ndimage truncates there, too.
@@ -130,19 +131,18 @@ def downsampled_header(step: Downsample, header: Header) -> Header:
 
 def _grouped(axis: Axis, by: int) -> Axis:
     bins = -(-axis.bins // by)
-    return replace(axis, bins=bins, high=axis.low + bins * by * (axis.high - axis.low) / axis.bins)
+    return replace(axis, bins=bins, high=axis.low + bins * by * bin_width(axis))
 
 
 def downsample(step: Downsample, header: Header, images: Images) -> Images:
-    """Sum blocks of pixels; boxes grow to whole blocks."""
+    """Sum blocks of pixels."""
     after = downsampled_header(step, header)
     views = {}
     for view, sparse in images.views.items():
         row, column = positions(sparse, header.shape)
         views[view], _ = spread(sparse, row // step.factor[0], column // step.factor[1], after)
     moved = move_labels(header, images, (1 / step.factor[0], 1 / step.factor[1]))
-    low, high = boxes(moved)
-    return with_boxes(replace(moved, views=views), np.floor(low), np.ceil(high))
+    return replace(moved, views=views)
 
 
 def blur(step: Blur, header: Header, images: Images) -> Images:

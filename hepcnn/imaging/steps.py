@@ -29,8 +29,8 @@ from hepcnn.config.steps import (
 )
 from hepcnn.errors import InputError
 from hepcnn.imaging.framing import check_mirror, crop, cropped_header, mirror, select
-from hepcnn.imaging.labels_moved import points
-from hepcnn.imaging.lengths import pixel_size
+from hepcnn.imaging.lengths import bin_width, pixel_size
+from hepcnn.imaging.moved_labels import fit_boxes, points
 from hepcnn.imaging.spreading import blur, downsample, downsampled_header, positions
 from hepcnn.store.shard import Header, Images, Sparse
 
@@ -60,6 +60,7 @@ def apply_steps(steps: Sequence[Step], header: Header, images: Images) -> Images
         Of the images as they are; that of the result is `step_header`'s.
     images : Images
         A block of examples of wire planes, which stays as it is. Pixels come and stay in order.
+        Features and the particles' charges are those of the images as they were made.
 
     Raises
     ------
@@ -69,14 +70,12 @@ def apply_steps(steps: Sequence[Step], header: Header, images: Images) -> Images
     for step in steps:
         after = step_header([step], header)
         images, header = _IMAGES[type(step)](step, header, images), after
-    return images
+    return fit_boxes(header, images) if steps else images
 
 
 def threshold(step: Threshold, header: Header, images: Images) -> Images:
     """Leave out pixels that are below a value in every channel."""
-    return _selected(
-        images, lambda view, sparse: np.logical_or.reduce(sparse.value >= step.minimum, 1)
-    )
+    return _selected(images, lambda view, sparse: _any(sparse.value >= step.minimum))
 
 
 def normalise(step: Normalise, header: Header, images: Images) -> Images:
@@ -102,9 +101,7 @@ def log(step: Log, header: Header, images: Images) -> Images:
 
 def binarise(step: Binarise, header: Header, images: Images) -> Images:
     """1 where a channel is above a value; pixels without are left out."""
-    some = _selected(
-        images, lambda view, sparse: np.logical_or.reduce(sparse.value > step.above, 1)
-    )
+    some = _selected(images, lambda view, sparse: _any(sparse.value > step.above))
     return _valued(some, lambda sparse: sparse.value > step.above)
 
 
@@ -125,11 +122,10 @@ def check_wires(step: MaskWires, header: Header) -> Header:
 
 def mask_wires(step: MaskWires, header: Header, images: Images) -> Images:
     """Leave out the pixels that one of the wires is part of."""
-    corner = points(images.truth["corner"], len(header.views))[:, :, 0]
+    corner = points(images.truth["corner"], len(header.views))
 
     def seen(view: str, sparse: Sparse) -> npt.NDArray[np.bool_]:
-        axis = header.axes[view][1]
-        pitch = (axis.high - axis.low) / axis.bins
+        pitch = bin_width(header.axes[view][1])
         _, column = positions(sparse, header.shape)
         low = corner[_image_of(sparse), header.views.index(view), 1] + column * pitch
         dead = np.zeros(len(low), bool)
@@ -142,7 +138,7 @@ def mask_wires(step: MaskWires, header: Header, images: Images) -> Images:
 
 def hide_start(step: HideStart, header: Header, images: Images) -> Images:
     """Leave out the pixels whose middle is near the true vertex; without a vertex, none."""
-    vertex = points(images.truth["vertex_pixel"], len(header.views))[:, :, 0]
+    vertex = points(images.truth["vertex_pixel"], len(header.views))
 
     def far(view: str, sparse: Sparse) -> npt.NDArray[np.bool_]:
         place = np.stack(positions(sparse, header.shape), axis=1) + 0.5
@@ -151,6 +147,11 @@ def hide_start(step: HideStart, header: Header, images: Images) -> Images:
         return ~(distance < step.radius)
 
     return _selected(images, far)
+
+
+def _any(values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Pixels for which one of the channels says so."""
+    return np.atleast_1d(values.any(axis=1))
 
 
 def _image_of(sparse: Sparse) -> npt.NDArray[np.int64]:
