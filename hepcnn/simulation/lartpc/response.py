@@ -14,7 +14,7 @@ from hepcnn.simulation.lartpc.drift import drift
 from hepcnn.simulation.lartpc.noise import POOL, noise_pulses, noise_samples, shaping
 from hepcnn.simulation.lartpc.pulses import Pulses, add_noise, find_pulses
 from hepcnn.simulation.lartpc.records import Deposits
-from hepcnn.simulation.lartpc.waveforms import Frame, Waveforms, make_waveforms
+from hepcnn.simulation.lartpc.waveforms import Waveforms, make_waveforms, new_frame
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,7 @@ class Response:
     def __init__(self, settings: LArTPCSimulation, tpc: TPC, rng: np.random.Generator) -> None:
         self.settings, self.tpc = settings, tpc
         dead = dead_wires(tpc, settings.dead_wires)
-        first = np.concatenate([[0], np.cumsum([tpc.wires(plane) for plane in PLANES])])
-        ticks = tpc.readout.ticks
-        frame = Frame(
-            first, np.concatenate([dead[p] for p in PLANES]), ticks, np.empty(0, np.int32)
-        )
-        rank = np.full(first[-1] * frame.blocks, -1, np.int32)
-        self.frame = Frame(frame.first, frame.dead, ticks, rank)
+        self.frame = new_frame([dead[plane] for plane in PLANES], tpc.readout.ticks)
         self._live = np.flatnonzero(~self.frame.dead)
         self._noise = noise_samples(tpc, POOL, rng) if settings.noise else None
 

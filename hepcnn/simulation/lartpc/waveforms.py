@@ -7,7 +7,8 @@ blocks of a wire are one stretch of memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -55,6 +56,13 @@ class Frame:
     def blocks(self) -> int:
         """Blocks of a wire; the last may be longer than the readout."""
         return -(-self.ticks // BLOCK)
+
+
+def new_frame(planes: Sequence[NDArray[np.bool_]], ticks: int) -> Frame:
+    """The frame of a readout, from each plane's dead wires and the number of ticks."""
+    first = np.cumsum([0, *(len(dead) for dead in planes)], dtype=np.int64)
+    frame = Frame(first, np.concatenate(planes), ticks, np.empty(0, np.int32))
+    return replace(frame, rank=np.full(first[-1] * frame.blocks, -1, np.int32))
 
 
 @dataclass(frozen=True)
