@@ -153,6 +153,10 @@ class LArTPCSimulation(Settings):
         return self.energy_range or default
 
 
+#: A branch's name, a number, or an expression of both.
+Source = Annotated[str, Field(coerce_numbers_to_str=True)]
+
+
 class Sample(Settings):
     """A named set of ROOT files with one layout: simulated, or the user's."""
 
@@ -160,10 +164,10 @@ class Sample(Settings):
     """ROOT files: paths, globs, root:// addresses; `FILE.root:TREE` names the tree too."""
     tree: str = "events"
     """Name of the TTree or RNTuple."""
-    branches: dict[str, str | Annotated[list[str], Field(min_length=1)]] = {}
+    branches: dict[str, Source | Annotated[list[Source], Field(min_length=1)]] = {}
     """For each native branch that is called otherwise: its name, or an expression of names,
     numbers and + - * / ( ), for example ``1000 * Track_P``. A list joins several jagged branches,
-    event by event: ``hit_wire: [u_wire, v_wire]`` beside ``hit_plane: ["0", "1"]``."""
+    event by event: ``hit_wire: [u_wire, v_wire]`` beside ``hit_plane: [0, 1]``."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """`skip`: leave a bad file out; it is counted, listed and shown in the report."""
     files_per_job: Count = 1
