@@ -3,29 +3,116 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepcnn.config import PolarImages, RichSample
-from hepcnn.detector.geometry import RichGeometry, load_geometry
-from hepcnn.detector.particles import OTHER
+from hepcnn.config import LArTPCSample, PlaneImages, PolarImages, RichSample
+from hepcnn.config.images import DETECTOR
+from hepcnn.detector.geometry import load_geometry
+from hepcnn.detector.labels import OTHER
+from hepcnn.detector.tpc import load_tpc
 from hepcnn.errors import InputError
-from hepcnn.events.reading import FileSpec, expand_files, fingerprint, n_entries, read_rich
-from hepcnn.events.schema import RichEvents
+from hepcnn.events.chunk import EventChunk
+from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.events.reading import (
+    FileSpec,
+    expand_files,
+    fingerprint,
+    n_entries,
+    read_lartpc,
+    read_rich,
+)
+from hepcnn.imaging.planes import plane_header, plane_images
 from hepcnn.imaging.rich import rich_header, rich_images
+from hepcnn.imaging.steps import apply_steps, step_header
 from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
-from hepcnn.store.shard import ShardWriter, Skipped
+from hepcnn.store.shard import Header, Images, ShardWriter, Skipped
 
-#: Tracks whose images are in memory at a time: larger blocks are slower, because the system has
-#: to find new memory for each, and their images leave the processor's cache.
+#: Tracks, hits or deposits whose images are in memory at a time: larger blocks are slower, because
+#: the system has to find new memory for each, and their images leave the processor's cache.
 BLOCK_TRACKS = 4096
+BLOCK_HITS = 1 << 18
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """What makes the images of one image set.
+
+    Attributes
+    ----------
+    header : Header
+        What all images have in common.
+    geometry : dict
+        The detector's numbers.
+    read : callable
+        Reads the events of a file, chunk by chunk.
+    images : callable
+        Makes the images of a chunk, and its cutflow.
+    step : callable
+        Events of a chunk whose images are made together.
+    target : str
+        The truth whose classes name particles.
+    """
+
+    header: Header
+    geometry: dict[str, Any]
+    read: Callable[[FileSpec], Iterator[Any]]
+    images: Callable[[Any], tuple[Images, dict[str, int]]]
+    step: Callable[[Any], int]
+    target: str
+
+
+def _maker(sample: RichSample | LArTPCSample, settings: PolarImages | PlaneImages) -> _Maker:
+    """The maker of the settings, for the sample's detector."""
+    if isinstance(settings, PlaneImages) and isinstance(sample, LArTPCSample):
+        return _plane_maker(sample, settings)
+    if isinstance(settings, PolarImages) and isinstance(sample, RichSample):
+        return _polar_maker(sample, settings)
+    raise InputError(
+        f"maker '{settings.maker}': takes events of the detector '{DETECTOR[settings.maker]}', "
+        f"and the sample's is '{sample.detector}'"
+    )
+
+
+def _polar_maker(sample: RichSample, settings: PolarImages) -> _Maker:
+    geometry = load_geometry(sample.geometry)
+    return _Maker(
+        rich_header(settings),
+        {name: rich.model_dump(mode="json") for name, rich in geometry.items()},
+        lambda spec: read_rich(spec, sample, rich=settings.rich),
+        lambda events: rich_images(events, geometry, settings),
+        lambda events: BLOCK_TRACKS * len(events) // max(events.n_tracks, 1),
+        "species",
+    )
+
+
+def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> _Maker:
+    tpc = load_tpc(sample.geometry)
+    header = plane_header(settings, tpc)
+
+    def images(events: LArTPCEvents) -> tuple[Images, dict[str, int]]:
+        raw, counts = plane_images(events, tpc, settings)
+        return apply_steps(settings.steps, header, raw), counts
+
+    return _Maker(
+        step_header(settings.steps, header),
+        tpc.model_dump(mode="json"),
+        lambda spec: read_lartpc(spec, sample),
+        images,
+        lambda events: BLOCK_HITS * len(events) // max(events.n_hits, 1),
+        "particle",
+    )
 
 
 def convert(
-    files: Sequence[str], sample: RichSample, settings: PolarImages, output: str | Path
+    files: Sequence[str],
+    sample: RichSample | LArTPCSample,
+    settings: PolarImages | PlaneImages,
+    output: str | Path,
 ) -> dict[str, int]:
     """Make the image shard of some files of a sample.
 
@@ -37,9 +124,9 @@ def convert(
     ----------
     files : sequence of str
         Paths, globs or ``root://`` addresses.
-    sample : RichSample
+    sample : RichSample or LArTPCSample
         How to read them; its own list of files is not used.
-    settings : PolarImages
+    settings : PolarImages or PlaneImages
         What the images are.
     output : path
         The shard.
@@ -52,23 +139,23 @@ def convert(
     Raises
     ------
     InputError
-        If there are no files, or a file is bad and bad files are not skipped; nothing is written
-        then.
+        If there are no files, or a file is bad and bad files are not skipped, or the images are
+        not of the sample's detector; nothing is written then.
     """
     specs = expand_files(files)
-    geometry = load_geometry(sample.geometry)
+    maker = _maker(sample, settings)
     inputs: dict[str, str] = {}
     skipped: list[Skipped] = []
     cutflow: Counter[str] = Counter()
     others: Counter[int] = Counter()
-    with ShardWriter(output, rich_header(settings)) as writer:
+    with ShardWriter(output, maker.header) as writer:
         for spec in specs:
             events = -1
             try:
                 events = n_entries(spec, sample.tree)
                 inputs[str(spec)] = fingerprint(spec)
                 with writer.all_or_nothing():
-                    counts, codes = _append(spec, events, sample, settings, geometry, writer)
+                    counts, codes = _append(spec, events, maker, writer)
             except InputError as error:
                 if sample.on_bad_file == "fail":
                     raise
@@ -79,68 +166,69 @@ def convert(
             else:
                 cutflow.update(counts)
                 others.update(codes)
-        writer.describe(_provenance(sample, settings, geometry, inputs), cutflow, skipped)
+        writer.describe(_provenance(sample, settings, maker.geometry, inputs), cutflow, skipped)
         if not len(writer):
-            note(f"{output}: no track was kept")
+            note(f"{output}: nothing was kept")
     if others:
-        found = ", ".join(f"{code}: {tracks}" for code, tracks in others.most_common())
-        note(f"kept as 'other', not one of the six species (PDG code: tracks): {found}")
+        found = ", ".join(f"{code}: {examples}" for code, examples in others.most_common())
+        known = ", ".join(maker.header.classes[maker.target])
+        note(f"kept as 'other', not one of {known} (PDG code: examples): {found}")
     return dict(cutflow)
 
 
 def _append(
-    spec: FileSpec,
-    events: int,
-    sample: RichSample,
-    settings: PolarImages,
-    geometry: dict[str, RichGeometry],
-    writer: ShardWriter,
+    spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter
 ) -> tuple[Counter[str], Counter[int]]:
-    """Append a file's images; returns its cutflow and the PDG codes of other species."""
+    """Append a file's images; returns its cutflow and the PDG codes of other particles."""
     cutflow: Counter[str] = Counter()
     others: Counter[int] = Counter()
     # One block is written while the next is made; the reader reads ahead by itself.
     with progress(f"convert {spec}", events) as advance, ThreadPoolExecutor(1) as writing:
         written: Future[None] | None = None
-        for block in _blocks(read_rich(spec, sample, rich=settings.rich)):
+        for block in _blocks(maker.read(spec), maker.step):
             try:
-                images, counts = rich_images(block, geometry, settings)
+                images, counts = maker.images(block)
             except InputError as error:
                 raise InputError(f"{spec}: {error}") from error
             if written:
                 written.result()
             written = writing.submit(writer.append, images)
             cutflow.update(counts)
-            others.update(images.truth["pdg"][images.truth["species"] == OTHER].tolist())
+            pdg, label = images.truth["pdg"], images.truth[maker.target]
+            others.update(pdg[(label == OTHER) & (pdg != 0)].tolist())
             advance(len(block))
         if written:
             written.result()
     return cutflow, others
 
 
-def _blocks(chunks: Iterable[RichEvents]) -> Iterator[RichEvents]:
-    """The reader's chunks in parts of about `BLOCK_TRACKS` tracks."""
+def _blocks(
+    chunks: Iterable[EventChunk], step: Callable[[EventChunk], int]
+) -> Iterator[EventChunk]:
+    """The reader's chunks in parts of about `step` events."""
     for events in chunks:
-        step = max(1, BLOCK_TRACKS * len(events) // max(events.n_tracks, 1))
-        for start in range(0, len(events), step):
-            yield events.part(start, min(start + step, len(events)))
+        size = max(1, step(events))
+        for start in range(0, len(events), size):
+            yield events.part(start, min(start + size, len(events)))
 
 
 def _provenance(
-    sample: RichSample,
-    settings: PolarImages,
-    geometry: dict[str, RichGeometry],
+    sample: RichSample | LArTPCSample,
+    settings: PolarImages | PlaneImages,
+    geometry: dict[str, Any],
     inputs: dict[str, str],
 ) -> dict[str, Any]:
-    # The geometry by its contents too: a user's file can change under its name.
     layout = sample.model_dump(
-        mode="json", include={"detector", "geometry", "tree", "branches", "on_bad_file"}
+        mode="json", exclude={"files", "files_per_job", "simulate"}, exclude_none=True
     )
-    numbers = {name: rich.model_dump(mode="json") for name, rich in geometry.items()}
+    # Geometry and channels by their contents too: a user's file can change under its name.
+    layout["geometry_digest"] = digest(geometry)
+    if channels := layout.get("channel_map"):
+        layout["channel_map_digest"] = digest(Path(channels).read_text())
     return record(
         "convert",
         {
-            "sample": {**layout, "geometry_digest": digest(numbers)},
+            "sample": layout,
             "images": settings.model_dump(mode="json", exclude={"sample"}),
         },
         code="hepcnn.imaging.convert",

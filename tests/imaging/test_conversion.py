@@ -167,7 +167,7 @@ def test_no_track_kept_is_a_valid_shard(tmp_path, files, capsys):
     """And so is a shard of bad files only."""
     settings = PolarImages(sample="rich", momentum_range=(1e8, 1e9))
     convert([str(files / "*.root")], SAMPLE, settings, tmp_path / "none.h5")
-    assert "none.h5: no track was kept" in capsys.readouterr().err
+    assert "none.h5: nothing was kept" in capsys.readouterr().err
     images = ImageSet(tmp_path / "none.h5")
     assert len(images) == images.cutflow["kept"] == 0
     assert images.cutflow["tracks read"] > 50

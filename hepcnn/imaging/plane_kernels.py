@@ -1,0 +1,313 @@
+"""Hits → sorted, merged, sparse pixels of wire planes.
+
+Hits are put in order of the first row that they touch by a counting sort. A sweep over the rows
+then adds each hit to the few rows that its width covers, and writes a row out as soon as no later
+hit can reach it: in order of its columns, which a bitmap gives. The rows in work are a small ring
+that stays in the processor's cache, however large the plane is.
+
+Charges are added as whole numbers of `CHARGE_UNIT`: what a hit gives to its rows adds up to the hit
+exactly, and a pixel does not depend on the order of the hits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+#: What charges are counted in (ADC × tick).
+CHARGE_UNIT = 2.0**-24
+#: The most charge of an event (ADC × tick), by magnitude: 64 bits hold it.
+MAX_CHARGE = 2.0**38
+#: A pulse is cut off at so many widths on either side; what lies beyond is put back inside.
+REACH = 4.0
+#: Owner of a pixel whose charge is of no particle.
+NOBODY = -1
+#: The integral of a Gaussian from −`REACH` to z, as its fraction, in steps of 1/128; linear between
+#: them its error is below 2e-6. What follows the end is reached by rounding only.
+_STEPS = 128
+_INTEGRAL = np.array(
+    [math.erf((k / _STEPS - REACH) / math.sqrt(2)) for k in range(int(2 * REACH * _STEPS) + 1)]
+)
+_INTEGRAL = (_INTEGRAL - _INTEGRAL[0]) / (_INTEGRAL[-1] - _INTEGRAL[0])
+_INTEGRAL = np.append(_INTEGRAL, 1.0)
+# Unsigned, because numba lets negative indices wrap around, at a cost.
+_U = np.uint64
+
+
+class Pixels(NamedTuple):
+    """The pixels of one plane of all events, in order of event and pixel number.
+
+    Attributes
+    ----------
+    offsets : int64 array (n + 1,)
+        Where each event's begin.
+    pixel : uint16 or uint32 array (nnz,)
+        row·W + column.
+    charge : float32 array (nnz,)
+        ADC × tick.
+    owner : int32 array (nnz,)
+        The particle with the most charge in the pixel, by its index in the event; `NOBODY`: none.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    pixel: npt.NDArray[np.unsignedinteger]
+    charge: npt.NDArray[np.float32]
+    owner: npt.NDArray[np.int32]
+
+
+def merge_hits(
+    hits: dict[str, np.ndarray],
+    offsets: npt.NDArray[np.int64],
+    views: npt.NDArray[np.int32],
+    corner: npt.NDArray[np.float64],
+    pixel: tuple[float, float],
+    shape: tuple[int, int],
+    threshold: float = 0.0,
+) -> tuple[list[Pixels], npt.NDArray[np.int64]]:
+    """Make the sparse images of the planes seen.
+
+    A hit lies on one wire. Over time its charge is a Gaussian of its width, integrated over each
+    row; without a width it is in one row.
+
+    Parameters
+    ----------
+    hits : dict of arrays (n_hits,)
+        `LArTPCEvents.hits`; without ``particle`` all pixels are nobody's.
+    offsets : int64 array (n + 1,)
+        Where each event's hits begin.
+    views : int32 array (128,)
+        The view of each plane number, −1 for planes that are not seen.
+    corner : float64 array (n, V, 2)
+        First tick and first wire of each event's image in each view.
+    pixel : tuple of float
+        Ticks and wires of a pixel.
+    shape : tuple of int
+        Rows and columns.
+    threshold : float
+        Pixels of less charge are left out, and in any case those without.
+
+    Returns
+    -------
+    pixels : list of Pixels
+        For each view.
+    inside : int64 array (n,)
+        Hits of each event that reach into an image.
+
+    Raises
+    ------
+    ValueError
+        If the charges of an event are not finite or add up to more than `MAX_CHARGE`; its second
+        argument is the event's index.
+    """
+    rows, columns = shape
+    n, n_hits = len(offsets) - 1, len(hits["plane"])
+    first, last, column = (np.empty(n_hits, np.int32) for _ in range(3))
+    inside, pairs, span, bad = _place(
+        offsets, hits["plane"], hits["wire"], hits["time"], hits["rms"], hits["charge"],
+        views, corner, pixel[0], 1.0 / pixel[1], rows, columns, first, last, column,
+    )  # fmt: skip
+    if bad >= 0:
+        raise ValueError("the charges of an event cannot be added", int(bad))
+    # Memory that is never written to costs nothing: take what may be needed at most.
+    most = np.minimum(pairs.sum(axis=0), n * rows * columns)
+    starts = np.concatenate([[0], np.cumsum(most)])
+    narrow = rows * columns <= 1 << 16
+    number: npt.NDArray[np.unsignedinteger]
+    number = np.empty(starts[-1], np.uint16 if narrow else np.uint32)
+    charge, owner = np.empty(starts[-1], np.float32), np.empty(starts[-1], np.int32)
+    stored = np.zeros((corner.shape[1], n + 1), np.int64)
+    ring = 1 << max(int(span) - 1, 0).bit_length()
+    _merge(
+        offsets, hits["time"], hits["rms"], hits["charge"], hits.get("particle"), corner, pixel[0],
+        rows, columns, first, last, column, threshold, _INTEGRAL,
+        np.zeros(ring * columns, np.int32), np.zeros((ring, (columns + 63) // 64), np.uint64),
+        int(pairs.max(initial=0)) + 1, starts, number, charge, owner, stored,
+    )  # fmt: skip
+    found = []
+    for start, own in zip(starts, stored, strict=False):
+        used = slice(start, start + own[-1])
+        found.append(Pixels(own, number[used], charge[used], owner[used]))
+    return found, inside
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _place(  # type: ignore[no-untyped-def]
+    offsets, plane, wire, time, rms, charge, views, corner, ticks, per_wires, rows, columns,
+    first, last, column,
+):  # fmt: skip
+    """First and last row (+ rows · view; −1: outside) and column of each hit.
+
+    Returns the hits inside by event, the rows that hits touch by event and view, the most rows
+    of a hit, and an event whose charges are too large (−1: none).
+    """
+    inside = np.zeros(len(offsets) - 1, np.int64)
+    pairs = np.zeros(corner.shape[:2], np.int64)
+    span = 1
+    for event in range(len(offsets) - 1):
+        total = 0.0
+        for i in range(_U(offsets[event]), _U(offsets[event + 1])):
+            first[i] = -1
+            total += abs(np.float64(charge[i]))
+            view = views[plane[i]]
+            if view < 0:
+                continue
+            across = math.floor((wire[i] + 0.5 - corner[event, view, 1]) * per_wires)
+            row = (time[i] - corner[event, view, 0]) / ticks
+            half = REACH * max(rms[i], 0.0) / ticks
+            # What is not a number is not inside.
+            if not (0 <= across < columns and row - half < rows and row + half >= 0):
+                continue
+            low = np.int32(max(math.floor(row - half), 0))
+            high = np.int32(min(math.floor(row + half), rows - 1))
+            first[i], last[i] = view * rows + low, view * rows + high
+            column[i] = across
+            inside[event] += 1
+            pairs[event, view] += high - low + 1
+            span = max(span, int(high - low + 1))
+        if not total < MAX_CHARGE:
+            return inside, pairs, span, event
+    return inside, pairs, span, -1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _merge(  # type: ignore[no-untyped-def]
+    offsets, time, rms, charge, particle, corner, ticks, rows, columns, first, last, column,
+    threshold, integral, head, bitmap, most, starts, pixel, value, owner, stored,
+):  # fmt: skip
+    """Sort the hits and sweep over the rows, event by event and view by view."""
+    n = len(offsets) - 1
+    begin = np.empty(len(stored) * rows + 1, np.int64)
+    order = np.empty((offsets[1:] - offsets[:-1]).max() if n else 0, np.int64)
+    # Charge by pixel and particle, in chains that begin at the pixel's `head`; number 0 ends them.
+    amount = np.empty(most, np.int64)
+    whose, following = np.empty(most, np.int32), np.empty(most, np.int32)
+    mask = len(bitmap) - 1
+    for event in range(n):
+        _sort(first, offsets[event], offsets[event + 1], begin, order)
+        for view in range(len(stored)):
+            at, used, reached = starts[view] + stored[view, event], 0, -1
+            for row in range(rows):
+                key = view * rows + row
+                if begin[key] < begin[key + 1]:
+                    used, reached = _add_hits(
+                        order, begin[key], begin[key + 1], time, rms, charge, particle, column,
+                        last, view * rows, corner[event, view, 0], ticks, row, columns, integral,
+                        head, bitmap, amount, whose, following, used, reached,
+                    )  # fmt: skip
+                if row <= reached:
+                    slot = row & mask
+                    at = _write_row(
+                        bitmap, slot, head, slot * columns, amount, whose, following, threshold,
+                        row * columns, pixel, value, owner, at,
+                    )  # fmt: skip
+            stored[view, event + 1] = at - starts[view]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sort(first, start, stop, begin, order):  # type: ignore[no-untyped-def]
+    """Counting sort of an event's hits by their first row; row r's are from begin[r] on."""
+    begin[:] = 0
+    for i in range(_U(start), _U(stop)):
+        if first[i] >= 0:
+            begin[_U(first[i])] += 1
+    for row in range(1, len(begin)):
+        begin[row] += begin[row - 1]
+    # Now begin[r] is the end of row r; filling from the back makes it the beginning.
+    for i in range(_U(stop - start)):
+        row = first[_U(stop - 1) - i]
+        if row >= 0:
+            begin[_U(row)] -= 1
+            order[_U(begin[_U(row)])] = _U(stop - 1) - i
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_hits(  # type: ignore[no-untyped-def]
+    order, start, stop, time, rms, charge, particle, column, last, base, t0, ticks, row, columns,
+    integral, head, bitmap, amount, whose, following, used, reached,
+):  # fmt: skip
+    """Add the hits that begin in a row to all their rows.
+
+    Returns the length of the chains and the last row reached. All in one function: handing the
+    arrays on for each charge would cost more than the work.
+    """
+    mask = len(bitmap) - 1
+    for k in range(_U(start), _U(stop)):
+        i = _U(order[k])
+        who = np.int32(NOBODY) if particle is None else particle[i]
+        c, end = _U(column[i]), last[i] - base
+        reached = max(reached, end)
+        total = np.float64(charge[i]) / CHARGE_UNIT
+        scale = _STEPS * ticks / rms[i] if rms[i] > 0 else 0.0
+        shift = REACH * _STEPS - (time[i] - t0) / ticks * scale
+        below = _until(integral, total, row * scale + shift) if scale > 0 else np.int64(0)
+        for r in range(row, end + 1):
+            above = np.int64(total)
+            if scale > 0:
+                above = _until(integral, total, (r + 1) * scale + shift)
+            share, below = above - below, above
+            if share == 0:
+                continue
+            slot = _U(r & mask)
+            cell = slot * _U(columns) + c
+            bitmap[slot, c >> _U(6)] |= _U(1) << (c & _U(63))
+            node = _U(head[cell])
+            while node != 0 and whose[node] != who:
+                node = _U(following[node])
+            if node != 0:
+                amount[node] += share
+            else:
+                used += 1
+                node = _U(used)
+                amount[node], whose[node], following[node] = share, who, head[cell]
+                head[cell] = used
+    return used, reached
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _until(integral, charge, steps):  # type: ignore[no-untyped-def]
+    """The part of a pulse's charge that comes in so many steps from where it is cut off."""
+    x = min(max(steps, 0.0), 2 * REACH * _STEPS)
+    k = _U(x)
+    return np.int64(charge * (integral[k] + (x - k) * (integral[k + _U(1)] - integral[k])))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _write_row(  # type: ignore[no-untyped-def]
+    bitmap, slot, head, cell, amount, whose, following, threshold, number, pixel, value, owner, at
+):
+    """Write a row's pixels and clear it; returns the pixels stored."""
+    for word in range(_U(bitmap.shape[1])):
+        left = bitmap[_U(slot), word]
+        bitmap[_U(slot), word] = 0
+        while left != 0:
+            c = word * _U(64) + _trailing_zeros(left)
+            left &= left - _U(1)
+            node = _U(head[_U(cell) + c])
+            head[_U(cell) + c] = 0
+            total, largest, whom = np.int64(0), amount[node], whose[node]
+            while node != 0:
+                total += amount[node]
+                if amount[node] > largest or (amount[node] == largest and whose[node] < whom):
+                    largest, whom = amount[node], whose[node]
+                node = _U(following[node])
+            charge = np.float32(total * CHARGE_UNIT)
+            if total != 0 and charge >= threshold:
+                pixel[at], value[at], owner[at] = _U(number) + c, charge, whom
+                at += 1
+    return at
+
+
+@intrinsic
+def _trailing_zeros(typing_context, word):  # type: ignore[no-untyped-def]
+    """Zeros below the lowest bit that is set, by the processor's instruction for it."""
+
+    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), build

@@ -1,0 +1,195 @@
+"""LArTPC events → images of the wire planes: one example an event, one view a plane."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from hepcnn.config import PlaneImages
+from hepcnn.detector.labels import INTERACTIONS, OTHER, PIXEL_CLASSES, SINGLE_PARTICLES
+from hepcnn.detector.tpc import TPC
+from hepcnn.errors import InputError
+from hepcnn.events.columns import event_name
+from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.imaging.lengths import units_of
+from hepcnn.imaging.plane_kernels import Pixels, merge_hits
+from hepcnn.imaging.plane_labels import (
+    PIXEL_TRUTH,
+    event_truth,
+    label_pixels,
+    particle_columns,
+    to_pixels,
+    truth_columns,
+    vertices,
+)
+from hepcnn.imaging.windows import views_of, window_shape, windows
+from hepcnn.reconstruction.shapes import SHAPES, image_shapes
+from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
+
+#: Pixels of an image: 32 bits number them.
+MAX_PIXELS = 1 << 31
+#: Classes by the truth that indexes them.
+CLASSES = {
+    "interaction": INTERACTIONS,
+    "particle": tuple(SINGLE_PARTICLES),
+    "semantic": PIXEL_CLASSES,
+}
+
+
+def plane_header(settings: PlaneImages, tpc: TPC) -> Header:
+    """What all images made with these settings have in common, before their processing steps.
+
+    Raises
+    ------
+    InputError
+        If the images are too large.
+    """
+    rows, columns = window_shape(settings, tpc)
+    if rows * columns > MAX_PIXELS:
+        raise InputError(f"shape: {rows} × {columns} pixels are more than {MAX_PIXELS}")
+    axes = (
+        Axis("time", "ticks", 0.0, rows * settings.ticks_per_pixel, rows),
+        Axis("wire", "wires", 0.0, float(columns * settings.wires_per_pixel), columns),
+    )
+    views = tuple(settings.planes)
+    return Header(
+        detector="lartpc",
+        views=views,
+        shape=(rows, columns),
+        channels=("charge",),
+        axes=dict.fromkeys(views, axes),
+        classes=CLASSES,
+        # The sample's name says nothing about the images: the same settings make one image set.
+        maker=settings.model_dump(mode="json", exclude={"sample"}) | units_of(tpc),
+        features={
+            "n_hits": None,
+            **{f"charge_{view}": None for view in views},
+            **{f"shape_{view}": len(SHAPES) for view in views},
+        },
+        truth=truth_columns(len(views)),
+        values="float32",
+        pixel_truth=dict(PIXEL_TRUTH),
+        tables={"particles": particle_columns(len(views))},
+    )
+
+
+def plane_images(
+    events: LArTPCEvents, tpc: TPC, settings: PlaneImages
+) -> tuple[Images, dict[str, int]]:
+    """Make the images of all events, before their processing steps.
+
+    Every event is an example, also one without hits.
+
+    Parameters
+    ----------
+    events : LArTPCEvents
+        A chunk of events.
+    tpc : TPC
+        The detector.
+    settings : PlaneImages
+        What the images are.
+
+    Returns
+    -------
+    images : Images
+        In the order of the events.
+    counts : dict of str to int
+        The cutflow of the chunk; the keys do not depend on the events.
+
+    Raises
+    ------
+    InputError
+        If the charges of an event cannot be added, or images about the vertex are asked for and
+        the file gives none.
+    """
+    place = vertices(events, tpc, settings)
+    if settings.region == "vertex" and not {"vertex", "vertex_wire"} & set(events.truth):
+        raise InputError("no vertex, which the region 'vertex' needs")
+    rows, columns = window_shape(settings, tpc)
+    corner = windows(events, place, tpc, settings)
+    pixels, inside = _pixels(events, corner, (rows, columns), settings)
+    labels, particles = label_pixels(events, pixels, corner, columns, tpc, settings)
+    names: list[str] = list(settings.planes)
+    views = {
+        view: Sparse(own.offsets, own.pixel, own.charge[:, None], truth)
+        for view, own, truth in zip(names, pixels, labels, strict=True)
+    }
+    charge: npt.NDArray[np.float64] = np.stack([_sums(own) for own in pixels], axis=1)
+    features = {f"charge_{view}": own for view, own in zip(names, charge.T, strict=True)}
+    features["n_hits"] = inside
+    header = plane_header(settings, tpc)
+    features |= {f"shape_{view}": image_shapes(own, header, view) for view, own in views.items()}
+    images = Images(
+        key=_keys(events),
+        views=views,
+        truth=event_truth(events)
+        | {
+            "vertex_pixel": to_pixels(place, corner, settings),
+            "corner": corner.reshape(len(events), 2 * len(names)).astype(np.float32),
+        },
+        features={name: column.astype(np.float32) for name, column in features.items()},
+        tables={"particles": particles},
+    )
+    return images, _counts(events, images, inside, charge.sum(), settings)
+
+
+def _pixels(
+    events: LArTPCEvents,
+    corner: npt.NDArray[np.float64],
+    shape: tuple[int, int],
+    settings: PlaneImages,
+) -> tuple[list[Pixels], npt.NDArray[np.int64]]:
+    try:
+        return merge_hits(
+            events.hits,
+            events.hit_offsets,
+            views_of(settings),
+            corner,
+            (settings.ticks_per_pixel, settings.wires_per_pixel),
+            shape,
+            settings.threshold,
+        )
+    except ValueError as error:
+        problem, event = error.args
+        raise InputError(f"{event_name(events.key[event])}: {problem}") from error
+
+
+def _sums(pixels: Pixels) -> npt.NDArray[np.float64]:
+    """Charge of each image."""
+    total = np.concatenate([[0.0], np.cumsum(pixels.charge, dtype=np.float64)])
+    return np.diff(total[pixels.offsets])
+
+
+def _keys(events: LArTPCEvents) -> npt.NDArray[np.void]:
+    """Names of the examples."""
+    key = np.zeros(len(events), KEY)
+    for name in ("run", "subrun", "event"):
+        key[name] = events.key[name]
+    return key
+
+
+def _counts(
+    events: LArTPCEvents,
+    images: Images,
+    inside: npt.NDArray[np.int64],
+    charge: float,
+    settings: PlaneImages,
+) -> dict[str, int]:
+    """The cutflow; charges in whole ADC × tick."""
+    seen = views_of(settings)[events.hits["plane"]] >= 0
+    counts = {
+        "events read": len(events),
+        "hits read": events.n_hits,
+        "hits on the planes seen": int(seen.sum()),
+        "hits in the image": int(inside.sum()),
+        "charge on the planes seen": round(float(events.hits["charge"][seen].sum(dtype=float))),
+        "charge in the image": round(charge),
+        "kept": len(events),
+        "kept, without a hit in the image": int((inside == 0).sum()),
+    }
+    if settings.region == "vertex":
+        lost = ~np.isfinite(images.truth["vertex_pixel"]).all(axis=1)
+        counts["kept, without a vertex and about the charge"] = int(lost.sum())
+    for target in ("interaction", "particle"):
+        counts[f"kept, of no {target} class"] = int((images.truth[target] == OTHER).sum())
+    return counts
