@@ -162,7 +162,9 @@ def end_at(buffers: Buffers, row: int, head: bool, position: Vector) -> None:
 def deposit(
     buffers: Buffers, row: int, energy: float, length: float, position: Vector, time: float
 ) -> None:
-    """Leave energy at the middle of a step."""
+    """Leave energy at the middle of a step, if there is any."""
+    if energy <= 0.0:
+        return
     entry = buffers.deposits[buffers.used[DEPOSITS]]
     set_vector(entry.position, position)
     entry.energy = energy

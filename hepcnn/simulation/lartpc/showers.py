@@ -22,6 +22,7 @@ from hepcnn.simulation.lartpc.buffers import (
 )
 from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.kinematics import ahead, isotropic, momentum_of, turned
+from hepcnn.simulation.lartpc.screening import radiation_share
 from hepcnn.simulation.lartpc.steps import (
     LIGHT,
     STEP,
@@ -98,6 +99,7 @@ def electron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None
     position, direction = get_vector(item.position), get_vector(item.direction)
     tables = medium.tables
     reach_of, stopping = tables.reach[0], tables.stopping[0]
+    strength = tables.scattering[0]
     while has_room(buffers):
         if energy <= STOP:
             _stop(medium, buffers, rng, pdg, row, energy, position, direction, time)
@@ -125,12 +127,14 @@ def electron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None
             end_at(buffers, row, head, position)
             return
         if medium.scattering and energy > 0.0:
-            direction = scattered(rng, direction, energy, ELECTRON_MASS, step)
+            direction = scattered(tables, strength, rng, direction, energy, step)
         if radiates and energy > STOP:
-            photon_energy = radiated(rng, energy)
-            energy -= photon_energy
-            away = _opened(rng, direction, energy)
-            push(buffers, 22, row, False, photon_energy, position, away, time)
+            given = radiated(rng, energy)
+            # What screening leaves of those of complete screening.
+            if rng.random() < radiation_share(energy, given):
+                energy -= given
+                away = _opened(rng, direction, energy)
+                push(buffers, 22, row, False, given, position, away, time)
     push(buffers, pdg, row, head, energy, position, direction, time)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.simulation.lartpc.argon import ELECTRON_MASS, RADIATION_LENGTH, XI, Tables
+from hepcnn.simulation.lartpc.argon import ELECTRON_MASS, XI, Tables
 from hepcnn.simulation.lartpc.buffers import Buffers, Vector, emit, push
 from hepcnn.simulation.lartpc.compiled import inlined
 from hepcnn.simulation.lartpc.kinematics import momentum_of, turned
@@ -89,19 +89,12 @@ def way_out(volume: NDArray[np.float64], position: Vector, direction: Vector) ->
 
 @inlined
 def scattered(
-    rng: np.random.Generator, direction: Vector, energy: float, mass: float, step: float
-) -> Vector:
-    """Direction after a step, by multiple scattering.
-
-    Highland's formula holds for a whole path: its logarithm makes it not additive, and step by
-    step it would give too little. The logarithm is left out, so that the steps of one radiation
-    length add up to Highland's angle, those of 5 to 40 cm to 4 % of it.
-    """
-    momentum = momentum_of(energy, mass)
-    beta = momentum / (energy + mass)
-    plane = 13.6 / (beta * momentum) * np.sqrt(step / RADIATION_LENGTH)
+    tables: Tables, strength: NDArray[np.float64], rng: np.random.Generator, direction: Vector,
+    energy: float, step: float,
+) -> Vector:  # fmt: skip
+    """Direction after a step, by multiple scattering."""
     # Two Gaussians in planes are an exponential in the square of the angle in space.
-    angle = plane * np.sqrt(2.0 * rng.standard_exponential())
+    angle = lookup(tables, strength, energy) * np.sqrt(2.0 * step * rng.standard_exponential())
     return turned(direction, np.cos(angle), 2.0 * np.pi * rng.random())
 
 

@@ -98,6 +98,7 @@ def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
     kind, mass = kind_and_mass(abs(pdg))
     tables = medium.tables
     reach_of, stopping = tables.reach[kind], tables.stopping[kind]
+    strength = tables.scattering[kind]
     hadron = medium.hadronic and kind > 1
     while has_room(buffers):
         reach = lookup(tables, reach_of, energy) if energy > 0.0 else 0.0
@@ -132,7 +133,7 @@ def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
                 decay_charged(buffers, rng, pdg, row, beta, position, direction, time)
             return
         if medium.scattering and energy > 0.0:
-            direction = scattered(rng, direction, energy, mass, step)
+            direction = scattered(tables, strength, rng, direction, energy, step)
     push(buffers, pdg, row, True, energy, position, direction, time)
 
 
