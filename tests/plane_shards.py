@@ -51,7 +51,7 @@ def plane_header(shape=SHAPE, views=VIEWS):
 
 
 def plane_images(rng, n, header=None):
-    """One particle an event: as many rows of charge as its class's number, and one, and noise.
+    """One particle an event: charge in the row of its class and, mirrored, in another; noise.
 
     Every 20th event is of none of the classes, and every 25th is empty.
     """
@@ -59,17 +59,15 @@ def plane_images(rng, n, header=None):
     label = rng.integers(0, 5, n)
     particles = np.concatenate([[0], np.cumsum(np.arange(n) % 25 != 7)])
     boxes = np.zeros((n, len(header.views), 2, 2))
+    boxes[..., 0, 0] = label[:, None]
+    boxes[..., 1, 0], boxes[..., 1, 1] = header.shape[0] - label[:, None], header.shape[1]
     views = {}
-    for v, view in enumerate(header.views):
-        noise = rng.random((n, *header.shape)) < 0.01
-        first = rng.integers(0, header.shape[0] - 5, n)
-        rows = np.arange(header.shape[0]) - first[:, None]
-        track = ((rows >= 0) & (rows <= label[:, None]))[:, :, None]
-        track = track & (rng.random((n, *header.shape)) < 0.8)
-        seen = track | noise
+    for view in header.views:
+        track = np.zeros((n, *header.shape), bool)
+        track[np.arange(n), label] = track[np.arange(n), -1 - label] = True
+        track &= rng.random(track.shape) < 0.8
+        seen = track | (rng.random(track.shape) < 0.01)
         seen[7::25] = False
-        boxes[:, v, :, 0] = np.stack([first, first + label + 1], axis=1)
-        boxes[:, v, 1, 1] = header.shape[1]
         where, pixel = np.nonzero(seen.reshape(n, -1))
         own = track.reshape(n, -1)[where, pixel]
         other = PIXEL_CLASSES.index("other")

@@ -181,8 +181,9 @@ def _examples(
             note(f"the {part} split has no {name}")
     preprocessing = Preprocessing.fit(images, parts["train"], network)
     if "beam" in settings.augment:
-        for names in (preprocessing.views, preprocessing.features):
-            swapped(names)
+        # Here, where it is not yet within a process of the training.
+        swapped(preprocessing.views)
+        swapped(preprocessing.features)
     frequencies = counts["train"] / counts["train"].sum()
     flat = (frequencies > 0) / np.count_nonzero(frequencies)
     one = np.ones(len(names))
