@@ -9,7 +9,6 @@ from hepcnn.config import LArTPCSample, LArTPCSimulation
 from hepcnn.detector.labels import PROCESSES, SINGLE_PARTICLES
 from hepcnn.detector.tpc import CM, PLANES, load_tpc
 from hepcnn.errors import InputError
-from hepcnn.simulation.lartpc import generate
 from hepcnn.simulation.lartpc.generate import CELL, merge, simulate, write_sample_shard
 
 TPC = load_tpc("microboone")
@@ -39,10 +38,9 @@ def equal(first, second):
     return True
 
 
-def test_chunks_are_what_they_should_be(monkeypatch):
-    monkeypatch.setattr(generate, "CHUNK", 4)
+def test_chunks_are_what_they_should_be():
     settings = LArTPCSimulation(energy_range=(100, 200))
-    chunks = list(simulate(settings, TPC, np.random.default_rng(2), 10, subrun=3))
+    chunks = list(simulate(settings, TPC, np.random.default_rng(2), 10, subrun=3, chunk=4))
     assert [len(c) for c in chunks] == [4, 4, 2]
     for chunk in chunks:
         chunk.validate()

@@ -11,8 +11,9 @@ from hepcnn.errors import InputError
 from hepcnn.validation.rich import angle
 from hepcnn.validation.rich.bands import BANDS, bands_of
 from hepcnn.validation.rich.identification import rates
-from hepcnn.validation.rich.run import CHECKS, run_check
+from hepcnn.validation.rich.run import CHECKS
 from hepcnn.validation.rich.setup import QUIET, Setup, chosen, own_photons, segment
+from hepcnn.validation.running import run_check
 
 #: Of the events of `make validate`, by check: where bands are narrow, all of them.
 STATISTICS = {"angle": 1.0, "photoelectrons": 1.0, "separation": 1.0}
@@ -61,7 +62,7 @@ def run(name, alter=same, statistics=None, geometry="lhcb-run3", **settings):
         bands_of(geometry),
         statistics or STATISTICS.get(name, LESS),
     )
-    return run_check(name, setup, SEED)
+    return run_check(CHECKS, name, setup, SEED)
 
 
 def failed(check):
@@ -112,7 +113,7 @@ def test_closure_sees_two_microradians(monkeypatch):
 
 def test_checks_are_a_function_of_the_seed():
     setup = Setup(RichSimulation(), load_geometry("lhcb-run3"), bands_of("lhcb-run3"), LESS)
-    first, again, other = (run_check("radius", setup, seed) for seed in (1, 1, 2))
+    first, again, other = (run_check(CHECKS, "radius", setup, seed) for seed in (1, 1, 2))
     assert first.rows == again.rows != other.rows
 
 

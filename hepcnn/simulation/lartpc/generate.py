@@ -26,7 +26,7 @@ from hepcnn.simulation.shards import (
     write_shard,
 )
 
-#: Events made at a time.
+#: Events of a chunk: a few MB.
 CHUNK = 50
 #: Side of the cells (mm) in which a particle's deposits are written as one.
 CELL = 3.0
@@ -166,6 +166,7 @@ def simulate(
     rng: np.random.Generator,
     events: int,
     subrun: int = 0,
+    chunk: int = CHUNK,
 ) -> Iterator[LArTPCEvents]:
     """Simulate events in chunks, so that memory does not grow with their number.
 
@@ -179,6 +180,8 @@ def simulate(
         Source of all random numbers.
     events, subrun : int
         How many, and their subrun number.
+    chunk : int
+        Events of a chunk.
 
     Raises
     ------
@@ -186,8 +189,8 @@ def simulate(
         If the geometry has several drift volumes.
     """
     simulator = Simulator(settings, tpc, rng)
-    for first in range(0, events, CHUNK):
-        made = [simulator() for _ in range(min(CHUNK, events - first))]
+    for first in range(0, events, chunk):
+        made = [simulator() for _ in range(min(chunk, events - first))]
         hits, particles = [event.hits for event in made], [event.particles for event in made]
         deposits = [merge(event.deposits) for event in made] if settings.deposits else []
         yield LArTPCEvents(
