@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepcnn.config import LArTPCSample, PlaneImages, PolarImages, RichSample
+from hepcnn.config import (
+    LArTPCSample,
+    PlaneImages,
+    PolarImages,
+    RichSample,
+    VoxelImages,
+)
 from hepcnn.config.images import DETECTOR
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.labels import OTHER
@@ -28,6 +34,7 @@ from hepcnn.events.reading import (
 from hepcnn.imaging.planes import plane_header, plane_images
 from hepcnn.imaging.rich import rich_header, rich_images
 from hepcnn.imaging.steps import apply_steps, step_header
+from hepcnn.imaging.voxels import voxel_header, voxel_images
 from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
 from hepcnn.store.shard import Header, Images, ShardWriter, Skipped
@@ -66,10 +73,14 @@ class _Maker:
     target: str
 
 
-def _maker(sample: RichSample | LArTPCSample, settings: PolarImages | PlaneImages) -> _Maker:
+def _maker(
+    sample: RichSample | LArTPCSample, settings: PolarImages | PlaneImages | VoxelImages
+) -> _Maker:
     """The maker of the settings, for the sample's detector."""
     if isinstance(settings, PlaneImages) and isinstance(sample, LArTPCSample):
         return _plane_maker(sample, settings)
+    if isinstance(settings, VoxelImages) and isinstance(sample, LArTPCSample):
+        return _voxel_maker(sample, settings)
     if isinstance(settings, PolarImages) and isinstance(sample, RichSample):
         return _polar_maker(sample, settings)
     raise InputError(
@@ -108,10 +119,22 @@ def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> _Maker:
     )
 
 
+def _voxel_maker(sample: LArTPCSample, settings: VoxelImages) -> _Maker:
+    tpc = load_tpc(sample.geometry)
+    return _Maker(
+        voxel_header(settings, tpc),
+        tpc.model_dump(mode="json"),
+        lambda spec: read_lartpc(spec, sample, deposits=True),
+        lambda events: voxel_images(events, tpc, settings),
+        lambda events: BLOCK_HITS * len(events) // max(int(events.deposit_offsets[-1]), 1),
+        "particle",
+    )
+
+
 def convert(
     files: Sequence[str],
     sample: RichSample | LArTPCSample,
-    settings: PolarImages | PlaneImages,
+    settings: PolarImages | PlaneImages | VoxelImages,
     output: str | Path,
 ) -> dict[str, int]:
     """Make the image shard of some files of a sample.
@@ -214,7 +237,7 @@ def _blocks(
 
 def _provenance(
     sample: RichSample | LArTPCSample,
-    settings: PolarImages | PlaneImages,
+    settings: PolarImages | PlaneImages | VoxelImages,
     geometry: dict[str, Any],
     inputs: dict[str, str],
 ) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def truth_columns(views: int) -> dict[str, Kind]:
     }
 
 
-_NO_PARTICLES: dict[str, npt.NDArray[Any]] = {
+#: The columns of the particles where none are known.
+NO_PARTICLES: dict[str, npt.NDArray[Any]] = {
     branch.column: np.empty((0,) if branch.axis is None else (0, 3), branch.dtype)
     for branch in PARTICLES
 }
@@ -208,13 +209,13 @@ def label_pixels(
     InputError
         If an event has more particles than can be numbered.
     """
-    classes = _pixel_classes(events)
+    classes = pixel_classes(events)
     seen = np.zeros(len(classes), np.bool_)
     for view in pixels:
         _mark(view.offsets, view.owner, events.particle_offsets, seen)
     before = np.concatenate([[0], np.cumsum(seen)])
     offsets = before[events.particle_offsets]
-    _check_numbers(events, np.diff(offsets))
+    check_numbers(events, np.diff(offsets))
     charge = np.zeros((len(pixels), before[-1]))
     box = np.full((len(pixels), before[-1], 4), np.nan, np.float32)
     truth = []
@@ -234,7 +235,8 @@ def label_pixels(
     return truth, Rows(offsets, {name: table[name] for name in particle_columns(len(pixels))})
 
 
-def _check_numbers(events: LArTPCEvents, particles: npt.NDArray[np.int64]) -> None:
+def check_numbers(events: LArTPCEvents, particles: npt.NDArray[np.int64]) -> None:
+    """Refuse, with an `InputError`, events with more particles (n,) than can be numbered."""
     most = np.iinfo(PIXEL_TRUTH["instance"]).max
     for event in np.flatnonzero(particles > most):
         name = event_name(events.key[event])
@@ -250,7 +252,7 @@ def _of_particles(
     settings: PlaneImages,
 ) -> dict[str, npt.NDArray[Any]]:
     """The columns that are the particles' own, of some of the chunk's particles."""
-    own = events.particles or _NO_PARTICLES
+    own = events.particles or NO_PARTICLES
     event = np.repeat(np.arange(len(events)), np.diff(offsets))
     lost = (own["origin"][rows] != _BEAM) | ~_located(events)[event]
     table = {name: own[name][rows] for name in ("pdg", "origin", "energy")}
@@ -263,8 +265,8 @@ def _of_particles(
     return table
 
 
-def _pixel_classes(events: LArTPCEvents) -> npt.NDArray[np.uint8]:
-    """Class of the pixels of each particle."""
+def pixel_classes(events: LArTPCEvents) -> npt.NDArray[np.uint8]:
+    """Class of the pixels of each of the chunk's particles."""
     own = events.particles
     if not own:
         return np.empty(0, np.uint8)

@@ -120,7 +120,7 @@ def plane_images(
     header = plane_header(settings, tpc)
     features |= {f"shape_{view}": image_shapes(own, header, view) for view, own in views.items()}
     images = Images(
-        key=_keys(events),
+        key=example_keys(events),
         views=views,
         truth=event_truth(events)
         | {
@@ -160,7 +160,7 @@ def _sums(pixels: Pixels) -> npt.NDArray[np.float64]:
     return np.diff(total[pixels.offsets])
 
 
-def _keys(events: LArTPCEvents) -> npt.NDArray[np.void]:
+def example_keys(events: LArTPCEvents) -> npt.NDArray[np.void]:
     """Names of the examples."""
     key = np.zeros(len(events), KEY)
     for name in ("run", "subrun", "event"):
