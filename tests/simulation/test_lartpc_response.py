@@ -10,8 +10,7 @@ from hepcnn.detector.tpc import PLANES, load_tpc
 from hepcnn.simulation.lartpc.drift import drift
 from hepcnn.simulation.lartpc.ionisation import W, electrons, recombination
 from hepcnn.simulation.lartpc.noise import noise_pulse_rate, noise_samples, shaping
-from hepcnn.simulation.lartpc.pulses import LONGEST
-from hepcnn.simulation.lartpc.response import Response
+from hepcnn.simulation.lartpc.response import LONGEST, Response
 from hepcnn.simulation.lartpc.substeps import substeps
 from hepcnn.simulation.lartpc.waveforms import BLOCK
 
@@ -186,7 +185,7 @@ class TestPulses:
         along = straight((500, 0, 5001), (1, 0, 0), steps=100)
         hits = hits_of(along, noise=True)
         assert (np.bincount(hits.plane[hits.particle == 0]) > 10).all()
-        assert hits.rms.max() < LONGEST / 3
+        assert hits.rms.max() < LONGEST * shaping(TPC) / 3
 
     def test_small_pulses_are_below_the_threshold(self):
         assert len(hits_of(points((500, 0, 5001), energy=0.02))) == 0

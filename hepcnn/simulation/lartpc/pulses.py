@@ -13,9 +13,6 @@ from hepcnn.simulation.lartpc.waveforms import BLOCK, Waveforms
 Ints = NDArray[np.int64]
 Samples = NDArray[np.float32]
 
-#: Pulses longer than so many ticks, of tracks along the drift, become several hits.
-LONGEST = 32
-
 
 @dataclass(frozen=True)
 class Pulses:
@@ -116,7 +113,7 @@ def _moments(samples: Samples, begin: int, end: int) -> tuple[float, float, floa
 def _find(
     key: Ints, blocks: int, samples: Samples, head: NDArray[np.int32],
     before: NDArray[np.int32], particle: NDArray[np.int32], place: NDArray[np.int8],
-    charge: Samples, sums: Samples, edge: float, threshold: float,
+    charge: Samples, sums: Samples, edge: float, threshold: float, longest: int,
     wire: Ints, time: Samples, rms: Samples, area: Samples, whose: NDArray[np.int32],
 ) -> int:  # fmt: skip
     """Fill the columns of pulses; returns how many there are."""
@@ -137,7 +134,7 @@ def _find(
         if peak < threshold:
             continue
         for part in range(_split(samples, begin, i, threshold, cuts)):
-            pieces = (cuts[part] - begin - 1) // LONGEST + 1
+            pieces = (cuts[part] - begin - 1) // longest + 1
             for piece in range(pieces):
                 end = begin + (cuts[part] - begin) // (pieces - piece)
                 first = key[begin // BLOCK]
@@ -152,12 +149,13 @@ def _find(
 
 
 def find_pulses(
-    waveforms: Waveforms, blocks: int, particles: int, edge: float, threshold: float
+    waveforms: Waveforms, blocks: int, particles: int, edge: float, threshold: float, longest: int
 ) -> Pulses:
     """Find the pulses of one event.
 
     A pulse is a stretch of samples above `edge` whose highest is at least `threshold`, divided at
-    deep minima, and into equal parts if it is longer than `LONGEST`.
+    minima that lie a threshold below the maxima beside them, and into equal parts if it is longer
+    than `longest`, as of a track along the drift.
 
     Parameters
     ----------
@@ -169,6 +167,8 @@ def find_pulses(
         How many there are.
     edge, threshold : float
         Levels (ADC).
+    longest : int
+        Ticks.
     """
     # A pulse has at least one sample above the edge, and one below lies between two.
     most = len(waveforms.samples)
@@ -177,7 +177,7 @@ def find_pulses(
     n = _find(
         waveforms.key, blocks, waveforms.samples, waveforms.head, waveforms.before,
         waveforms.particle, waveforms.place, waveforms.charge, np.zeros(particles, np.float32),
-        edge, threshold, wire, time, rms, area, whose,
+        edge, threshold, longest, wire, time, rms, area, whose,
     )  # fmt: skip
     return Pulses(
         wire[:n].copy(), time[:n].copy(), rms[:n].copy(), area[:n].copy(), whose[:n].copy()

@@ -16,6 +16,9 @@ from hepcnn.simulation.lartpc.pulses import Pulses, add_noise, find_pulses
 from hepcnn.simulation.lartpc.records import Deposits
 from hepcnn.simulation.lartpc.waveforms import Waveforms, make_waveforms, new_frame
 
+#: Pulses longer than so many widths of the shaper's response become several hits.
+LONGEST = 20
+
 
 @dataclass(frozen=True)
 class Hits:
@@ -103,6 +106,7 @@ class Response:
             particles,
             electronics.noise,
             electronics.threshold,
+            round(LONGEST * shaping(self.tpc)),
         )
         if self._noise is not None:
             pulses = _joined(pulses, self._noise_pulses(rng))
