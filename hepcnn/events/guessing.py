@@ -8,28 +8,43 @@ from collections.abc import Collection, Mapping
 import yaml
 
 from hepcnn.errors import InputError
+from hepcnn.events.catalogue import Layout
+from hepcnn.events.chunk import Branch
 from hepcnn.events.expressions import parse
-from hepcnn.events.schema import BRANCHES, COMMON, PROJECTION, RICHES, SEGMENT, Branch
 
-#: Words of branch names, as the native layout says them.
+#: Words of branch names, as the native layouts say them.
 _SYNONYMS = {
     "trk": "track", "tracks": "track", "trks": "track",
     "hits": "hit", "photon": "hit", "photons": "hit", "pixel": "hit",
-    "momentum": "p", "mom": "p", "ptot": "p", "q": "charge",
+    "momentum": "p", "mom": "p", "ptot": "p", "q": "charge", "integral": "charge",
+    "charges": "charge", "times": "time", "wires": "wire", "ch": "channel", "channels": "channel",
     "trueid": "pdg", "pdgid": "pdg", "pdgcode": "pdg", "mcid": "pdg",
-    "evt": "event",
+    "evt": "event", "vtx": "vertex", "nu": "neutrino", "c": "y", "view": "plane",
+    "primaries": "particle", "primary": "particle", "particles": "particle", "part": "particle",
+    "dep": "deposit", "edep": "deposit", "deposits": "deposit",
     "dir": "direction", "proj": "projection", "start": "entry", "end": "exit", "side": "panel",
 }  # fmt: skip
-_NOISE = {"number", "num", "nr", "id", "true", "mc"}
+_NOISE = {"number", "num", "nr", "id", "true", "mc", "en"}
+#: Words in one, and how they are written apart.
+_APART = {
+    re.compile("sub_?run", re.IGNORECASE): "subrun",
+    re.compile("hit(?=[a-z]{2})"): "hit_",
+    re.compile("(?<=True)V(?=[A-Zxyz])"): "Vertex_",
+    re.compile("(?<=[Dd]ep)_?E$"): "Energy",
+}
+#: Words that a name may lack, if they are not its last one.
+_OPTIONAL = {"track", "hit", "wire", "channel"}
 #: What one of a unit (in lower case) is in the native unit.
 _UNITS: Mapping[str, Mapping[str, float]] = {
     "mm": {"um": 1e-3, "mm": 1, "cm": 10, "m": 1000},
+    "cm": {"um": 1e-4, "mm": 0.1, "cm": 1, "m": 100},
     "MeV": {"kev": 1e-3, "mev": 1, "gev": 1000, "tev": 1e6},
 }
 _UNIT_AT_END = re.compile(r"_([a-z]+)$", re.IGNORECASE)
 _UNIT_IN_TITLE = re.compile(r"[\[(]([a-z]+)(?:/c)?[\])]", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 _NUMBER = r"(?:unsigned )?(?:std::)?(?:bool|char|short|int|long|float|double|u?int\d+_t)"
+_INTEGER = re.compile("bool|char|short|int|long")
 _ONE = re.compile(_NUMBER)
 _LIST = re.compile(rf"{_NUMBER}\[\]|(?:std::|ROOT::(?:VecOps::)?)?(?:vector|RVec)<{_NUMBER}>")
 
@@ -44,19 +59,25 @@ def _unit(name: str, title: str = "") -> str:
 
 def _words(name: str) -> list[str]:
     """``RichHit_x_mm`` → rich, hit, x; in lower case, synonyms replaced, noise dropped."""
-    name = re.sub("sub_?run", "subrun", name.rsplit("/", 1)[-1], flags=re.IGNORECASE)
+    name = name.rsplit("/", 1)[-1]
+    for joined, apart in _APART.items():
+        name = joined.sub(apart, name)
     if _unit(name):
         name = _UNIT_AT_END.sub("", name)
     words = [word.lower() for word in _WORD.findall(name)]
     return [_SYNONYMS.get(word, word) for word in words if word not in _NOISE]
 
 
-def _likeness(branch: Branch, name: str) -> float:
+def _likeness(branch: Branch, name: str, kind: str) -> float:
     """Share of the words that both names have; 0 where a distinctive one is missing."""
+    if name == branch.name:
+        return 2.0
     native, other = _words(branch.name), _words(name)
-    if other[-1] != native[-1] or not set(native) - {"track", "hit"} <= set(other):
+    if other[-1] != native[-1] or not set(native) - _OPTIONAL <= set(other):
         return 0.0
-    return len(set(native) & set(other)) / len(set(native) | set(other))
+    share = len(set(native) & set(other)) / len(set(native) | set(other))
+    # Integers are less likely to be what is measured.
+    return 0.9 * share if branch.dtype.startswith("float") and _INTEGER.search(kind) else share
 
 
 def _in_native_unit(branch: Branch, name: str, title: str) -> str | None:
@@ -71,13 +92,15 @@ def _in_native_unit(branch: Branch, name: str, title: str) -> str | None:
         return None
 
 
-def guess_branches(branches: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+def guess_branches(branches: Mapping[str, tuple[str, str]], layout: Layout) -> dict[str, str]:
     """Guess the native branches.
 
     Parameters
     ----------
     branches : mapping of str to (str, str)
         Type and title of each branch of a tree, by name.
+    layout : Layout
+        The native layout.
 
     Returns
     -------
@@ -86,8 +109,8 @@ def guess_branches(branches: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         native name is itself.
     """
     pairs = [
-        (2.0 if name == native else _likeness(branch, name), native, name)
-        for native, branch in BRANCHES.items()
+        (_likeness(branch, name, kind), native, name)
+        for native, branch in layout.branches.items()
         for name, (kind, _) in branches.items()
         if (_ONE if branch.level == "event" else _LIST).fullmatch(kind) and _words(name)
     ]
@@ -97,14 +120,18 @@ def guess_branches(branches: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         if likeness < 0.5 or native in found or name in used:
             continue
         title = branches[name][1]
-        expression = name if name == native else _in_native_unit(BRANCHES[native], name, title)
+        expression = (
+            name if name == native else _in_native_unit(layout.branches[native], name, title)
+        )
         if expression:
             found[native] = expression
             used.add(name)
     return found
 
 
-def branches_block(tree: str, guesses: Mapping[str, str], names: Collection[str]) -> str:
+def branches_block(
+    tree: str, guesses: Mapping[str, str], names: Collection[str], layout: Layout
+) -> str:
     """YAML lines for a sample: `tree`, and `branches` with the guesses; the rest as comments.
 
     Parameters
@@ -115,25 +142,19 @@ def branches_block(tree: str, guesses: Mapping[str, str], names: Collection[str]
         As of `guess_branches`.
     names : collection of str
         Names of the tree's branches; those that are native need no line.
+    layout : Layout
+        The native layout.
     """
-    wanted = list(COMMON)
-    for rich in RICHES:
-        projection = sum(b.name in guesses for b in PROJECTION[rich])
-        segment = sum(b.name in guesses for b in SEGMENT[rich])
-        wanted += PROJECTION[rich] if projection > segment else SEGMENT[rich]
-    lines = [yaml.safe_dump({"tree": tree}).strip(), "branches:"]
-    for branch in wanted:
+    lines = [yaml.safe_dump({**layout.settings, "tree": tree}, sort_keys=False).strip()]
+    lines.append("branches:")
+    for branch in layout.listed(guesses):
         if branch.name in names:
             continue
         if branch.name in guesses:
             entry = yaml.safe_dump({branch.name: guesses[branch.name]}, width=1000)
-            # The unit that the value must have: a name does not always tell.
-            unit = f"  # {branch.unit}" if branch.unit else ""
-            lines.append(f"  {entry.strip()}{unit}")
+            # What the value must be, in which unit: a name does not always tell.
+            lines.append(f"  {entry.strip()}  # {branch.title}")
         else:
             lines.append(f"  # {branch.name}:   {branch.title}")
-    lines += [
-        "  # Of each RICH that is used: the track's segment (entry, direction, exit), or instead",
-        "  # its track_richN_projection_x, _y, _z on the photon plane.",
-    ]
+    lines += [f"  # {note}" for note in layout.notes]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hepcnn.events.catalogue import LAYOUTS, Layout
+from hepcnn.events.chunk import KEY_BRANCHES
 from hepcnn.events.guessing import branches_block, guess_branches
-from hepcnn.events.layout import wanted_rich
+from hepcnn.events.larcv import PIXELS
 from hepcnn.events.sources import (
     FileSpec,
     decoding,
@@ -20,8 +23,6 @@ from hepcnn.events.sources import (
     short_names,
     tree_names,
 )
-
-_NATIVE = "native RICH layout:"
 
 
 @dataclass(frozen=True)
@@ -79,22 +80,59 @@ def _title(branch: Any) -> str:
     return "" if repeats else title
 
 
-def layout_of(tree: TreeInfo) -> str:
-    """One sentence: whether the tree has the native RICH layout, and what it lacks."""
+def native_layout(tree: TreeInfo) -> tuple[Layout | None, list[str]]:
+    """The layout of which a tree has most branches, and those that it lacks.
+
+    Returns
+    -------
+    layout : Layout or None
+        None if it has no branch of any layout but the names of the events.
+    lacking : list of str
+        The branches without which it cannot be read.
+    """
     given = {branch.name for branch in tree.branches}
-    lacking = [b.name for b in wanted_rich(given, truth=False) if b.name not in given]
-    if not lacking:
-        truth = "no truth: map track_pdg to 0 to predict on it"
-        return f"{_NATIVE} {'complete' if 'track_pdg' in given else truth}"
-    if not any(b.name in given for b in wanted_rich(given)):
-        return "not the native RICH layout"
-    return f"native RICH layout in part; lacking: {', '.join(lacking)}"
+    names = given - {branch.name for branch in KEY_BRANCHES}
+    layout = max(LAYOUTS, key=lambda layout: len(names & set(layout.branches)))
+    if not names & set(layout.branches):
+        return None, []
+    wanted = layout.wanted(given)
+    return layout, [b.name for b in wanted if b.default is None and b.name not in given]
 
 
-def guesses_for(tree: TreeInfo) -> dict[str, str]:
+def layout_of(tree: TreeInfo) -> str:
+    """One sentence: whether the tree has a native layout, and what it lacks."""
+    if _is_larcv(tree):
+        return "LArCV images: to be read with the reader 'larcv'"
+    layout, lacking = native_layout(tree)
+    if layout is None:
+        return "not a native layout"
+    if lacking:
+        return f"native {layout.name} layout in part; lacking: {', '.join(lacking)}"
+    labelled = any(branch.name in layout.labels for branch in tree.branches)
+    return f"native {layout.name} layout: {'complete' if labelled else layout.unlabelled}"
+
+
+def _is_larcv(tree: TreeInfo) -> bool:
+    return any(branch.name.rsplit("/", 1)[-1] == PIXELS for branch in tree.branches)
+
+
+def guesses_for(tree: TreeInfo, layout: Layout) -> dict[str, str]:
     """What could be the native branches, by the shortest names that the tree's branches go by."""
     short = {full: name for name, full in short_names([b.name for b in tree.branches]).items()}
-    return guess_branches({short[b.name]: (b.type, b.title) for b in tree.branches})
+    return guess_branches({short[b.name]: (b.type, b.title) for b in tree.branches}, layout)
+
+
+def block_for(trees: Sequence[TreeInfo]) -> str:
+    """Lines for a sample that reads the likeliest of some trees; "" if one is native."""
+    for tree in trees:
+        if _is_larcv(tree):
+            return f"detector: lartpc\nreader: larcv\ntree: {tree.name}"
+        layout, lacking = native_layout(tree)
+        if layout and not lacking:
+            return ""
+    choices = [(guesses_for(tree, layout), tree, layout) for tree in trees for layout in LAYOUTS]
+    guesses, tree, layout = max(choices, key=lambda choice: len(choice[0]))
+    return branches_block(tree.name, guesses, {b.name for b in tree.branches}, layout)
 
 
 def show(spec: FileSpec, console: Console) -> None:
@@ -108,13 +146,11 @@ def show(spec: FileSpec, console: Console) -> None:
     trees = inspect_file(spec)
     if not trees:
         console.print(f"{spec.path}: no TTree or RNTuple in it", markup=False)
+        return
     for tree in trees:
         _show_tree(tree, console)
-    if trees and not any(layout_of(tree).startswith(_NATIVE) for tree in trees):
-        guesses = [guesses_for(tree) for tree in trees]
-        best, tree = max(zip(guesses, trees, strict=True), key=lambda pair: len(pair[0]))
+    if block := block_for(trees):
         console.print("To read it, complete these lines in the sample of your configuration:\n")
-        block = branches_block(tree.name, best, {b.name for b in tree.branches})
         console.print(block, soft_wrap=True, markup=False, highlight=False)
 
 

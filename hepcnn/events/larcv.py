@@ -31,7 +31,9 @@ from hepcnn.events.streaming import ahead, entries_per_step, in_steps
 PARTICLE_TREE = "particle_mctruth_tree"
 #: Branches that name the event, in every tree.
 _KEY = ("_run", "_subrun", "_event")
-_IMAGE = ("_image_v._img", "_image_v._meta._row_count", "_image_v._meta._col_count")
+#: The branch of the images' pixels.
+PIXELS = "_image_v._img"
+_IMAGE = (PIXELS, "_image_v._meta._row_count", "_image_v._meta._col_count")
 #: The plane: in the meta of version 1, and of version 2.
 _PLANES = ("_image_v._meta._plane", "_image_v._meta._id")
 _PROCESS = "_part_v._process"

@@ -11,6 +11,8 @@ import yaml
 from click.testing import CliRunner
 
 from hepcnn.cli.main import main
+from hepcnn.config import LArTPCSample
+from hepcnn.events import lartpc_schema, schema
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
@@ -42,7 +44,7 @@ def test_trees_branches_and_a_block_are_printed(user_file):
     assert result.exit_code == 0, result.output
     for words in (
         "ana/DecayTree: TTree, 3 entries", "meta: TTree, 1 entries", "modern: RNTuple, 5 entries",
-        "Track_P", "float[]", "not the native RICH layout",
+        "Track_P", "float[]", "not a native layout",
     ):  # fmt: skip
         assert words in result.output
     block = yaml.safe_load(result.output[result.output.index("\ntree:") :])
@@ -59,21 +61,30 @@ def test_one_tree_can_be_named(user_file):
 
 
 @pytest.mark.parametrize(
-    ("lacking", "sentence"),
+    ("native", "lacking", "sentence"),
     [
-        ((), "native RICH layout: complete"),
-        (("track_pdg",), "native RICH layout: no truth"),
-        (("hit_panel",), "native RICH layout in part; lacking: hit_panel"),
+        (schema.NATIVE, (), "native RICH layout: complete"),
+        (schema.NATIVE, ("track_pdg",), "native RICH layout: no truth"),
+        (schema.NATIVE, ("hit_panel",), "native RICH layout in part; lacking: hit_panel"),
+        (lartpc_schema.NATIVE, (), "native LArTPC layout: complete"),
+        (
+            (*lartpc_schema.KEY_BRANCHES, *lartpc_schema.HIT_WIRE, *lartpc_schema.HITS),
+            ("hit_rms",),
+            "native LArTPC layout: no truth",
+        ),
+        (
+            lartpc_schema.NATIVE,
+            ("hit_wire", "vertex_y"),
+            "native LArTPC layout in part; lacking: hit_wire, vertex_y",
+        ),
     ],
 )
-def test_the_native_layout_is_recognised(tmp_path, lacking, sentence):
-    from hepcnn.events.schema import NATIVE
-
+def test_the_native_layout_is_recognised(tmp_path, native, lacking, sentence):
     path = tmp_path / "a.root"
     one, many = np.arange(2), ak.Array([[1.0], []])
     with uproot.recreate(path) as file:
         arrays = {
-            b.name: one if b.level == "event" else many for b in NATIVE if b.name not in lacking
+            b.name: one if b.level == "event" else many for b in native if b.name not in lacking
         }
         file.mktree("events", {name: ak.type(array).content for name, array in arrays.items()})
         file["events"].extend(arrays)
@@ -119,8 +130,12 @@ def test_a_dead_server_is_an_error_and_no_hang():
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real files: {REAL} is not there")
-def test_real_files_of_others_are_shown_without_a_crash():
+def test_real_files_of_others_are_shown_with_a_block_that_makes_a_sample():
     for path in sorted(REAL.rglob("*.root")):
         result = inspect(path)
         assert result.exit_code == 0, f"{path}: {result.output}{result.exception}"
         assert "TTree" in result.output
+        block = yaml.safe_load(result.output.split("your configuration:")[1])
+        sample = LArTPCSample(files=[str(path)], **block)
+        assert (sample.reader == "larcv") == ("larcv" in str(path)), path
+        assert (sample.channel_map is not None) == ("sbnd" in str(path)), path

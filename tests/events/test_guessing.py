@@ -1,14 +1,18 @@
 import pytest
 import yaml
 
-from hepcnn.config import RichSample
+from hepcnn.config import LArTPCSample, RichSample
+from hepcnn.events.catalogue import LAYOUTS
 from hepcnn.events.guessing import branches_block, guess_branches
 
 ONE, MANY = "int32_t", "std::vector<float>"
 
 
-def guess(**branches):
-    return guess_branches({name: (kind, "") for name, kind in branches.items()})
+RICH, WIRES, CHANNELS = LAYOUTS
+
+
+def guess(layout=RICH, **branches):
+    return guess_branches({name: (kind, "") for name, kind in branches.items()}, layout)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +63,11 @@ def test_the_likest_branch_is_taken_and_none_twice():
 def test_units_in_names_and_titles_become_factors():
     assert guess(hit_x_cm=MANY) == {"hit_x": "10 * hit_x_cm"}
     assert guess(Track_P_GeV=MANY) == {"track_p": "1000 * Track_P_GeV"}
-    assert guess_branches({"Track_P": (MANY, "momentum [GeV/c]")}) == {"track_p": "1000 * Track_P"}
-    assert guess_branches({"hit_y": (MANY, "y (mm)")}) == {"hit_y": "hit_y"}
+    for title, name, guessed in (
+        ("momentum [GeV/c]", "Track_P", {"track_p": "1000 * Track_P"}),
+        ("y (mm)", "hit_y", {"hit_y": "hit_y"}),
+    ):
+        assert guess_branches({name: (MANY, title)}, RICH) == guessed
     # A factor cannot be put before characters that an expression does not have.
     assert guess(**{"trk-hit_x_cm": MANY}) == {}
 
@@ -68,7 +75,7 @@ def test_units_in_names_and_titles_become_factors():
 def test_the_block_is_a_valid_piece_of_a_sample():
     branches = {"run": ONE, "Track_P_GeV": MANY, "evt:event": ONE, "RichHit_x": MANY}
     found = guess(**branches)
-    block = branches_block("my/Tree", found, branches)
+    block = branches_block("my/Tree", found, branches, RICH)
     entries = yaml.safe_load(block)
     assert entries == {
         "tree": "my/Tree",
@@ -84,4 +91,48 @@ def test_the_block_is_a_valid_piece_of_a_sample():
 
 
 def test_nothing_guessed_is_still_a_block():
-    assert yaml.safe_load(branches_block("t", {}, [])) == {"tree": "t", "branches": None}
+    assert yaml.safe_load(branches_block("t", {}, [], RICH)) == {"tree": "t", "branches": None}
+
+
+#: A LArSoft tuple of hits on channels.
+SBND = {
+    "RunID": ONE, "SubRunID": ONE, "EventID": ONE,
+    "TruePrimariesPDG": "std::vector<int32_t>", "TruePrimariesE": MANY,
+    "TrueVx": "double", "TrueVy": "double", "TrueVz": "double", "TrueVt": "double",
+    "TrueVU": ONE, "TrueVV": ONE, "TrueVC": ONE, "TrueVTimeTick": ONE, "TrueVEnergy": "double",
+    "EnDepE": MANY, "EnDepX": MANY, "EnDepY": MANY, "EnDepZ": MANY, "EnDepT": MANY,
+    "HitsIntegral": MANY, "HitsPeakTime": MANY, "HitsChannel": MANY,
+}  # fmt: skip
+
+
+def test_a_tuple_on_channels_is_understood():
+    assert guess(CHANNELS, **SBND) == {
+        "run": "RunID", "subrun": "SubRunID", "event": "EventID",
+        "vertex_x": "TrueVx", "vertex_y": "TrueVy", "vertex_z": "TrueVz",
+        "vertex_channel_u": "TrueVU", "vertex_channel_v": "TrueVV", "vertex_channel_y": "TrueVC",
+        "vertex_tick": "TrueVTimeTick",
+        "hit_channel": "HitsChannel", "hit_time": "HitsPeakTime", "hit_charge": "HitsIntegral",
+        "particle_pdg": "TruePrimariesPDG",
+        "deposit_x": "EnDepX", "deposit_y": "EnDepY", "deposit_z": "EnDepZ",
+        "deposit_energy": "EnDepE",
+    }  # fmt: skip
+    assert len(guess(RICH, **SBND)) < 6
+
+
+def test_usual_names_of_hits_on_wires():
+    names = {
+        "hit_plane": "hit_view", "hit_wire": "hitwires", "hit_time": "hit_peakTime",
+        "hit_charge": "hit_integral", "hit_rms": "hit_rms",
+    }  # fmt: skip
+    assert guess(WIRES, **dict.fromkeys(names.values(), MANY)) == names
+
+
+def test_the_block_of_a_tuple_on_channels_makes_a_sample():
+    block = branches_block("ana/Tree", guess(CHANNELS, **SBND), SBND, CHANNELS)
+    entries = yaml.safe_load(block)
+    sample = LArTPCSample(files=["a.root"], **entries)
+    assert sample.channel_map
+    assert sample.branches["hit_channel"] == "HitsChannel"
+    for line in ("# particle_energy:", "# neutrino_energy:", "# hit_rms:"):
+        assert line in block
+    assert "hit_wire:   " not in block
