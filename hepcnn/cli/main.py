@@ -20,6 +20,7 @@ COMMANDS = (
     "evaluate",
     "validate",
     "report",
+    "display",
     "networks",
     "config",
 )

@@ -163,11 +163,15 @@ def label_box(axes: Axes, lines: list[str], *, place: str = "upper right") -> No
 
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write `folder`/`name`.pdf and .png, byte for byte the same each time."""
-    with mpl.rc_context(_STYLE):
-        with atomic_path(folder / f"{name}.pdf") as path:
-            figure.savefig(path, metadata={"CreationDate": None})
-        with atomic_path(folder / f"{name}.png") as path:
-            figure.savefig(path, dpi=200)
+    for suffix in ("pdf", "png"):
+        write(figure, folder / f"{name}.{suffix}")
+
+
+def write(figure: Figure, target: Path) -> None:
+    """Write a figure as .pdf or .png, byte for byte the same each time."""
+    dates: dict[str, str | None] = {"CreationDate": None} if target.suffix == ".pdf" else {}
+    with mpl.rc_context(_STYLE), atomic_path(target) as path:
+        figure.savefig(path, dpi=200, metadata=dates)
 
 
 def svg(figure: Figure) -> str:

@@ -93,7 +93,7 @@ def test_a_wrong_layer_gets_the_nearest(images, layer, message):
 
 def test_other_images_are_refused(images, tmp_path):
     other = ImageSet(write_planes(tmp_path / "b.h5", shape=(64, 64)))
-    with pytest.raises(InputError, match="for other images.*'shape'"):
+    with pytest.raises(InputError, match=r"for other images.*'shape'"):
         respond(untrained(images, "mlp"), other, 0)
 
 

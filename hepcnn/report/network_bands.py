@@ -1,0 +1,102 @@
+"""Bands of event displays that show a network: its input, feature maps and filters."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+from numpy.typing import NDArray
+
+from hepcnn.report.bands import Band, split
+from hepcnn.report.style import COLOURS, plain
+
+#: Feature maps of an image, and filters of a tower, that are drawn at most: squares of them.
+_MAPS, _FILTERS = 16, 64
+
+
+def feature_maps(layer: str, maps: NDArray[np.float32], titles: list[str]) -> Band:
+    """A band of what a layer makes of each image.
+
+    Parameters
+    ----------
+    layer : str
+        Its name.
+    maps : ndarray (n, C, H, W) or (n, ...)
+        Feature maps; or numbers, of a dense layer. Of many maps those are drawn that vary most,
+        each in its own scale, the same for all images: red above 0, blue below.
+    titles : list of str
+        Of the n images.
+    """
+
+    def draw(part: SubFigure) -> None:
+        axes, side = split(part, len(maps))
+        for ax, title in zip(axes, titles, strict=True):
+            ax.set_title(plain(title))
+        if maps.ndim == 4:
+            chosen = np.sort(np.argsort(-maps.std(axis=(0, 2, 3)), kind="stable")[:_MAPS])
+            for ax, tiles in zip(axes, _scaled(maps[:, chosen]), strict=True):
+                _tiled(ax, tiles)
+            count, (height, width) = maps.shape[1], maps.shape[2:]
+            what = f"{len(chosen)} of {count} feature maps" if count > _MAPS else f"{count} maps"
+            what += f"\n{height} × {width} pixels each"
+        else:
+            for ax, numbers in zip(axes, maps.reshape(len(maps), -1), strict=True):
+                ax.stairs(numbers, color=COLOURS[0], fill=True)
+                ax.set_xlabel("output")
+            what = f"{maps[0].size} numbers"
+        _say(side, f"{plain(layer)}\n{what}")
+
+    return Band(draw)
+
+
+def filters(weights: NDArray[np.float32], titles: list[str]) -> Band:
+    """A band of the first convolution's filters.
+
+    Parameters
+    ----------
+    weights : ndarray (T, outputs, inputs, h, w)
+        Of each tower; those of several inputs stand side by side.
+    titles : list of str
+        Of the T towers.
+    """
+
+    def draw(part: SubFigure) -> None:
+        axes, side = split(part, len(weights))
+        flat = weights.reshape(len(weights), -1, *weights.shape[3:])
+        for ax, title, tiles in zip(axes, titles, flat[:, :_FILTERS], strict=True):
+            ax.set_title(plain(title))
+            _tiled(ax, tiles / np.abs(tiles).max(initial=1e-12))
+            ax.set_aspect("equal", anchor="W")
+        _, outputs, inputs, height, width = weights.shape
+        shown = f"the first {_FILTERS} of " if outputs * inputs > _FILTERS else ""
+        seen = f"\nof {inputs} channels" if inputs > 1 else ""
+        _say(side, f"First filters:\n{shown}{outputs}{seen}\n{height} × {width} pixels each")
+
+    return Band(draw)
+
+
+def _scaled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each map by its largest absolute value in any of the images."""
+    extreme = np.abs(maps).max(axis=(0, 2, 3), keepdims=True)
+    return np.divide(maps, extreme, where=extreme > 0, out=np.zeros_like(maps))
+
+
+def _tiled(ax: Axes, tiles: NDArray[np.float32]) -> None:
+    """Images (n, H, W), from −1 to 1, in a square with lines between them."""
+    across = int(np.ceil(np.sqrt(len(tiles))))
+    down = -(-len(tiles) // across)
+    height, width = tiles.shape[1:]
+    page = np.full((down, height + 1, across, width + 1), np.nan)
+    for i, tile in enumerate(tiles):
+        page[i // across, :-1, i % across, :-1] = tile[::-1]  # rows upwards, as in the displays
+    page = page.reshape(down * (height + 1), -1)[:-1, :-1]
+    cmap = mpl.colormaps["RdBu_r"].with_extremes(bad="#808891")
+    ax.imshow(page, cmap=cmap, vmin=-1, vmax=1, interpolation="none", aspect="auto")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.minorticks_off()
+
+
+def _say(side: Axes, text: str) -> None:
+    side.text(0, 0.5, text, transform=side.transAxes, va="center", fontsize=10.5)
