@@ -16,6 +16,7 @@ from hepcnn.performance.temperature import fit_temperature
 from hepcnn.provenance import record
 from hepcnn.reconstruction import boosted, controls, counting
 from hepcnn.reconstruction.posterior import posterior
+from hepcnn.reconstruction.trees import TREES, tree_columns
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
@@ -43,11 +44,14 @@ class Examples:
 
     def column(self, name: str) -> NDArray[np.float32]:
         """One of their features."""
-        if name not in self.images.header.features:
+        header = self.images.header
+        if name not in header.features:
+            needed = "made of wire planes ('maker: planes')"
+            if header.detector == "rich":
+                needed = "in Cherenkov coordinates ('coordinates: cherenkov')"
             raise InputError(
-                f"{self.images.paths[0]}: no feature '{name}', of the analytic reconstruction; "
-                "this baseline needs an image set in Cherenkov coordinates "
-                "('coordinates: cherenkov')"
+                f"{self.images.paths[0]}: no feature '{name}'; this baseline needs an image set "
+                f"{needed}"
             )
         return self.images.features(name)[self.which]
 
@@ -59,11 +63,9 @@ class Examples:
             for rich in self.images.header.views
         }
 
-    def numbers(self) -> NDArray[np.float32]:
-        """What the boosted tree sees, (N, F)."""
-        names = ["p"]
-        for rich in self.images.header.views:
-            names += [f"{name}_{rich}" for name in ("theta_mean", "counts", "expected_other")]
+    def numbers(self, tree: str) -> NDArray[np.float32]:
+        """What a boosted tree sees, (N, F)."""
+        names = tree_columns(tree, self.images.header.views)
         return np.column_stack([self.column(name) for name in names])
 
 
@@ -86,11 +88,10 @@ def _fit(
         return lambda examples: posterior(
             counting.log_likelihood(examples.windows(), calibration), prior
         )
-    if name == "boosted_tree":
-        tree = boosted.fit(
-            train.numbers(), labels, validation.numbers(), validation.labels, n_classes, seed
-        )
-        return lambda examples: boosted.scores(tree, examples.numbers())
+    if name in TREES:
+        numbers, judging = train.numbers(name), validation.numbers(name)
+        tree = boosted.fit(numbers, labels, judging, validation.labels, n_classes, seed)
+        return lambda examples: boosted.scores(tree, examples.numbers(name))
     control = controls.momentum_prior(labels, train.column("p"), n_classes)
     return lambda examples: controls.scores(control, examples.column("p"))
 

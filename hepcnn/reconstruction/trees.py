@@ -1,0 +1,29 @@
+"""What each of the boosted trees looks at: columns of an image set's features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+#: By tree the features of an example, and those of each view, ``NAME_VIEW``. `charge_tree` sees
+#: only how much there is: a control without images. `shape_tree` sees what
+#: `hepcnn.reconstruction.shapes` measures, too. `boosted_tree` sees what the analytic
+#: reconstruction counts in each RICH.
+TREES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "boosted_tree": (("p",), ("theta_mean", "counts", "expected_other")),
+    "charge_tree": (("n_hits",), ("charge",)),
+    "shape_tree": (("n_hits",), ("charge", "shape")),
+}
+
+
+def tree_columns(tree: str, views: Sequence[str]) -> list[str]:
+    """Names of the features that a tree looks at in images with some views.
+
+    Parameters
+    ----------
+    tree : str
+        One of `TREES`.
+    views : sequence of str
+        The images' views: all that there are, in order.
+    """
+    common, each = TREES[tree]
+    return [*common, *(f"{name}_{view}" for view in views for name in each)]
