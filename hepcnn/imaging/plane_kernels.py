@@ -113,7 +113,8 @@ def merge_hits(
         views, corner, pixel[0], 1.0 / pixel[1], rows, columns, first, last, column,
     )  # fmt: skip
     if bad >= 0:
-        raise ValueError("the charges of an event cannot be added", int(bad))
+        problem = f"hit_charge: not finite, or more than {MAX_CHARGE:.3g} ADC x tick in all"
+        raise ValueError(problem, int(bad))
     # Memory that is never written to costs nothing: take what may be needed at most.
     most = np.minimum(pairs.sum(axis=0), n * rows * columns)
     starts = np.concatenate([[0], np.cumsum(most)])

@@ -97,10 +97,10 @@ def event_truth(events: LArTPCEvents) -> dict[str, npt.NDArray[Any]]:
         single = primary[(alone & (neutrino == 0))[event[primary]]]
         pdg[event[single]] = particles["pdg"][single]
         energy[event[single]] = particles["energy"][single]
-    if "charged_current" in known:
-        interaction = interaction_of(neutrino, known["charged_current"])
-    elif "neutrino_pdg" in known or particles:
-        interaction = np.where(neutrino == 0, interaction_of(0, 0), OTHER).astype(np.int16)
+    if "neutrino_pdg" in known or particles:
+        interaction = interaction_of(neutrino, known.get("charged_current", np.zeros(n)))
+    if "charged_current" not in known:
+        interaction[neutrino != 0] = OTHER
     interaction[(neutrino == 0) & (beam > 0)] = OTHER
     return {
         "interaction": interaction,
