@@ -166,8 +166,9 @@ class Sample(Settings):
     """Name of the TTree or RNTuple."""
     branches: dict[str, Source | Annotated[list[Source], Field(min_length=1)]] = {}
     """For each native branch that is called otherwise: its name, or an expression of names,
-    numbers and + - * / ( ), for example ``1000 * Track_P``. A list joins several jagged branches,
-    event by event: ``hit_wire: [u_wire, v_wire]`` beside ``hit_plane: [0, 1]``."""
+    numbers and + - * / ( ), for example ``1000 * Track_P``. A list joins the hits (or the
+    deposits) of several branches, event by event: ``hit_wire: [u_wire, v_wire]`` beside
+    ``hit_plane: [0, 1]``."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """`skip`: leave a bad file out; it is counted, listed and shown in the report."""
     files_per_job: Count = 1

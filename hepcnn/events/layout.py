@@ -157,14 +157,17 @@ def _missing(expression: Expression, key: str, names: Collection[str]) -> Iterat
 
 
 def _uneven(sources: Sources, layout: Mapping[str, Branch]) -> Iterator[str]:
-    """What is wrong with the numbers of parts that are joined."""
+    """What is wrong with lists of parts that are joined.
+
+    Tracks and particles are not joined: others refer to them by their index.
+    """
     first: dict[Level, tuple[str, int]] = {}
     for name, expressions in sources.items():
         level, parts = layout[name].level, len(expressions)
         if parts == 1:
             continue
-        if level == "event":
-            yield f"branches.{name}: a list, but there is one an event"
+        if level not in ("hit", "deposit"):
+            yield f"branches.{name}: a list; only branches of hits and deposits can be joined"
             continue
         other, its_parts = first.setdefault(level, (name, parts))
         if parts != its_parts:

@@ -124,6 +124,8 @@ def read_lartpc(
         As of `read_rich`, or when the channel map cannot be read.
     """
     if sample.reader == "larcv":
+        if deposits:
+            raise InputError(f"{spec}: LArCV's images have no energy deposits")
         yield from read_images(spec, sample, truth=truth, step=step)
         return
     channels = load_channel_map(sample.channel_map) if sample.channel_map else None

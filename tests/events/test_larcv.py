@@ -109,6 +109,11 @@ def test_particles_of_other_events_are_refused(tmp_path):
         read(larcv_file(tmp_path / "b.root", IMAGES, PLANES, fewer))
 
 
+def test_images_have_no_deposits(tmp_path):
+    with pytest.raises(InputError, match="no energy deposits"):
+        read(larcv_file(tmp_path / "a.root", IMAGES, PLANES), deposits=True)
+
+
 def test_other_trees_are_refused(tmp_path):
     with uproot.recreate(tmp_path / "a.root") as file:
         file.mkrntuple("image2d_wire_tree", {"_run": np.arange(3)})

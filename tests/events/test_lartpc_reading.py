@@ -169,7 +169,8 @@ def test_lists_of_branches_are_joined_event_by_event(tmp_path, ntuple):
     [
         ({"hit_wire": ["hit_wire", "hit_wire"], "hit_time": ["hit_time"] * 3},
          "branches.hit_time: a list of 3, but that of hit_wire has 2"),
-        ({"run": ["run", "run"]}, "branches.run: a list, but there is one an event"),
+        ({"run": ["run", "run"]}, "branches.run: a list; only branches of hits and deposits"),
+        ({"particle_pdg": ["particle_pdg", "0"]}, "branches.particle_pdg: a list; only"),
         ({"hit_wire": ["hit_wire", "hit_wier"]}, "no branch 'hit_wier' (for 'hit_wire: hit_wier')"),
         ({"hit_time": ["hit_time", "0"], "hit_wire": "0", "hit_plane": "0", "hit_charge": "1",
           "hit_rms": "1", "hit_particle": "-1"}, "no hit branch is a list"),
