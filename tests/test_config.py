@@ -3,7 +3,7 @@ import yaml
 from click.testing import CliRunner
 
 from hepcnn.cli.main import main
-from hepcnn.config import Config, abundances, entry, load, validate
+from hepcnn.config import Config, LArTPCSample, abundances, entry, load, validate
 from hepcnn.errors import InputError
 
 
@@ -21,6 +21,7 @@ def test_everything_has_a_default():
 
 
 POLAR = {"images": "rich_polar"}
+LARTPC = {"detector": "lartpc", "files": ["a.root"]}
 WRONG = [
     ({"sampels": {}}, ["sampels", "did you mean 'samples'"]),
     ({"samples": {"a": {"simulate": {"event": 1}}}}, ["samples.a.simulate.event", "'events'"]),
@@ -83,12 +84,27 @@ WRONG = [
         {"images": {"i": {"sample": "rich", "required": ["rich2"]}}},
         ["required: rich2 is not in 'rich'"],
     ),
+    (
+        {"samples": {"a": LARTPC | {"reader": "larcv", "branches": {"run": 1}}}},
+        ["samples.a: the reader larcv takes neither"],
+    ),
+    (
+        {"samples": {"a": LARTPC | {"branches": {"hit_channel": "Channel"}}}},
+        ["hit_channel needs a 'channel_map'"],
+    ),
+    ({"samples": {"a": LARTPC | {"branches": {"hit_wire": []}}}}, ["branches.hit_wire"]),
 ]
 
 
 @pytest.mark.parametrize(("data", "words"), WRONG)
 def test_a_wrong_key_or_value_is_named_with_what_would_be_right(data, words):
     broken(data, *words)
+
+
+def test_branches_may_be_numbers_and_lists():
+    sample = LArTPCSample(files=["a.root"], detector="lartpc",
+                          branches={"subrun": 0, "hit_plane": [0, 2], "hit_wire": ["i", "c"]})  # fmt: skip
+    assert sample.branches == {"subrun": "0", "hit_plane": ["0", "2"], "hit_wire": ["i", "c"]}
 
 
 @pytest.mark.parametrize("file", ["config.yaml", "workflow/rich.yaml"])
