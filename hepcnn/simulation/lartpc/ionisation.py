@@ -6,19 +6,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepcnn.detector.tpc import CM
+from hepcnn.simulation.lartpc import argon
 
 Floats = NDArray[np.float64]
 
-#: Mean energy for each electron and ion (MeV): 23.6 eV, arXiv:1306.1712.
+#: Mean energy for each electron and ion (MeV): 23.6 eV, Miyajima et al., Phys. Rev. A 9 (1974) 1438.
 W = 23.6e-6
 #: Density of liquid argon (g/cm³).
-DENSITY = 1.396
+DENSITY = argon.DENSITY * CM**3
 #: Modified Box model, arXiv:1306.1712: A, and B in (kV/cm)(g/cm²)/MeV.
 BOX_A, BOX_B = 0.930, 0.212
 #: Birks' law, ICARUS, Nucl. Instrum. Meth. A 523 (2004) 275: A, and k in (kV/cm)(g/cm²)/MeV.
 BIRKS_A, BIRKS_K = 0.800, 0.0486
 #: Least dE/dx (MeV/cm) that the models are used at: below, the Box model, which was fitted to
-#: stopping protons, falls instead of rising. LArSoft has the same limit.
+#: stopping protons, soon falls instead of rising. LArSoft has the same limit.
 LEAST_LOSS = 1.0
 #: dE/dx (MeV/cm) of deposits at a point: that of an electron of half an MeV (ESTAR, NIST).
 POINT_LOSS = 2.1

@@ -33,7 +33,7 @@ def noise_pulse_rate(tpc: TPC) -> float:
     """Pulses above threshold that noise alone makes, for each wire and tick.
 
     Upward crossings of a level u by Gaussian noise of RMS s and autocorrelation ρ:
-    √(−ρ''(0)) / 2π exp(−u²/2s²) (S. O. Rice, Bell Syst. Tech. J. 24 (1945) 46, eq. 3.3-11), with
+    √(−ρ''(0)) / 2π exp(−u²/2s²) (S. O. Rice, Bell Syst. Tech. J. 24 (1945) 46), with
     ρ = exp(−t²/4σ²) behind a Gaussian shaper of width σ.
     """
     noise, threshold = tpc.electronics.noise, tpc.electronics.threshold
