@@ -10,7 +10,8 @@ from hepcnn.simulation.lartpc import argon
 
 Floats = NDArray[np.float64]
 
-#: Mean energy for each electron and ion (MeV): 23.6 eV, Miyajima et al., Phys. Rev. A 9 (1974) 1438.
+#: Mean energy for each electron and ion (MeV): 23.6 eV, Miyajima et al., Phys. Rev. A 9 (1974)
+#: 1438.
 W = 23.6e-6
 #: Density of liquid argon (g/cm³).
 DENSITY = argon.DENSITY * CM**3
