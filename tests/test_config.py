@@ -102,8 +102,8 @@ def test_a_wrong_key_or_value_is_named_with_what_would_be_right(data, words):
 
 
 def test_branches_may_be_numbers_and_lists():
-    sample = LArTPCSample(files=["a.root"], detector="lartpc",
-                          branches={"subrun": 0, "hit_plane": [0, 2], "hit_wire": ["i", "c"]})  # fmt: skip
+    branches = {"subrun": 0, "hit_plane": [0, 2], "hit_wire": ["i", "c"]}
+    sample = LArTPCSample(files=["a.root"], detector="lartpc", branches=branches)
     assert sample.branches == {"subrun": "0", "hit_plane": ["0", "2"], "hit_wire": ["i", "c"]}
 
 

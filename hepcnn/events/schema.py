@@ -13,17 +13,19 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hepcnn.events.chunk import (
-    EVENT_KEY,
-    KEY_BRANCHES,
-    TREE,
-    Branch,
-    EventChunk,
-    Level,
-    vector,
-)
+from hepcnn.events.chunk import EVENT_KEY, KEY_BRANCHES, TREE, Branch, EventChunk, Level, vector
 
-__all__ = ["EVENT_KEY", "TREE", "Branch", "Level"]
+__all__ = [
+    "BRANCHES",
+    "COMMON",
+    "EVENT_KEY",
+    "NATIVE",
+    "PROJECTION",
+    "RICHES",
+    "SEGMENT",
+    "TREE",
+    "RichEvents",
+]
 
 #: The RICHes, in the order of the numbers in `hit_rich` (1, 2).
 RICHES = ("rich1", "rich2")
