@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, to_rgba
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
@@ -22,9 +22,9 @@ from hepcnn.report.style import COLOURS, CONTROL, INK, plain, styled
 _FINE = 400
 #: The colour scale of charge ends at so small a part of the largest.
 _RANGE = 1e-3
-#: Width of a view and of what stands beside the views; height of a band, and of one with a colour
-#: scale below it (inches).
-_VIEW, _SIDE, _HEIGHT, _SCALED = 2.7, 2.0, 2.9, 3.6
+#: In inches: edge of a view; room left of each, above it and below it; room beside all of them;
+#: room for a colour scale below; height of the title.
+_VIEW, _LEFT, _ABOVE, _BELOW, _SIDE, _SCALE, _TITLE = 2.1, 0.75, 0.35, 0.55, 2.1, 0.65, 0.4
 _EMPTY = "#ffffff"
 _PIXEL_COLOUR = dict(zip(("mip", "hip", "shower", "michel", "delta"), COLOURS, strict=False)) | {
     "other": CONTROL
@@ -53,11 +53,42 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Band:
-    """A row of a display: what draws it into its part of the figure, and its height (inches)."""
+class Place:
+    """Where a band is drawn: its upper edge (inches from the figure's lower), and its views."""
 
-    draw: Callable[[SubFigure], None]
-    height: float = _HEIGHT
+    figure: Figure
+    top: float
+    views: int
+
+    def axes(self, left: float, down: float, width: float, height: float) -> Axes:
+        """Axes of some inches, so far from the band's upper left corner."""
+        across, up = self.figure.get_size_inches()
+        bottom = self.top - down - height
+        return self.figure.add_axes((left / across, bottom / up, width / across, height / up))
+
+    def images(self, count: int) -> list[Axes]:
+        """Axes for so many views."""
+        step = _LEFT + _VIEW
+        return [self.axes(_LEFT + i * step, _ABOVE, _VIEW, _VIEW) for i in range(count)]
+
+    def side(self, indent: float = 0.2) -> Axes:
+        """Axes beside the views."""
+        left = self.views * (_LEFT + _VIEW) + indent
+        return self.axes(left, _ABOVE, _SIDE - indent - 0.2, _VIEW)
+
+    def say(self, text: str) -> None:
+        """Write beside the views."""
+        side = self.side()
+        side.set_axis_off()
+        side.text(0, 0.5, text, transform=side.transAxes, va="center", fontsize=10.5)
+
+
+@dataclass(frozen=True)
+class Band:
+    """A row of a display: what draws it, and its height (inches)."""
+
+    draw: Callable[[Place], None]
+    height: float = _ABOVE + _VIEW + _BELOW
 
 
 @styled
@@ -73,28 +104,21 @@ def stacked(title: str, views: int, bands: Sequence[Band]) -> Figure:
     bands : sequence of Band
         What to draw.
     """
-    heights = [band.height for band in bands]
-    figure = Figure(figsize=(_VIEW * views + _SIDE, sum(heights) + 0.4))
-    parts = figure.subfigures(len(bands), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for part, band in zip(parts, bands, strict=True):
-        band.draw(part)
-    figure.suptitle(title, x=0.02, ha="left", fontsize=13)
+    height = sum(band.height for band in bands) + _TITLE
+    figure = Figure(figsize=(views * (_LEFT + _VIEW) + _SIDE, height))
+    figure.text(0.1 / figure.get_figwidth(), 1 - 0.1 / height, title, va="top", fontsize=13)
+    top = height - _TITLE
+    for band in bands:
+        band.draw(Place(figure, top, views))
+        top -= band.height
     return figure
-
-
-def split(part: SubFigure, views: int) -> tuple[list[Axes], Axes]:
-    """Axes for the views, and those beside them."""
-    widths = [_VIEW] * views + [_SIDE]
-    *axes, side = part.subplots(1, views + 1, squeeze=False, width_ratios=widths)[0]
-    side.set_axis_off()
-    return axes, side
 
 
 def charge(panels: Sequence[Panel], channel: int, label: str, scores: Sequence[Scores]) -> Band:
     """A band of one channel of all views, in one logarithmic colour scale, with scores beside."""
 
-    def draw(part: SubFigure) -> None:
-        axes, side = split(part, len(panels))
+    def draw(place: Place) -> None:
+        axes = place.images(len(panels))
         images = [panel.values[channel] for panel in panels]
         norm = _norm(images)
         cmap = mpl.colormaps["plasma_r"].with_extremes(bad=_EMPTY)
@@ -103,14 +127,14 @@ def charge(panels: Sequence[Panel], channel: int, label: str, scores: Sequence[S
             drawn = _show(ax, panel, shown, image, norm=norm, cmap=cmap)
             if not image.any():
                 ax.text(0.5, 0.5, "empty", transform=ax.transAxes, ha="center", color=INK)
-        bar = part.colorbar(drawn, ax=axes, orientation="horizontal", aspect=60, shrink=0.6)
+        room = place.axes(_LEFT, _ABOVE + _VIEW + _BELOW + 0.05, _VIEW, 0.12)
+        bar = place.figure.colorbar(drawn, cax=room, orientation="horizontal")
         bar.set_label(_UNIT.get(label, plain(label)), loc="center", fontsize=11)
         bar.outline.set_edgecolor(INK)
         if scores:
-            side.set_axis_on()
-            _bars(side, scores)
+            _bars(place.side(indent=0.9), scores)
 
-    return Band(draw, _SCALED)
+    return Band(draw, Band.height + _SCALE)
 
 
 def _norm(images: Sequence[NDArray[np.float64]]) -> LogNorm:
@@ -125,10 +149,9 @@ def truth(example: Example, kind: str) -> Band:
     """A band of the pixels' truth, `semantic` or `instance`, with vertex, ends and boxes."""
     colours = _semantic(example) if kind == "semantic" else _instances(example)
 
-    def draw(part: SubFigure) -> None:
-        axes, side = split(part, len(example.panels))
+    def draw(place: Place) -> None:
         seen: set[int] = set()
-        for ax, panel in zip(axes, example.panels, strict=True):
+        for ax, panel in zip(place.images(len(example.panels)), example.panels, strict=True):
             numbers = panel.truth[kind]
             seen |= {int(n) for n in np.unique(numbers)}
             occupied = np.asarray(panel.values.any(axis=0))
@@ -139,6 +162,8 @@ def truth(example: Example, kind: str) -> Band:
             for number, (colour, name) in colours.items()
             if number in seen
         ]
+        side = place.side(indent=0)
+        side.set_axis_off()
         side.legend(handles=[*entries, *_MARKS], loc="center left", fontsize=10.5, frameon=False)
 
     return Band(draw)
@@ -221,6 +246,7 @@ def _show(
         cmap=cmap,
     )
     ax.set_title(plain(panel.title))
+    ax.minorticks_off()
     ax.set(xlim=(columns.low, columns.high), ylim=(rows.low, rows.high))
     ax.set_xlabel(_axis(columns.name, columns.unit))
     ax.set_ylabel(_axis(rows.name, rows.unit))

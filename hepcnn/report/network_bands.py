@@ -5,10 +5,9 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
-from hepcnn.report.bands import Band, split
+from hepcnn.report.bands import Band, Place
 from hepcnn.report.style import COLOURS, plain
 
 #: Feature maps of an image, and filters of a tower, that are drawn at most: squares of them.
@@ -29,8 +28,8 @@ def feature_maps(layer: str, maps: NDArray[np.float32], titles: list[str]) -> Ba
         Of the n images.
     """
 
-    def draw(part: SubFigure) -> None:
-        axes, side = split(part, len(maps))
+    def draw(place: Place) -> None:
+        axes = place.images(len(maps))
         for ax, title in zip(axes, titles, strict=True):
             ax.set_title(plain(title))
         if maps.ndim == 4:
@@ -45,7 +44,7 @@ def feature_maps(layer: str, maps: NDArray[np.float32], titles: list[str]) -> Ba
                 ax.stairs(numbers, color=COLOURS[0], fill=True)
                 ax.set_xlabel("output")
             what = f"{maps[0].size} numbers"
-        _say(side, f"{plain(layer)}\n{what}")
+        place.say(f"{plain(layer)}\n{what}")
 
     return Band(draw)
 
@@ -61,17 +60,16 @@ def filters(weights: NDArray[np.float32], titles: list[str]) -> Band:
         Of the T towers.
     """
 
-    def draw(part: SubFigure) -> None:
-        axes, side = split(part, len(weights))
+    def draw(place: Place) -> None:
+        axes = place.images(len(weights))
         flat = weights.reshape(len(weights), -1, *weights.shape[3:])
         for ax, title, tiles in zip(axes, titles, flat[:, :_FILTERS], strict=True):
             ax.set_title(plain(title))
             _tiled(ax, tiles / np.abs(tiles).max(initial=1e-12))
-            ax.set_aspect("equal", anchor="W")
         _, outputs, inputs, height, width = weights.shape
         shown = f"the first {_FILTERS} of " if outputs * inputs > _FILTERS else ""
         seen = f"\nof {inputs} channels" if inputs > 1 else ""
-        _say(side, f"First filters:\n{shown}{outputs}{seen}\n{height} × {width} pixels each")
+        place.say(f"First filters:\n{shown}{outputs}{seen}\n{height} × {width} pixels each")
 
     return Band(draw)
 
@@ -95,8 +93,3 @@ def _tiled(ax: Axes, tiles: NDArray[np.float32]) -> None:
     ax.imshow(page, cmap=cmap, vmin=-1, vmax=1, interpolation="none", aspect="auto")
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.minorticks_off()
-
-
-def _say(side: Axes, text: str) -> None:
-    side.text(0, 0.5, text, transform=side.transAxes, va="center", fontsize=10.5)

@@ -30,7 +30,7 @@ INK_ON_DARK = "#e4e7eb"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 #: Controls: what needs no image stands back.
 CONTROL = "#808891"
-#: Each species has its colour in all figures, and its symbol in mathtext.
+#: Each species has its colour in all figures, and like other classes its symbol in mathtext.
 SPECIES_COLOUR = dict(
     zip(
         ("pion", "kaon", "proton", "deuteron", "electron", "muon"),
@@ -40,6 +40,7 @@ SPECIES_COLOUR = dict(
 )
 _MATHTEXT = {"mu": r"$\mu$", "pi": r"$\pi$"}
 SYMBOL = {p.name: _MATHTEXT.get(p.symbol, rf"$\mathrm{{{p.symbol}}}$") for p in PARTICLES}
+SYMBOL |= {"photon": r"$\gamma$", "numu_cc": r"$\nu_\mu$ CC", "nue_cc": r"$\nu_e$ CC", "nc": "NC"}
 
 _STYLE = {
     # LHCb's style (mplhep.style.LHCb2): ticks on all sides, pointing in; labels at the ends.
@@ -98,8 +99,10 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(_STYLE):
             figure = draw(*args, **kwargs)
-            # Once, and not by the figure itself, which would do it twice for each format.
-            ConstrainedLayoutEngine().execute(figure)
+            # Once, and not by the figure itself, which would do it twice for each format; axes in
+            # no grid stay where they were put.
+            if any(axes.get_subplotspec() for axes in figure.axes):
+                ConstrainedLayoutEngine().execute(figure)
             return figure
 
     return inner
