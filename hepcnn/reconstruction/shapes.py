@@ -1,9 +1,9 @@
 """What a physicist measures in the image of a wire plane without a network.
 
 Pixels within `GAP` rows and columns of one another belong to one piece: a dead wire does not part
-it. The length, the width and the two ends are those of the piece with the most charge. Of its ends
-the upstream one is where less charge lies away from the axis: a shower starts narrow, and a track
-that stops ends in a Bragg peak, after its largest angles of scattering.
+it. The length, the width and the two ends are those of the piece with the most charge. The upstream
+end of a track is that with less charge (it may stop at the other one, in a Bragg peak), that of a
+shower the narrower one.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ SHAPES = (
 
 #: Rows and columns between pixels of one piece, at most.
 GAP = 2
-#: How far the line through a pixel is looked for (mm): a few pixels, well below a Molière radius.
-REACH = 20.0
+#: Side of a cell (mm). The line through a pixel is that of its cell and the eight about it: an area
+#: of a few pixels, well below the width of a shower.
+CELL = 13.0
 #: Least linearity of the pixels about one that is on a line.
 LINE = 0.8
-#: Largest angle between the lines through two neighbours of one straight piece (rad).
+#: Largest angle between the lines of two neighbours of one straight piece (rad).
 BEND = 0.2
+#: Largest fraction of a track's charge that lies on no line.
+TRACK = 0.2
 #: Length of an end (mm): e± and photons differ before the shower has begun.
 END = 30.0
 # Unsigned, because numba lets negative indices wrap around, at a cost.
@@ -60,78 +63,44 @@ def image_shapes(sparse: Sparse, header: Header, view: str) -> npt.NDArray[np.fl
     ndarray, (n, K) float32
         `SHAPES`; all 0 of an empty image.
     """
-    row, column = np.divmod(sparse.pixel.astype(np.int64), header.shape[1])
+    row, column = np.divmod(sparse.pixel.astype(np.int32), np.int32(header.shape[1]))
     shapes = np.zeros((len(sparse), len(SHAPES)), np.float32)
-    size = pixel_size(header, view)
-    _measure(
-        sparse.offsets,
-        row,
-        column,
-        sparse.value.sum(axis=1, dtype=np.float64),
-        header.shape[0],
-        np.array(size),
-        # Of large pixels at least the next but one.
-        max(REACH, GAP * max(size)),
-        shapes,
-    )
+    size = np.array(pixel_size(header, view))
+    _measure(sparse.offsets, row, column, sparse.value, header.shape, size, shapes)
     return shapes
 
 
 @njit(cache=True, nogil=True)
-def _measure(offsets, row, column, charge, height, size, reach, shapes):  # type: ignore[no-untyped-def]
-    up = int(reach / size[0])
-    # Half the chords of a disc, and the rows above and the own one of a square.
-    chords = np.sqrt(np.maximum(reach**2 - (np.arange(-up, up + 1) * size[0]) ** 2, 0.0))
-    disc, square = (chords / size[1]).astype(np.int64), np.full(GAP + 1, GAP)
+def _measure(offsets, row, column, value, shape, size, shapes):  # type: ignore[no-untyped-def]
+    side = np.maximum(np.rint(CELL / size), 1.0).astype(np.int64)
+    pixel = math.sqrt(size[0] * size[1])
+    # One more cell on all sides, so that each has eight about it.
+    cells = np.zeros((shape[0] // side[0] + 3, shape[1] // side[1] + 3, 7))
     for i in range(len(offsets) - 1):
         own = slice(offsets[i], offsets[i + 1])
-        r, c, q, total = row[own], column[own], charge[own], charge[own].sum()
+        r, c, q = row[own], column[own], np.zeros(offsets[i + 1] - offsets[i])
+        for channel in range(value.shape[1]):
+            q += value[own, channel]
+        total = q.sum()
         if total <= 0.0:
             continue
-        place = np.stack((r * size[0], c * size[1]), axis=1)
-        along, line = _lines(c, q, size, *_windows(r, c, height, -up, disc))
-        above = _windows(r, c, height, -GAP, square)
-        straight = _pieces(along, line, True, *above)
-        piece = _pieces(along, line, False, *above)
+        x, y = r * size[0], c * size[1]
+        along, line = _lines(r, c, q, size, side, cells)
+        low, high = _neighbours(r, c, shape[0])
+        straight = _pieces(along, line, True, low, high)
+        piece = _pieces(along, line, False, low, high)
         largest, pieces = _largest_piece(q, piece)
         inside = piece == largest
-        s, t, linearity = _along_and_across(place[inside], q[inside])
-        start, rise, most = _ends(s, q[inside], math.sqrt(size[0] * size[1]))
-        out = shapes[i]
+        out, inner = shapes[i], q[inside]
+        track = inner[~line[inside]].sum() < TRACK * inner.sum()
+        s, t, linearity = _along_and_across(x[inside], y[inside], inner, pixel, track)
+        start, stop, most = _ends(s, inner, pixel)
+        rise = stop * (s.max() + pixel) / inner.sum()
         out[0], out[1] = len(q), total / len(q)
-        out[2], out[3], out[4] = s.max(), _width(t, q[inside]), linearity
-        out[5], out[6] = _longest(place, q, straight, line), q[~line].sum() / total
-        out[7], out[8], out[9] = start, rise, most
-        out[10], out[11] = pieces, q[inside].sum() / total
-
-
-@njit(cache=True, nogil=True)
-def _windows(row, column, height, lowest, half):  # type: ignore[no-untyped-def]
-    """Pixels near each pixel k: low[d, k] to high[d, k], `half[d]` columns to either side.
-
-    Row d of a window is the pixel's own row + `lowest` + d.
-    """
-    n = len(row)
-    start = np.zeros(height + 1, np.int64)
-    for k in range(n):
-        start[row[k] + 1] += 1
-    for r in range(height):
-        start[r + 1] += start[r]
-    low, high = np.zeros((len(half), n), np.int64), np.zeros((len(half), n), np.int64)
-    for d in range(len(half)):
-        for r in range(max(-lowest - d, 0), min(height - lowest - d, height)):
-            first = last = start[r + lowest + d]
-            end = start[r + lowest + d + 1]
-            if first == end:
-                continue
-            for k in range(start[r], start[r + 1]):
-                while first < end and column[_U(first)] < column[_U(k)] - half[d]:
-                    first += 1
-                last = max(first, last)
-                while last < end and column[_U(last)] <= column[_U(k)] + half[d]:
-                    last += 1
-                low[d, k], high[d, k] = first, last
-    return low, high
+        out[2], out[3], out[4] = s.max(), _width(t, inner), linearity
+        out[5], out[6] = _longest(x, y, q, straight, line), q[~line].sum() / total
+        out[7], out[8], out[9] = start, rise, most / inner.mean()
+        out[10], out[11] = pieces, inner.sum() / total
 
 
 @njit(cache=True, nogil=True)
@@ -148,38 +117,67 @@ def _principal(weight, x, y, xx, xy, yy):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _lines(column, charge, size, low, high):  # type: ignore[no-untyped-def]
-    """Directions of the charge about each pixel, and which pixels are on lines."""
+def _lines(row, column, charge, size, side, cells):  # type: ignore[no-untyped-def]
+    """Directions of the charge about each pixel, and which pixels are on lines.
+
+    `cells` holds sums over the pixels of each cell, with x and y from the cell's corner: of 1, and
+    of the charge times 1, x, y, x², xy and y². It is left at 0.
+    """
     n = len(charge)
-    # Running sums: those over a window's row are differences.
-    sums = np.zeros((n + 1, 3))
-    for k in range(n):
-        q, c = charge[k], float(column[k])
-        sums[k + 1, 0] = sums[k, 0] + q
-        sums[k + 1, 1] = sums[k, 1] + q * c
-        sums[k + 1, 2] = sums[k, 2] + q * c * c
     along, line = np.zeros((n, 2)), np.zeros(n, np.bool_)
+    a, b = row // side[0] + 1, column // side[1] + 1
     for k in range(n):
-        weight = x = y = xx = xy = yy = 0.0
-        count = 0
-        c = float(column[k])
-        for d in range(len(low)):
-            first, last = low[d, k], high[d, k]
-            if first == last:
-                continue
-            # From the pixel itself: differences of large numbers are not accurate.
-            dx = (d - len(low) // 2) * size[0]
-            q, qc = sums[last, 0] - sums[first, 0], sums[last, 1] - sums[first, 1]
-            dy = (qc - q * c) * size[1]
-            dyy = (sums[last, 2] - sums[first, 2] - 2.0 * c * qc + c * c * q) * size[1] ** 2
-            weight, count = weight + q, count + last - first
-            x, y = x + q * dx, y + dy
-            xx, xy, yy = xx + q * dx * dx, xy + dx * dy, yy + dyy
-        if count > 2 and weight > 0.0:
+        q, cell = charge[k], cells[a[k], b[k]]
+        x, y = (row[k] % side[0]) * size[0], (column[k] % side[1]) * size[1]
+        for m, term in enumerate((1.0, q, q * x, q * y, q * x * x, q * x * y, q * y * y)):
+            cell[m] += term
+    for k in range(n):
+        if k > 0 and a[k] == a[k - 1] and b[k] == b[k - 1]:
+            along[k], line[k] = along[k - 1], line[k - 1]
+            continue
+        count = weight = x = y = xx = xy = yy = 0.0
+        for down in range(-1, 2):
+            for right in range(-1, 2):
+                cell = cells[a[k] + down, b[k] + right]
+                dx, dy, q = down * side[0] * size[0], right * side[1] * size[1], cell[1]
+                count, weight = count + cell[0], weight + q
+                x, y = x + cell[2] + q * dx, y + cell[3] + q * dy
+                xx += cell[4] + 2.0 * dx * cell[2] + dx * dx * q
+                xy += cell[5] + dx * cell[3] + dy * cell[2] + dx * dy * q
+                yy += cell[6] + 2.0 * dy * cell[3] + dy * dy * q
+        if count > 2.0 and weight > 0.0:
             _, axis, most, least = _principal(weight, x, y, xx, xy, yy)
             along[k] = axis
             line[k] = most > 0.0 and 1.0 - least / most >= LINE
+    for k in range(n):
+        cells[a[k], b[k]] = 0.0
     return along, line
+
+
+@njit(cache=True, nogil=True)
+def _neighbours(row, column, height):  # type: ignore[no-untyped-def]
+    """Pixels near each pixel k: low[d, k] to high[d, k], d − `GAP` rows from its own."""
+    n = len(row)
+    start = np.zeros(height + 1, np.int64)
+    for k in range(n):
+        start[row[k] + 1] += 1
+    for r in range(height):
+        start[r + 1] += start[r]
+    low, high = np.zeros((GAP + 1, n), np.int32), np.zeros((GAP + 1, n), np.int32)
+    for d in range(GAP + 1):
+        for r in range(GAP - d, height):
+            first = last = start[r + d - GAP]
+            end = start[r + d - GAP + 1]
+            if first == end:
+                continue
+            for k in range(start[r], start[r + 1]):
+                while first < end and column[_U(first)] < column[_U(k)] - GAP:
+                    first += 1
+                last = max(first, last)
+                while last < end and column[_U(last)] <= column[_U(k)] + GAP:
+                    last += 1
+                low[d, k], high[d, k] = first, last
+    return low, high
 
 
 @njit(cache=True, nogil=True)
@@ -219,14 +217,14 @@ def _largest_piece(charge, piece):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _longest(place, charge, piece, line):  # type: ignore[no-untyped-def]
+def _longest(x, y, charge, piece, line):  # type: ignore[no-untyped-def]
     """The greatest length of a piece along its own principal axis."""
     n = len(charge)
     sums = np.zeros((n, 6))
     for k in range(n):
         if line[k]:
-            x, y = place[k, 0] - place[piece[k], 0], place[k, 1] - place[piece[k], 1]
-            for m, term in enumerate((1.0, x, y, x * x, x * y, y * y)):
+            dx, dy = x[k] - x[piece[k]], y[k] - y[piece[k]]
+            for m, term in enumerate((1.0, dx, dy, dx * dx, dx * dy, dy * dy)):
                 sums[piece[k], m] += charge[k] * term
     lowest, highest = np.zeros(n), np.zeros(n)
     axes = np.zeros((n, 2))
@@ -238,28 +236,31 @@ def _longest(place, charge, piece, line):  # type: ignore[no-untyped-def]
     for k in range(n):
         if line[k]:
             p = piece[k]
-            s = (place[k, 0] - place[p, 0]) * axes[p, 0] + (place[k, 1] - place[p, 1]) * axes[p, 1]
+            s = (x[k] - x[p]) * axes[p, 0] + (y[k] - y[p]) * axes[p, 1]
             lowest[p], highest[p] = min(lowest[p], s), max(highest[p], s)
             longest = max(longest, highest[p] - lowest[p])
     return longest
 
 
 @njit(cache=True, nogil=True)
-def _along_and_across(place, charge):  # type: ignore[no-untyped-def]
+def _along_and_across(x, y, charge, pixel, track):  # type: ignore[no-untyped-def]
     """Coordinates of a piece along its axis, from 0 at its upstream end, and across; linearity."""
-    x, y = place[:, 0] - place[0, 0], place[:, 1] - place[0, 1]
-    q = charge
+    x, y, q = x - x[0], y - y[0], charge
     mean, axis, most, least = _principal(
         q.sum(), (q * x).sum(), (q * y).sum(), (q * x * x).sum(), (q * x * y).sum(),
         (q * y * y).sum(),
     )  # fmt: skip
     s = (x - mean[0]) * axis[0] + (y - mean[1]) * axis[1]
+    s -= s.min()
     t = (y - mean[1]) * axis[0] - (x - mean[0]) * axis[1]
-    third = (s.max() - s.min()) / 3.0
-    before, after = s <= s.min() + third, s >= s.max() - third
-    if (q[before] * np.abs(t[before])).sum() > (q[after] * np.abs(t[after])).sum():
-        s = -s
-    return s - s.min(), t, 1.0 - least / most if most > 0.0 else 0.0
+    if track:
+        start, stop, _ = _ends(s, q, pixel)
+        back = stop < start
+    else:
+        before, after = s <= s.max() / 3.0, s >= s.max() * 2.0 / 3.0
+        back = _width(t[before], q[before]) > _width(t[after], q[after])
+    s = s.max() - s if back else s
+    return s, t, 1.0 - least / most if most > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -270,12 +271,10 @@ def _width(across, charge):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _ends(along, charge, pixel):  # type: ignore[no-untyped-def]
-    """Charge per length at the start; rise of it and of single values at the end."""
+    """Charge per length at the start and at the end, and the largest value at the end."""
     length = along.max() + pixel
     end = min(END, length)
     # Pixels begin before their middles.
     middle = along + 0.5 * pixel
-    first, last = middle < end, middle > length - end
-    start, stop = charge[first].sum() / end, charge[last].sum() / end
-    mean, mean_value = charge.sum() / length, charge.sum() / len(charge)
-    return start, stop / mean, charge[last].max() / mean_value
+    last = charge[middle > length - end]
+    return charge[middle < end].sum() / end, last.sum() / end, last.max()
