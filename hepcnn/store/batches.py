@@ -8,7 +8,7 @@ loaders slow.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,8 @@ _AXES: tuple[Mirror, ...] = ("drift", "beam")
 class Batch(TypedDict):
     """B examples.
 
-    ``images`` float32 (B, V, C, H, W), or with three axes (B, V, C, X, Y, Z), channels last in
-    memory; ``features`` float32 (B, F), the
+    ``images`` float32 (B, V, C, H, W), or with three axes (B, V, C, X, Y, Z), in memory
+    view after view, each channels last; ``features`` float32 (B, F), the
     columns asked for, side by side; ``expected`` float32 (B, V, K, 2), of each view and each of K
     hypotheses the row of its expected ring as a float, in rows from the image's lower edge (−1: no
     light), and the number of its photons expected, K = 0 in image sets that do not say; ``label``
@@ -134,6 +134,10 @@ class Batches:
             self._feature_places = np.concatenate([np.empty(0, np.int64), *moved])
         self._window = min(WINDOW, images.examples_in(WINDOW_BYTES))
         self._held = self._hold(memory)
+        self._buffers: dict[int, list[Buffer]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_buffers": {}}
 
     def __len__(self) -> int:
         """Batches of an epoch."""
@@ -184,7 +188,10 @@ class Batches:
         if self.kind != "stored":
             order = order[: len(order) - len(order) % ranks]
         size, shape = -(-self.batch_size // ranks), self._selection.header.shape
-        buffers = [Buffer(size, shape, self._scale.shape) for _ in range(BUFFERS)]
+        # Kept from epoch to epoch, since new memory is slow; a second iterator needs its own.
+        buffers = self._buffers.pop(ranks, None) or [
+            Buffer(size, shape, self._scale.shape) for _ in range(BUFFERS)
+        ]
         window = max(self._window // self.batch_size, 1) * self.batch_size
         number = 0
         for start in range(0, len(order), window):
@@ -196,6 +203,7 @@ class Batches:
                     buffer = buffers[number // workers % BUFFERS]
                     yield self._batch(buffer, block, order[mine], mirrors[mine])
                 number += 1
+        self._buffers[ranks] = buffers
 
     def _batch(
         self, buffer: Buffer, block: Block, index: NDArray[np.int64], mirrored: NDArray[np.bool_]

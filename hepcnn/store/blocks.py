@@ -115,6 +115,8 @@ def read_blocks(
 
 def join(parts: Sequence[Block]) -> Block:
     """Put blocks of increasing indices together."""
+    if len(parts) == 1:
+        return parts[0]
     views = []
     for view in zip(*(part.views for part in parts), strict=True):
         ends = np.cumsum([0, *(sparse.offsets[-1] for sparse in view)])

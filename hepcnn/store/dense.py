@@ -6,7 +6,7 @@ Instead of clearing a buffer, the pixels that the last batch set are set back.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -16,6 +16,10 @@ from hepcnn.store.blocks import Block
 
 #: Occupancy above which clearing a whole buffer is faster than setting its pixels back.
 _CROWDED = 0.1
+
+
+#: Of each view the offsets, the pixels and their values.
+_Images = tuple[tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]], ...]
 
 
 class Drawn(NamedTuple):
@@ -45,11 +49,12 @@ class Buffer:
     """
 
     def __init__(self, batch_size: int, shape: tuple[int, ...], seen: tuple[int, int]) -> None:
-        self._dense = np.zeros((batch_size, math.prod(shape), math.prod(seen)), np.float32)
-        self._shape = (*shape, *seen)
+        views, channels = seen
+        self._dense = np.zeros((views, batch_size, math.prod(shape), channels), np.float32)
+        self._shape = (*shape, channels)
         # Lengths of the first axis, of what it counts, and of the last axis.
         self._extent = shape[0], math.prod(shape[1:]), shape[-1]
-        self._last: tuple[Block, Drawn] | None = None
+        self._last: tuple[_Images, Drawn] | None = None
 
     def fill(self, block: Block, drawn: Drawn, scale: NDArray[np.float32]) -> NDArray[np.float32]:
         """Make a batch, as (B, V, C, *shape); valid until the next.
@@ -63,45 +68,58 @@ class Buffer:
         scale : ndarray (V, C) float32
             Values are multiplied by it.
         """
-        self._clear()
-        self._set(block, drawn, scale)
-        self._last = block, drawn
-        axes = len(self._shape) - 2
-        # (B, *shape, V, C) → (B, V, C, *shape)
-        order = (0, axes + 1, axes + 2, *range(1, axes + 1))
-        return self._dense[: len(drawn.rows)].reshape(-1, *self._shape).transpose(order)
-
-    def _clear(self) -> None:
-        if self._last is None:
-            return
-        block, drawn = self._last
-        rows = drawn.rows
-        occupied = sum(int((v.offsets[rows + 1] - v.offsets[rows]).sum()) for v in block.views)
-        if occupied > _CROWDED * len(rows) * self._dense[0].size:
+        images = tuple((view.offsets, view.pixel, view.value) for view in block.views)
+        nothing = Drawn(drawn.rows[:0], drawn.mirrored[:0], drawn.place[:, :0])
+        last = self._last or (images, nothing)
+        if self._crowded(*last):
             self._dense.fill(0)
-        else:
-            self._set(block, drawn, np.zeros(self._shape[-2:], np.float32))
+            last = images, nothing
+        _refill(self._dense, *last, images, drawn, scale, self._extent)
+        self._last = images, drawn
+        batch = self._dense[:, : len(drawn.rows)]
+        # (V, B, *shape, C) → (B, V, C, *shape)
+        return np.moveaxis(batch.reshape(*batch.shape[:2], *self._shape).swapaxes(0, 1), -1, 2)
 
-    def _set(self, block: Block, drawn: Drawn, scale: NDArray[np.float32]) -> None:
-        for sparse, place in zip(block.views, drawn.place, strict=True):
-            images = sparse.offsets, sparse.pixel, sparse.value
-            _scatter(self._dense, *images, drawn.rows, drawn.mirrored, place, scale, self._extent)
+    def _crowded(self, images: _Images, drawn: Drawn) -> bool:
+        """Whether setting the pixels of a batch back is slower than clearing the buffer."""
+        views, _, pixels, _ = self._dense.shape
+        rows = drawn.rows
+        occupied = sum(int((offsets[rows + 1] - offsets[rows]).sum()) for offsets, _, _ in images)
+        return occupied > _CROWDED * len(rows) * views * pixels
 
 
 @njit(cache=True, nogil=True)
-def _scatter(dense, offsets, pixel, value, rows, mirrored, place, scale, extent):  # type: ignore[no-untyped-def]  # numba
-    """Set the pixels of one view, value × scale, in a batch (B, pixels, V·C)."""
-    channels = value.shape[1]
-    for b in range(len(rows)):
-        part = slice(offsets[rows[b]], offsets[rows[b] + 1])
+def _refill(dense, old, old_drawn, new, new_drawn, scale, extent):  # type: ignore[no-untyped-def]  # numba
+    """Set a batch (V, B, pixels, C) back, and to another one.
+
+    Example by example, since the system's tables of memory hold what one takes, and no batch.
+    """
+    for b in range(dense.shape[1]):
+        if b < len(old_drawn.rows):
+            _set(dense, b, old, old_drawn, None, extent)
+        if b < len(new_drawn.rows):
+            _set(dense, b, new, new_drawn, scale, extent)
+
+
+@njit(cache=True, nogil=True)
+def _set(dense, b, images, drawn, scale, extent):  # type: ignore[no-untyped-def]  # numba
+    """Set the pixels of an example to value × scale, or without a scale to 0."""
+    row, (first, last) = drawn.rows[b], drawn.mirrored[b]
+    for view in range(len(images)):
+        offsets, pixel, value = images[view]
+        part, place = slice(offsets[row], offsets[row + 1]), drawn.place[view, b]
         where = pixel[part]
-        if mirrored[b, 0] or mirrored[b, 1]:
-            where = _mirrored(where, mirrored[b, 0], mirrored[b, 1], extent)
-        for c in range(channels):
-            image, factor = dense[b, :, place[b] * channels + c], scale[place[b], c]
-            count = value[part, c]
-            for j in range(len(where)):
-                image[where[j]] = count[j] * factor
+        if first or last:
+            where = _mirrored(where, first, last, extent)
+        for c in range(value.shape[1]):
+            image = dense[place, b, :, c]
+            if scale is None:
+                for j in range(len(where)):
+                    image[where[j]] = 0
+            else:
+                count, factor = value[part, c], scale[place, c]
+                for j in range(len(where)):
+                    image[where[j]] = count[j] * factor
 
 
 @njit(cache=True, nogil=True)
