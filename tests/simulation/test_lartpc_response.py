@@ -238,6 +238,18 @@ class TestNoise:
         )
         assert np.std(noisy - quiet) == pytest.approx(TPC.electronics.noise, rel=0.05)
 
+    def test_it_ends_with_the_readout(self):
+        """Here inside of a block."""
+        short = TPC.model_copy(update={"readout": TPC.readout.model_copy(update={"ticks": 4001})})
+        along = straight((200, 0, 3000), (1, 0, 0), steps=200)
+        made = response(short, noise=True)
+        waveforms = made.waveforms(along, np.random.default_rng(1))
+        tick = (waveforms.key % made.frame.blocks * BLOCK)[:, None] + np.arange(BLOCK)
+        beyond = tick.ravel() >= 4001
+        assert beyond.any()
+        assert not waveforms.samples[beyond].any()
+        assert waveforms.samples[~beyond].all()
+
 
 def test_dead_wires_are_silent_and_the_others_unchanged():
     all_hits, hits = hits_of(TRACK), hits_of(TRACK, dead_wires=0.3)

@@ -38,13 +38,14 @@ class Pulses:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _add_noise(key: Ints, blocks: int, samples: Samples, pool: Samples, start: Ints) -> None:
+def _add_noise(key: Ints, ticks: int, samples: Samples, pool: Samples, start: Ints) -> None:
     """Add noise from random places of a pool, continuous over neighbouring blocks of a wire."""
+    blocks = -(-ticks // BLOCK)
     at = 0
     for n in range(key.size):
         follows = n > 0 and key[n] == key[n - 1] + 1 and key[n] % blocks != 0
         at = at + BLOCK if follows and at + 2 * BLOCK <= pool.size else start[n]
-        for k in range(BLOCK):
+        for k in range(min(BLOCK, ticks - key[n] % blocks * BLOCK)):
             samples[n * BLOCK + k] += pool[at + k]
 
 
@@ -184,19 +185,19 @@ def find_pulses(
     )
 
 
-def add_noise(waveforms: Waveforms, blocks: int, pool: Samples, rng: np.random.Generator) -> None:
+def add_noise(waveforms: Waveforms, ticks: int, pool: Samples, rng: np.random.Generator) -> None:
     """Add noise to waveforms, in place.
 
     Parameters
     ----------
     waveforms : Waveforms
         Of one event.
-    blocks : int
-        Blocks of a wire.
+    ticks : int
+        Ticks of the readout.
     pool : float32 array
         Of `noise.noise_samples`.
     rng : Generator
         Chooses the places of the pool.
     """
     start = rng.integers(0, len(pool) - BLOCK, len(waveforms.key))
-    _add_noise(waveforms.key, blocks, waveforms.samples, pool, start)
+    _add_noise(waveforms.key, ticks, waveforms.samples, pool, start)

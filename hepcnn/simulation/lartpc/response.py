@@ -84,7 +84,7 @@ class Response:
         clouds = drift(deposits, self.settings, self.tpc)
         waveforms = make_waveforms(clouds, self.frame, shaping(self.tpc), self.electron_area)
         if self._noise is not None:
-            add_noise(waveforms, self.frame.blocks, self._noise, rng)
+            add_noise(waveforms, self.frame.ticks, self._noise, rng)
         return waveforms
 
     def hits(self, deposits: Deposits, particles: int, rng: np.random.Generator) -> Hits:
