@@ -1,4 +1,4 @@
-"""Figures that hold methods against one another: K against π, merits, differences, reliability."""
+"""Figures that hold methods against one another: separation, merits, differences, reliability."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hepcnn.performance.curves import Roc
 from hepcnn.performance.intervals import Floats
 from hepcnn.report.style import COLOURS, INK, Look, label_box, plain, styled
 
-#: K efficiencies at which two curves are held against each other.
+#: Efficiencies at which two curves are held against each other.
 _EFFICIENCIES = np.linspace(0.005, 0.995, 199)
 
 
@@ -33,8 +33,9 @@ def separation(
     misid: Sequence[float],
     box: list[str],
     reference: str | None = None,
+    signs: tuple[str, str] = ("K", r"$\pi$"),
 ) -> Figure:
-    """Draw the pion misID (log) against the kaon efficiency, for every cut.
+    """Draw the misID (log) of one class against the efficiency of another, for every cut.
 
     Parameters
     ----------
@@ -47,7 +48,9 @@ def separation(
     box : list of str
         Lines of the label box.
     reference : str, optional
-        A method; below, every method's misID over its misID at the same kaon efficiency.
+        A method; below, every method's misID over its misID at the same efficiency.
+    signs : (str, str)
+        Symbols of the class looked for, and of the one mistaken for it.
     """
     figure = Figure(figsize=(7.6, 6.4 if reference else 4.8))
     ratios = {"height_ratios": [2.4, 1]} if reference else {}
@@ -71,8 +74,8 @@ def separation(
         axes.axhline(value, color=INK, linewidth=0.6, alpha=0.35)
     axes.set_yscale("log")
     axes.set(xlim=(0, 1), ylim=(10 ** np.floor(np.log10(max(lowest / 3, 1e-5))), 1))
-    axes.set_ylabel(r"$\pi$ $\to$ K misID [%]")
-    grid[-1, 0].set_xlabel(r"K $\to$ K efficiency [%]")
+    axes.set_ylabel(rf"{signs[1]} $\to$ {signs[0]} misID [%]")
+    grid[-1, 0].set_xlabel(rf"{signs[0]} $\to$ {signs[0]} efficiency [%]")
     _in_percent(axes)
     if reference:
         grid[1, 0].set(yscale="log", ylim=(0.2, 20), ylabel="misID ratio")

@@ -189,7 +189,7 @@ def panels(
         known = [(p.value + p.err_high)[~np.isnan(p.value)] for p in by_method.values()]
         highest = float(np.concatenate([*known, np.zeros(0)]).max(initial=0))
         if not any(len(values) for values in known):
-            axes.text(0.5, 0.5, "no tracks", transform=axes.transAxes, ha="center", va="center")
+            axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center")
         top = 1.0 if whole else min(1.0, 1.1 * max(0.01, highest))
         axes.set_ylim(-0.04 * top, 1.06 * top)
         _percent(axes)

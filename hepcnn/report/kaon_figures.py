@@ -9,7 +9,7 @@ from hepcnn.performance.curves import roc
 from hepcnn.report import comparisons, curves
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.records import distinct, estimate, of, points
-from hepcnn.report.results import TaskResults
+from hepcnn.report.results import PidResults
 from hepcnn.report.style import Look, plain
 
 #: The method that the others are held against, if the task has it.
@@ -22,17 +22,17 @@ _AXES = {
 }
 
 
-def _momentum_range(task: TaskResults) -> str:
+def _momentum_range(task: PidResults) -> str:
     low, high = task.sample.momentum_range
     return rf"${low / 1000:g} \leq p < {high / 1000:g}$ GeV/$c$"
 
 
-def _counts(task: TaskResults) -> str:
+def _counts(task: PidResults) -> str:
     kaons, pions = (int(task.sample.true(name).sum()) for name in ("kaon", "pion"))
     return rf"{kaons:,} K, {pions:,} $\pi$"
 
 
-def separation(task: TaskResults, look: Mapping[str, Look], studio: Studio) -> Picture:
+def separation(task: PidResults, look: Mapping[str, Look], studio: Studio) -> Picture:
     """K efficiency against π misID of all methods, and over the global likelihood."""
     sample = task.sample
     kaon, pion = (sample.true(name) for name in ("kaon", "pion"))
@@ -53,7 +53,7 @@ def separation(task: TaskResults, look: Mapping[str, Look], studio: Studio) -> P
     )
 
 
-def scores(task: TaskResults, method: str, studio: Studio) -> Picture:
+def scores(task: PidResults, method: str, studio: Studio) -> Picture:
     """Distribution of a method's log ratio."""
     score, name = task.sample.log_ratio(method), task.sample.variable(method)
     kaon, pion = (score[task.sample.true(species)] for species in ("kaon", "pion"))
@@ -66,7 +66,7 @@ def scores(task: TaskResults, method: str, studio: Studio) -> Picture:
     )
 
 
-def cuts(task: TaskResults, method: str, studio: Studio) -> Picture:
+def cuts(task: PidResults, method: str, studio: Studio) -> Picture:
     """Efficiency and misID of a method against momentum at LHCb's usual cuts."""
     records = [
         r
@@ -85,7 +85,7 @@ def cuts(task: TaskResults, method: str, studio: Studio) -> Picture:
     )
 
 
-def fixed(task: TaskResults, look: Mapping[str, Look], studio: Studio) -> Picture:
+def fixed(task: PidResults, look: Mapping[str, Look], studio: Studio) -> Picture:
     """Kaon efficiency of all methods against momentum, with a cut for each bin."""
     records = task.tables["kaon_efficiency"].records
     by_method = {m: of(records, method=m) for m in distinct(records, "method")}
@@ -105,7 +105,7 @@ def fixed(task: TaskResults, look: Mapping[str, Look], studio: Studio) -> Pictur
     )
 
 
-def differential(task: TaskResults, look: Mapping[str, Look], studio: Studio) -> list[Picture]:
+def differential(task: PidResults, look: Mapping[str, Look], studio: Studio) -> list[Picture]:
     """Efficiency and misID of all methods against p, η and tracks, at one cut for all tracks."""
     asked = reference(task.settings.tables.misid)
     records = of(task.tables["differential"].records, asked=asked)
@@ -134,7 +134,7 @@ def differential(task: TaskResults, look: Mapping[str, Look], studio: Studio) ->
     return found
 
 
-def pairs(task: TaskResults, look: Mapping[str, Look], studio: Studio) -> Picture:
+def pairs(task: PidResults, look: Mapping[str, Look], studio: Studio) -> Picture:
     """Efficiency of one species at a misID of another, of all methods."""
     asked = reference(task.settings.tables.misid)
     values: dict[str, dict[str, tuple[float, float]]] = {}

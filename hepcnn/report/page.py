@@ -10,13 +10,25 @@ from typing import Any
 import jinja2
 import yaml
 
-from hepcnn.config import Config
+from hepcnn.config import Config, PolarImages
 from hepcnn.files import write_text
 from hepcnn.provenance import record
 from hepcnn.report.blocks import Grid, Picture, Studio, data_uri, from_file, grid
-from hepcnn.report.image_section import ImageSection, image_section
-from hepcnn.report.results import Results, Validation, read_results
-from hepcnn.report.task_section import TaskSection, task_section
+from hepcnn.report.class_section import ClassSection, class_section
+from hepcnn.report.image_section import ImageSection
+from hepcnn.report.pid_section import PidSection, pid_section
+from hepcnn.report.plane_section import plane_section
+from hepcnn.report.polar_section import polar_section
+from hepcnn.report.results import (
+    ClassResults,
+    PidResults,
+    Results,
+    ShownImages,
+    Validation,
+    read_results,
+)
+
+TaskSection = PidSection | ClassSection
 
 
 @dataclass(frozen=True)
@@ -66,20 +78,29 @@ def build_report(config: Config, output: Path) -> None:
     results = read_results(config)
     folder = Path(config.output)
     images = [
-        image_section(
-            name,
-            config.images[name],
-            config.samples[config.images[name].sample].geometry,
-            found,
-            Studio(folder / "images" / name / "figures"),
-        )
+        _images(config, name, found, Studio(folder / "images" / name / "figures"))
         for name, found in results.images.items()
     ]
     tasks = [
-        task_section(found, Studio(folder / "tasks" / name / "figures"))
+        _task(results, found, Studio(folder / "tasks" / name / "figures"))
         for name, found in results.tasks.items()
     ]
     write_text(output, render(_page(results, images, tasks)))
+
+
+def _images(config: Config, name: str, found: ShownImages, studio: Studio) -> ImageSection:
+    settings = config.images[name]
+    if isinstance(settings, PolarImages):
+        geometry = config.samples[settings.sample].geometry
+        return polar_section(name, settings, geometry, found, studio)
+    return plane_section(name, settings, found, studio)
+
+
+def _task(results: Results, found: PidResults | ClassResults, studio: Studio) -> TaskSection:
+    if isinstance(found, PidResults):
+        return pid_section(found, studio)
+    seen = found.settings.images_of(found.sample.networks[0])
+    return class_section(found, results.images[seen].images, studio)
 
 
 def render(page: Page) -> str:

@@ -23,9 +23,8 @@ def estimate(record: Mapping[str, Any], column: str) -> tuple[float, float]:
     return number(record[column]), (low + high) / 2
 
 
-def percent(record: Mapping[str, Any], column: str) -> str:
+def percent(value: float, error: float) -> str:
     """A value with its error as text in %."""
-    value, error = estimate(record, column)
     if np.isnan(value):
         return "n/a"
     return f"{100 * value:.1f}" + ("" if np.isnan(error) else f" ± {100 * error:.1f}")

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import Config, PidTask, PolarImages
+from hepcnn.config import AnyImages, ClassTask, Config, PidTask, Task
 from hepcnn.errors import InputError
-from hepcnn.performance.evaluate import table_names
-from hepcnn.performance.pid.sample import PidSample, select
+from hepcnn.performance.classes import sample as classes
+from hepcnn.performance.evaluate import AnyKind, table_names
+from hepcnn.performance.pid import sample as pid
+from hepcnn.performance.pid.sample import PidSample
+from hepcnn.performance.sample import Sample
 from hepcnn.report.curves import History
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions, read_predictions
@@ -73,13 +76,11 @@ class TaskResults:
     Attributes
     ----------
     name : str
-    settings : PidTask
+    settings : Task
     tables : dict of str to TableFile
-    printouts : dict of str to str
-        By method.
     histories : dict of str to History
         By network.
-    sample : PidSample
+    sample : Sample
         The aligned predictions of the task's own sample.
     provenance : dict of str to dict
         By method, of those predictions.
@@ -88,13 +89,30 @@ class TaskResults:
     """
 
     name: str
-    settings: PidTask
+    settings: Task
     tables: Mapping[str, TableFile]
-    printouts: Mapping[str, str]
     histories: Mapping[str, History]
-    sample: PidSample
+    sample: Sample
     provenance: Mapping[str, Mapping[str, Any]]
     altered: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class PidResults(TaskResults):
+    """An identification of tracks; with the PID printout of each method."""
+
+    settings: PidTask
+    sample: PidSample
+    printouts: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassResults(TaskResults):
+    """A classification of events; with its first network and what that says of each event."""
+
+    settings: ClassTask
+    checkpoint: Path
+    predictions: Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +129,7 @@ class Results:
 
     config: Config
     images: Mapping[str, ShownImages]
-    tasks: Mapping[str, TaskResults]
+    tasks: Mapping[str, PidResults | ClassResults]
     validation: Mapping[str, Validation]
 
 
@@ -188,7 +206,7 @@ def _shards(folder: Path, name: str) -> dict[str, Path]:
 
 def _images(
     folder: Path,
-    settings: PolarImages,
+    settings: AnyImages,
     shards: Mapping[str, Path],
     using: Sequence[tuple[TaskResults, str]],
 ) -> ShownImages:
@@ -232,7 +250,7 @@ def _check_settings(
             )
 
 
-def _task(folder: Path, name: str, settings: PidTask) -> TaskResults:
+def _task(folder: Path, name: str, settings: AnyKind) -> PidResults | ClassResults:
     methods = settings.methods
     evaluate = f"hepcnn evaluate {folder}/*/predictions*.h5 --task {name} -o {folder}/tables"
     predictions = {method: _predictions(folder, settings, method) for method in methods}
@@ -253,19 +271,23 @@ def _task(folder: Path, name: str, settings: PidTask) -> TaskResults:
         where = folder / "tables" / f"{table.name}.json"
         _check_settings(where, made, wanted, f"make it again with '{evaluate}'")
     train = f"hepcnn train SHARD.h5... --task {name} --network NETWORK -o {folder}/NETWORK"
-    return TaskResults(
-        name=name,
-        settings=settings,
-        tables=tables,
-        printouts={m: _text(folder / "tables" / f"printout_{m}.txt", evaluate) for m in methods},
-        histories={n: _history(folder / n / "history.csv", train) for n in settings.networks},
-        sample=select(list(predictions.values()), settings, name),
-        provenance={m: p.provenance for m, p in predictions.items()},
-        altered={m: p.provenance for m, p in altered.items()},
-    )
+    histories = {n: _history(folder / n / "history.csv", train) for n in settings.networks}
+    made, others = ({m: p.provenance for m, p in found.items()} for found in (predictions, altered))
+    own = list(predictions.values())
+    if isinstance(settings, ClassTask):
+        events = classes.select(own, settings, name)
+        first = methods[0]
+        checkpoint = folder / first / "checkpoint.ckpt"
+        if not checkpoint.is_file():
+            raise InputError(f"{checkpoint}: no such file; it is made by '{train}'")
+        parts = (name, settings, tables, histories, events, made, others)
+        return ClassResults(*parts, checkpoint, predictions[first])
+    texts = {m: _text(folder / "tables" / f"printout_{m}.txt", evaluate) for m in methods}
+    tracks = pid.select(own, settings, name)
+    return PidResults(name, settings, tables, histories, tracks, made, others, texts)
 
 
-def _predictions(folder: Path, settings: PidTask, method: str, altered: str = "") -> Predictions:
+def _predictions(folder: Path, settings: Task, method: str, altered: str = "") -> Predictions:
     """Predictions of a method for the task's own sample or an altered one."""
     path = folder / method / (f"predictions@{altered}.h5" if altered else "predictions.h5")
     if not path.is_file():

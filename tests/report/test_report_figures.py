@@ -82,7 +82,7 @@ def test_means_say_where_a_species_has_no_tracks() -> None:
     figure = pictures.means({"pion": (mean, 7), "kaon": (0 * mean, 0)}, R, PHI)
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), mean)
     assert not figure.axes[1].images
-    assert "no tracks" in _texts(figure)
+    assert "none" in _texts(figure)
 
 
 def test_profiles_sum_over_azimuth() -> None:
@@ -131,7 +131,7 @@ def test_panels_draw_all_methods_and_admit_where_nothing_is_known() -> None:
     figure = curves.panels(series, LOOK, "efficiency")
     assert [len(axes.containers) for axes in figure.axes] == [2, 2]
     np.testing.assert_array_equal(figure.axes[0].containers[0].lines[0].get_ydata(), [0.5, 0.6])
-    assert "no tracks" in _texts(figure)
+    assert "none" in _texts(figure)
 
 
 def test_separation_follows_the_roc_curve() -> None:
