@@ -17,10 +17,13 @@ from hepcnn.store.shard import Axis, Header, Images, Sparse
 REACH = 4.0
 
 
-def positions(sparse: Sparse, shape: tuple[int, ...]) -> tuple[npt.NDArray, npt.NDArray]:
-    """Rows and columns of all pixels, int64 (nnz,) each."""
-    row, column = np.divmod(sparse.pixel.astype(np.int64), shape[1])
-    return row, column
+def positions(
+    sparse: Sparse, shape: tuple[int, ...]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows and columns of all pixels, (nnz,) each."""
+    # 32 bits are divided ten times as fast as 64.
+    row, column = np.divmod(sparse.pixel.astype(np.uint32), np.uint32(shape[1]))
+    return row.astype(np.int64), column.astype(np.int64)
 
 
 def spread(

@@ -21,7 +21,9 @@ from hepcnn.imaging.plane_labels import (
     PIXEL_TRUTH,
     check_numbers,
     event_truth,
+    particle_columns,
     pixel_classes,
+    truth_columns,
 )
 from hepcnn.imaging.planes import CLASSES, MAX_PIXELS, example_keys
 from hepcnn.store.shard import Axis, Header, Images, Kind, Rows, Sparse
@@ -30,32 +32,14 @@ from hepcnn.store.shard import Axis, Header, Images, Kind, Rows, Sparse
 VIEW = "xyz"
 Floats = npt.NDArray[np.float64]
 
+_POINT: Kind = ("float32", 3)
 #: Columns of the examples' truth: `vertex_pixel` in voxels, `corner` where the image begins (mm).
-_TRUTH: dict[str, Kind] = {
-    "interaction": ("int16", None),
-    "particle": ("int16", None),
-    "pdg": ("int32", None),
-    "neutrino_pdg": ("int32", None),
-    "energy": ("float32", None),
-    "vertex": ("float32", 3),
-    "vertex_pixel": ("float32", 3),
-    "corner": ("float32", 3),
-}
+_TRUTH = truth_columns(1) | {"vertex_pixel": _POINT, "corner": _POINT}
 #: Columns of the table of particles: `deposited` in their voxels (MeV); `box` the low and the high
 #: x, y and z of these voxels, `start` and `end`, which may lie outside, in voxels.
 _PARTICLES: dict[str, Kind] = {
-    "id": ("int32", None),
-    "pdg": ("int32", None),
-    "semantic": ("uint8", None),
-    "origin": ("int8", None),
-    "energy": ("float32", None),
-    "deposited": ("float32", None),
-    "box": ("float32", 6),
-    "start": ("float32", 3),
-    "end": ("float32", 3),
-    "start_xyz": ("float32", 3),
-    "end_xyz": ("float32", 3),
-}
+    name: kind for name, kind in particle_columns(1).items() if name != "charge"
+} | {"deposited": ("float32", None), "box": ("float32", 6), "start": _POINT, "end": _POINT}
 
 
 def voxel_header(settings: VoxelImages, tpc: TPC) -> Header:
@@ -126,14 +110,14 @@ def voxel_images(
     corner = _corners(events, tpc, settings, shape)
     sparse, owner, inside = _fill(events, corner, settings.voxel, shape)
     truth, particles = _label(events, sparse, owner, corner, settings.voxel, shape)
-    vertex = event_truth(events)["vertex"]
+    known = event_truth(events)
     energy = np.diff(np.concatenate([[0.0], np.cumsum(sparse.value, dtype=float)])[sparse.offsets])
     images = Images(
         key=example_keys(events),
         views={VIEW: Sparse(sparse.offsets, sparse.pixel, sparse.value, truth)},
-        truth=event_truth(events)
+        truth=known
         | {
-            "vertex_pixel": _to_voxels(vertex, corner, settings.voxel),
+            "vertex_pixel": _to_voxels(known["vertex"], corner, settings.voxel),
             "corner": corner.astype(np.float32),
         },
         features={
