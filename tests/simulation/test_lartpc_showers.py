@@ -60,14 +60,14 @@ def profile(pdg, energy, rng, n):
 
 @pytest.mark.parametrize(("pdg", "shift"), [(11, -0.5), (22, 0.5)])
 def test_shower_maximum_is_at_the_logarithm_of_the_energy(rng, pdg, shift):
-    """ln(E/E_c) ∓ 0.5 radiation lengths, to 0.4; 90 % within Molière's radius."""
-    depth, away, energy = profile(pdg, 2000.0, rng, 250)
+    """ln(E/E_c) ∓ 0.5 radiation lengths, to 0.7; 90 % within Molière's radius."""
+    depth, away, energy = profile(pdg, 2000.0, rng, 300)
     counts, edges = np.histogram(depth / argon.RADIATION_LENGTH, 48, (0, 16), weights=energy)
     centre, high = (edges[1:] + edges[:-1]) / 2, counts > 0.7 * counts.max()
     peak = np.polynomial.Polynomial.fit(centre[high], counts[high], 3)
     found = np.linspace(centre[high][0], centre[high][-1], 500)
     expected = np.log(2000 / argon.CRITICAL_ENERGY) + shift
-    assert found[peak(found).argmax()] == pytest.approx(expected, abs=0.4)
+    assert found[peak(found).argmax()] == pytest.approx(expected, abs=0.7)
     inside = energy[away < argon.MOLIERE_RADIUS].sum() / energy.sum()
     assert inside == pytest.approx(0.9, abs=0.05)
 

@@ -120,14 +120,14 @@ def electron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None
                 direction, time,
             )  # fmt: skip
             deposit(buffers, row, lost, step, middle, time)
-            position = ahead(position, direction, step)
             time += step / LIGHT
             energy -= lost + given
+            if medium.scattering and not leaves:
+                direction = scattered(tables, strength, rng, direction, energy, step)
+            position = ahead(middle, direction, 0.5 * step)
         if leaves:
             end_at(buffers, row, head, position)
             return
-        if medium.scattering and energy > 0.0:
-            direction = scattered(tables, strength, rng, direction, energy, step)
         if radiates and energy > STOP:
             given = radiated(rng, energy)
             # What screening leaves of those of complete screening.

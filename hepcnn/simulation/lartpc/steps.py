@@ -92,7 +92,7 @@ def scattered(
     tables: Tables, strength: NDArray[np.float64], rng: np.random.Generator, direction: Vector,
     energy: float, step: float,
 ) -> Vector:  # fmt: skip
-    """Direction after a step, by multiple scattering."""
+    """Direction after a step, by multiple scattering; it turns in the middle of the step."""
     # Two Gaussians in planes are an exponential in the square of the angle in space.
     angle = lookup(tables, strength, energy) * np.sqrt(2.0 * step * rng.standard_exponential())
     return turned(direction, np.cos(angle), 2.0 * np.pi * rng.random())

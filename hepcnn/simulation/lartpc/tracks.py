@@ -118,9 +118,11 @@ def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
                 mean_loss(tables, stopping, energy, step), step, middle, direction, time,
             )  # fmt: skip
             deposit(buffers, row, lost, step, middle, time)
-            position = ahead(position, direction, step)
             time += step * (energy + mass) / (momentum * LIGHT)
             energy -= lost + given
+            if medium.scattering and way > step:
+                direction = scattered(tables, strength, rng, direction, energy, step)
+            position = ahead(middle, direction, 0.5 * step)
         if way <= step:
             end_at(buffers, row, True, position)
             return
@@ -132,8 +134,6 @@ def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
                 beta = momentum_of(energy, mass) / (energy + mass)
                 decay_charged(buffers, rng, pdg, row, beta, position, direction, time)
             return
-        if medium.scattering and energy > 0.0:
-            direction = scattered(tables, strength, rng, direction, energy, step)
     push(buffers, pdg, row, True, energy, position, direction, time)
 
 

@@ -11,15 +11,30 @@ from hepcnn.config import Config
 from hepcnn.detector.tpc import load_tpc
 from hepcnn.performance.table import Table
 from hepcnn.validation.checks import Check
+from hepcnn.validation.lartpc.decay_checks import michel_edge, pion_mass
 from hepcnn.validation.lartpc.response_checks import noise, planes, pulse_width
 from hepcnn.validation.lartpc.setup import Setup
+from hepcnn.validation.lartpc.shower_checks import conversion, shower_shape, shower_start
+from hepcnn.validation.lartpc.track_checks import (
+    multiple_scattering,
+    muon_loss,
+    residual_range,
+)
 from hepcnn.validation.running import simulated_sample, validate
 
 #: The checks, in the order of the table.
 CHECKS: Mapping[str, Callable[[Setup, np.random.Generator], Check]] = {
+    "muon_loss": muon_loss,
+    "residual_range": residual_range,
+    "shower_start": shower_start,
+    "conversion": conversion,
+    "shower_shape": shower_shape,
+    "michel_edge": michel_edge,
+    "multiple_scattering": multiple_scattering,
     "pulse_width": pulse_width,
     "noise": noise,
     "planes": planes,
+    "pion_mass": pion_mass,
 }
 
 
