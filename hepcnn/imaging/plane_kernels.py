@@ -142,35 +142,36 @@ def _place(  # type: ignore[no-untyped-def]
     offsets, plane, wire, time, rms, charge, views, corner, ticks, per_wires, rows, columns,
     first, last, column,
 ):  # fmt: skip
-    """First and last row (+ rows · view; −1: outside) and column of each hit.
+    """First row (+ rows · view; −1: outside), last row and column of each hit.
 
     Returns the hits inside by event, the rows that hits touch by event and view, the most rows
     of a hit, and an event whose charges are too large (−1: none).
     """
+    per_tick = 1.0 / ticks
     inside = np.zeros(len(offsets) - 1, np.int64)
     pairs = np.zeros(corner.shape[:2], np.int64)
-    span = 1
+    span = np.int64(1)
     for event in range(len(offsets) - 1):
-        total = 0.0
+        total, found = 0.0, 0
         for i in range(_U(offsets[event]), _U(offsets[event + 1])):
             first[i] = -1
             total += abs(np.float64(charge[i]))
-            view = views[plane[i]]
+            view = np.int64(views[plane[i]])
             if view < 0:
                 continue
-            across = math.floor((wire[i] + 0.5 - corner[event, view, 1]) * per_wires)
+            across = (wire[i] + 0.5 - corner[event, view, 1]) * per_wires
             row = (time[i] - corner[event, view, 0]) / ticks
-            half = REACH * max(rms[i], 0.0) / ticks
+            reach = REACH * max(rms[i], np.float32(0)) * per_tick
             # What is not a number is not inside.
-            if not (0 <= across < columns and row - half < rows and row + half >= 0):
+            if not (0 <= across < columns and row - reach < rows and row + reach >= 0):
                 continue
-            low = np.int32(max(math.floor(row - half), 0))
-            high = np.int32(min(math.floor(row + half), rows - 1))
-            first[i], last[i] = view * rows + low, view * rows + high
-            column[i] = across
-            inside[event] += 1
+            low = np.int64(max(row - reach, 0.0))
+            high = np.int64(min(row + reach, rows - 0.5))
+            first[i], last[i], column[i] = view * rows + low, high, np.int64(across)
+            found += 1
             pairs[event, view] += high - low + 1
-            span = max(span, int(high - low + 1))
+            span = max(span, high - low + 1)
+        inside[event] = found
         if not total < MAX_CHARGE:
             return inside, pairs, span, event
     return inside, pairs, span, -1
@@ -188,26 +189,16 @@ def _merge(  # type: ignore[no-untyped-def]
     # Charge by pixel and particle, in chains that begin at the pixel's `head`; number 0 ends them.
     amount = np.empty(most, np.int64)
     whose, following = np.empty(most, np.int32), np.empty(most, np.int32)
-    mask = len(bitmap) - 1
     for event in range(n):
         _sort(first, offsets[event], offsets[event + 1], begin, order)
         for view in range(len(stored)):
-            at, used, reached = starts[view] + stored[view, event], 0, -1
-            for row in range(rows):
-                key = view * rows + row
-                if begin[key] < begin[key + 1]:
-                    used, reached = _add_hits(
-                        order, begin[key], begin[key + 1], time, rms, charge, particle, column,
-                        last, view * rows, corner[event, view, 0], ticks, row, columns, integral,
-                        head, bitmap, amount, whose, following, used, reached,
-                    )  # fmt: skip
-                if row <= reached:
-                    slot = row & mask
-                    at = _write_row(
-                        bitmap, slot, head, slot * columns, amount, whose, following, threshold,
-                        row * columns, pixel, value, owner, at,
-                    )  # fmt: skip
-            stored[view, event + 1] = at - starts[view]
+            start = starts[view] + stored[view, event]
+            stop = _sweep(
+                begin[view * rows : (view + 1) * rows + 1], order, time, rms, charge, particle,
+                corner[event, view, 0], ticks, columns, last, column, threshold, integral, head,
+                bitmap, amount, whose, following, pixel, value, owner, start,
+            )  # fmt: skip
+            stored[view, event + 1] = stop - starts[view]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -228,46 +219,74 @@ def _sort(first, start, stop, begin, order):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add_hits(  # type: ignore[no-untyped-def]
-    order, start, stop, time, rms, charge, particle, column, last, base, t0, ticks, row, columns,
-    integral, head, bitmap, amount, whose, following, used, reached,
+def _sweep(  # type: ignore[no-untyped-def]
+    begin, order, time, rms, charge, particle, t0, ticks, columns, last, column, threshold,
+    integral, head, bitmap, amount, whose, following, pixel, value, owner, at,
 ):  # fmt: skip
-    """Add the hits that begin in a row to all their rows.
+    """Add hits to their rows and write finished rows; returns where the pixels written end.
 
-    Returns the length of the chains and the last row reached. All in one function: handing the
-    arrays on for each charge would cost more than the work.
+    All in one function: handing so many arrays on for each row would cost as much as the work.
     """
-    mask = len(bitmap) - 1
-    for k in range(_U(start), _U(stop)):
-        i = _U(order[k])
-        who = np.int32(NOBODY) if particle is None else particle[i]
-        c, end = _U(column[i]), last[i] - base
-        reached = max(reached, end)
-        total = np.float64(charge[i]) / CHARGE_UNIT
-        scale = _STEPS * ticks / rms[i] if rms[i] > 0 else 0.0
-        shift = REACH * _STEPS - (time[i] - t0) / ticks * scale
-        below = _until(integral, total, row * scale + shift) if scale > 0 else np.int64(0)
-        for r in range(row, end + 1):
-            above = np.int64(total)
-            if scale > 0:
-                above = _until(integral, total, (r + 1) * scale + shift)
-            share, below = above - below, above
-            if share == 0:
-                continue
-            slot = _U(r & mask)
-            cell = slot * _U(columns) + c
-            bitmap[slot, c >> _U(6)] |= _U(1) << (c & _U(63))
-            node = _U(head[cell])
-            while node != 0 and whose[node] != who:
+    mask, words = len(bitmap) - 1, _U(bitmap.shape[1])
+    used, reached = 0, -1
+    for row in range(len(begin) - 1):
+        for k in range(_U(begin[row]), _U(begin[row + 1])):
+            i = _U(order[k])
+            who = np.int32(NOBODY) if particle is None else particle[i]
+            c, end, width = _U(column[i]), last[i], rms[i]
+            reached = max(reached, end)
+            total = np.float64(charge[i]) / CHARGE_UNIT
+            scale, shift, below = 0.0, 0.0, np.int64(0)
+            if width > 0:
+                scale = _STEPS * ticks / width
+                shift = REACH * _STEPS - (time[i] - t0) / ticks * scale
+                below = _until(integral, total, row * scale + shift)
+            for r in range(row, end + 1):
+                above = np.int64(total)
+                if width > 0:
+                    above = _until(integral, total, (r + 1) * scale + shift)
+                share, below = above - below, above
+                if share == 0:
+                    continue
+                slot = _U(r & mask)
+                cell = slot * _U(columns) + c
+                bitmap[slot, c >> _U(6)] |= _U(1) << (c & _U(63))
+                node = _U(head[cell])
+                while node != 0 and whose[node] != who:
+                    node = _U(following[node])
+                if node != 0:
+                    amount[node] += share
+                else:
+                    used += 1
+                    node = _U(used)
+                    amount[node], whose[node], following[node] = share, who, head[cell]
+                    head[cell] = used
+        if row > reached:
+            continue
+        slot = _U(row & mask)
+        for word in range(words):
+            left = bitmap[slot, word]
+            bitmap[slot, word] = 0
+            while left != 0:
+                c = word * _U(64) + _trailing_zeros(left)
+                left &= left - _U(1)
+                cell = slot * _U(columns) + c
+                node = _U(head[cell])
+                head[cell] = 0
+                sum_, most, whom = amount[node], amount[node], whose[node]
                 node = _U(following[node])
-            if node != 0:
-                amount[node] += share
-            else:
-                used += 1
-                node = _U(used)
-                amount[node], whose[node], following[node] = share, who, head[cell]
-                head[cell] = used
-    return used, reached
+                while node != 0:
+                    sum_ += amount[node]
+                    if amount[node] > most or (amount[node] == most and whose[node] < whom):
+                        most, whom = amount[node], whose[node]
+                    node = _U(following[node])
+                amount_ = np.float32(sum_ * CHARGE_UNIT)
+                if sum_ != 0 and amount_ >= threshold:
+                    pixel[_U(at)] = _U(row) * _U(columns) + c
+                    value[_U(at)] = amount_
+                    owner[_U(at)] = whom
+                    at += 1
+    return at
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -276,32 +295,6 @@ def _until(integral, charge, steps):  # type: ignore[no-untyped-def]
     x = min(max(steps, 0.0), 2 * REACH * _STEPS)
     k = _U(x)
     return np.int64(charge * (integral[k] + (x - k) * (integral[k + _U(1)] - integral[k])))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _write_row(  # type: ignore[no-untyped-def]
-    bitmap, slot, head, cell, amount, whose, following, threshold, number, pixel, value, owner, at
-):
-    """Write a row's pixels and clear it; returns the pixels stored."""
-    for word in range(_U(bitmap.shape[1])):
-        left = bitmap[_U(slot), word]
-        bitmap[_U(slot), word] = 0
-        while left != 0:
-            c = word * _U(64) + _trailing_zeros(left)
-            left &= left - _U(1)
-            node = _U(head[_U(cell) + c])
-            head[_U(cell) + c] = 0
-            total, largest, whom = np.int64(0), amount[node], whose[node]
-            while node != 0:
-                total += amount[node]
-                if amount[node] > largest or (amount[node] == largest and whose[node] < whom):
-                    largest, whom = amount[node], whose[node]
-                node = _U(following[node])
-            charge = np.float32(total * CHARGE_UNIT)
-            if total != 0 and charge >= threshold:
-                pixel[at], value[at], owner[at] = _U(number) + c, charge, whom
-                at += 1
-    return at
 
 
 @intrinsic
