@@ -284,3 +284,12 @@ def test_events_do_not_change_one_another():
 def test_every_switch_acts(change):
     plain, changed = hits_of(TRACK), hits_of(TRACK, **change)
     assert len(plain) != len(changed) or not np.array_equal(plain.charge, changed.charge)
+
+
+def test_pieces_of_a_step_at_the_wires_do_not_lie_beyond_them():
+    """A step whose middle is just inside, along the drift: half of it would have no drift time."""
+    track = straight((-1.4, 100, 3000), (1, 0, 0.1), steps=20)
+    clouds = drift(track, LArTPCSimulation(), TPC)
+    for column in (clouds.along, clouds.across, clouds.tick):
+        assert np.isfinite(column).all()
+    assert len(response(diffusion=True).hits(track, 1, np.random.default_rng(0)).wire)

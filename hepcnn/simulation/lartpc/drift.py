@@ -59,7 +59,8 @@ def drift(deposits: Deposits, settings: LArTPCSimulation, tpc: TPC) -> Clouds:
         The geometry.
     """
     deposits = substeps(deposits, _longest(deposits.position[:, 0], settings, tpc))
-    x, y, z = deposits.position.T
+    # Of a step at a wall a piece can lie beyond it.
+    x, y, z = np.clip(deposits.position, *tpc.volume.bounds.T).T
     free = electrons(deposits.energy, deposits.length, tpc.drift.field, settings.recombination)
     time = x / tpc.drift.velocity
     diffusion = tpc.drift.diffusion
