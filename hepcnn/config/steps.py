@@ -90,12 +90,16 @@ class MaskWires(Settings):
 
 
 class HideStart(Settings):
-    """Leave out what is near the true vertex: a control without the start of the shower."""
+    """Leave out the start, in each view: what is near the pixel that is nearest to the true vertex.
+
+    It is where an electron begins and where a photon converts: a control without the start of the
+    shower.
+    """
 
     step: Literal["hide_start"]
     """The step's name."""
     radius: Positive
-    """Distance from the vertex (mm)."""
+    """Distance from that pixel (mm)."""
 
 
 class Binarise(Settings):

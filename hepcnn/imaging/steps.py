@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from hepcnn.config.settings import Settings
 from hepcnn.config.steps import (
@@ -137,16 +138,32 @@ def mask_wires(step: MaskWires, header: Header, images: Images) -> Images:
 
 
 def hide_start(step: HideStart, header: Header, images: Images) -> Images:
-    """Leave out the pixels whose middle is near the true vertex; without a vertex, none."""
-    vertex = points(images.truth["vertex_pixel"], len(header.views))
+    """Leave out the pixels near the one that is nearest to the true vertex; without one, none."""
+    vertex = points(images.truth["vertex_pixel"], len(header.views)) - 0.5
 
     def far(view: str, sparse: Sparse) -> npt.NDArray[np.bool_]:
-        place = np.stack(positions(sparse, header.shape), axis=1) + 0.5
-        away = place - vertex[_image_of(sparse), header.views.index(view)]
-        distance = np.hypot(*(away * pixel_size(header, view)).T)
-        return ~(distance < step.radius)
+        row, column = positions(sparse, header.shape)
+        kept = np.ones(len(row), np.bool_)
+        own = vertex[:, header.views.index(view)]
+        _hide(sparse.offsets, row, column, own, pixel_size(header, view), step.radius, kept)
+        return kept
 
     return _selected(images, far)
+
+
+@njit(cache=True, nogil=True)
+def _hide(offsets, row, column, vertex, size, radius, kept):  # type: ignore[no-untyped-def]
+    for i in range(len(offsets) - 1):
+        nearest, least = -1, np.inf
+        for k in range(offsets[i], offsets[i + 1]):
+            x, y = (row[k] - vertex[i, 0]) * size[0], (column[k] - vertex[i, 1]) * size[1]
+            if x * x + y * y < least:  # never, if there is no vertex
+                nearest, least = k, x * x + y * y
+        if nearest >= 0:
+            for k in range(offsets[i], offsets[i + 1]):
+                x = (row[k] - row[nearest]) * size[0]
+                y = (column[k] - column[nearest]) * size[1]
+                kept[k] = x * x + y * y >= radius * radius
 
 
 def _any(values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -350,6 +350,21 @@ def test_hidden_starts_are_within_the_radius(images):
         np.testing.assert_array_equal(dense(hidden.views[view], SHAPE), expected)
 
 
+def test_the_start_of_a_photon_is_where_it_converts(images):
+    """The vertex is outside; what is hidden lies about the nearest pixel."""
+    vertex = np.tile(np.float32([-3.0, -5.0]), (5, 3))
+    images = replace(images, truth=images.truth | {"vertex_pixel": vertex})
+    _, hidden = applied(images, step("hide_start", radius=30.0))
+    place = np.moveaxis(np.indices(SHAPE), 0, -1) * (3.294, 6.0)
+    for view in VIEWS:
+        expected = dense(images.views[view], SHAPE)
+        for image in expected:
+            if seen := list(np.argwhere(image) * (3.294, 6.0)):
+                start = min(seen, key=lambda at: np.hypot(*(at - (-3.5 * 3.294, -5.5 * 6.0))))
+                image[np.hypot(*np.moveaxis(place - start, -1, 0)) < 30] = 0
+        np.testing.assert_array_equal(dense(hidden.views[view], SHAPE), expected)
+
+
 def test_pixels_beyond_16_bits():
     """Whole planes: numbers of pixels in 32 bits, in and out."""
     header = plane_header((300, 400))
