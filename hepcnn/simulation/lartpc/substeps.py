@@ -22,16 +22,21 @@ def _directions(position: Floats, length: Floats, particle: NDArray[np.int32]) -
     for i in range(1, len(length)):
         if particle[i] != particle[i - 1]:
             continue
-        across = position[i] - position[i - 1]
-        distance = np.sqrt((across**2).sum())
+        x = position[i, 0] - position[i - 1, 0]
+        y = position[i, 1] - position[i - 1, 1]
+        z = position[i, 2] - position[i - 1, 2]
+        distance = np.sqrt(x * x + y * y + z * z)
         expected = 0.5 * (length[i] + length[i - 1])
         if distance > 0 and abs(distance - expected) < _BEND * expected:
-            direction[i - 1] += across / distance
-            direction[i] += across / distance
+            for k, across in enumerate((x, y, z)):
+                direction[i - 1, k] += across / distance
+                direction[i, k] += across / distance
     for i in range(len(length)):
-        norm = np.sqrt((direction[i] ** 2).sum())
+        x, y, z = direction[i]
+        norm = np.sqrt(x * x + y * y + z * z)
         if norm > 0:
-            direction[i] /= norm
+            for k in range(3):
+                direction[i, k] /= norm
     return direction
 
 
