@@ -1,16 +1,14 @@
-"""A training step of the lecture's network on a CPU: ours beside PyTorch's defaults and the peak.
+"""Training steps on a CPU: ours beside PyTorch's defaults and the peak.
 
     python -m benchmarks.training
 
-Ours is the product's training, Lightning and loading included. The peer is the same network as
-torch's tutorials would train it: NCHW float32, Adam, a batch that is ready in memory. Each runs in
-a process of its own, because ours changes the process's malloc; they take turns, step by step.
+Of the lecture's network ours is the product's training, Lightning and loading included. The peer is
+the same network as torch's tutorials would train it: NCHW float32, Adam, a batch that is ready in
+memory. Of siamese towers see `benchmarks.towers`.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import statistics
 import sys
 import tempfile
 import time
@@ -24,10 +22,11 @@ import torch
 from lightning.pytorch import Callback
 from torch import nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import towers
 from benchmarks.harness import row
 from benchmarks.shards import simulated_images
+from benchmarks.turns import PEAK_FLOPS, peak, step_flops, take_turns
 from hepcnn.config import Network, Train
 from hepcnn.learning.hardware import choose
 from hepcnn.learning.loading import EpochDataset, loader
@@ -35,16 +34,13 @@ from hepcnn.learning.module import TrainingData, TrainingModule
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.learning.training import fit
-from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import Shape, build
 from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
 
-EVENTS, STEPS, WARM_UP = 150, 12, 3
+EVENTS = 150
 BATCH_SIZES = (256, 512)
 SHAPE, CLASSES = Shape(1, 1, 32, 32), 6
-#: Of the convolution in `peak`.
-PEAK_FLOPS = 2 * 16 * 56**2 * 256**2 * 9
 
 
 class TakeTurns(Callback):
@@ -96,45 +92,6 @@ def peer(turn: Connection, batch_size: int) -> None:
         turn.send(time.perf_counter() - start)
 
 
-def peak(turn: Connection) -> None:
-    """A convolution that oneDNN computes as fast as any: 256 channels, 3 × 3, channels last."""
-    images = torch.rand(16, 256, 56, 56).to(memory_format=torch.channels_last)
-    kernel = torch.rand(256, 256, 3, 3).to(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        while True:
-            turn.recv()
-            start = time.perf_counter()
-            functional.conv2d(images, kernel, padding=1)
-            turn.send(time.perf_counter() - start)
-
-
-def step_flops() -> float:
-    """Floating-point operations of a training step, an image."""
-    network = build("lecture_cnn", SHAPE, CLASSES)
-    with FlopCounterMode(display=False) as counter:
-        network(Inputs.zeros(SHAPE, 2)).sum().backward()
-    return counter.get_total_flops() / 2
-
-
-def take_turns(work: dict[str, tuple[Callable[..., None], tuple[Any, ...]]]) -> dict[str, float]:
-    """Median seconds of a step of each, in turns."""
-    context = multiprocessing.get_context("spawn")
-    turns, processes = {}, []
-    for name, (target, arguments) in work.items():
-        turns[name], theirs = context.Pipe()
-        processes.append(context.Process(target=target, args=(theirs, *arguments), daemon=True))
-        processes[-1].start()
-    taken: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(WARM_UP + STEPS):
-        for name, turn in turns.items():
-            turn.send(True)
-            taken[name].append(turn.recv())
-    for process in processes:
-        process.kill()  # Lightning catches SIGTERM
-        process.join()
-    return {name: statistics.median(times[WARM_UP:]) for name, times in taken.items()}
-
-
 def loading_seconds(images: ImageSet, batch_size: int) -> float:
     """Seconds to load a batch."""
     batches = Batches(images, np.arange(len(images)), batch_size, order="shuffled")
@@ -165,7 +122,8 @@ def main() -> bool:
         rate["ours"] / rate["peer"],
         2,
     )
-    flops, limit = rate["ours"] * step_flops(), PEAK_FLOPS / taken["peak"]
+    flops = rate["ours"] * step_flops(build("lecture_cnn", SHAPE, CLASSES), SHAPE)
+    limit = PEAK_FLOPS / taken["peak"]
     row(
         "  limit: its share of a convolution's peak",
         f"{flops / 1e9:.0f} GFLOP/s",
@@ -182,7 +140,7 @@ def main() -> bool:
         goal=0.01,
         most=True,
     )
-    return kept
+    return towers.rows() and kept
 
 
 if __name__ == "__main__":

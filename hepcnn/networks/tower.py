@@ -38,7 +38,7 @@ def tower(shape: Shape, classes: int, *, width: int = 16) -> nn.Sequential:
     Overlapping patches of 8 × 8 pixels, four apart, then four stages of one or two residual 3 × 3
     convolutions, with 3 × 3 convolutions of stride two between them; mean and maximum over the
     image. What costs most of a common network's time, its first layers on whole images, is one
-    convolution here; `benchmarks/training.py` measures the training.
+    convolution here; `benchmarks/towers.py` measures the training.
 
     Batch normalisation, since it alone keeps how much charge there is: normalised by itself, a
     plane with one faint track looks as bright as a shower. It takes all views and pixels of a

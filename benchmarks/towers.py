@@ -1,0 +1,124 @@
+"""A training step of siamese towers on three planes: ours beside PyTorch's defaults.
+
+Ours folds the planes into the batch, keeps channels last and freed memory, and computes in bf16
+where the CPU does. The peer is the same network as one would write it first: the tower is called
+for each plane, on NCHW float32. Neither loads anything: `benchmarks.loading` has that.
+"""
+
+from __future__ import annotations
+
+import time
+from multiprocessing.connection import Connection
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.harness import row
+from benchmarks.turns import PEAK_FLOPS, peak, step_flops, take_turns
+from hepcnn.learning.cpu import computes_bf16, keep_freed_memory
+from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.registry import Shape, build
+from hepcnn.networks.siamese import Siamese
+
+CLASSES, OCCUPANCY = 4, 0.01
+#: By backbone: images and batch size, and what the ratio must reach with bf16. In 32 bits both ways
+#: are bound by the same arithmetic: there it is enough not to be slower.
+TOWERS = {
+    "resnet18": (Shape(3, 1, 256, 256), 4, 2.0),
+    "tower": (Shape(3, 1, 192, 192), 64, 1.0),
+}
+
+
+class Planes(nn.Module):
+    """The towers of a network, called for each plane in turn."""
+
+    def __init__(self, network: Siamese) -> None:
+        super().__init__()
+        self.tower, self.head = network.towers[0], network.head
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        planes = inputs.images.unbind(1)
+        return self.head(torch.cat([self.tower(plane) for plane in planes], dim=1))
+
+
+def network_of(backbone: str) -> Siamese:
+    """One tower for all planes."""
+    network = build("siamese", TOWERS[backbone][0], CLASSES, backbone=backbone, shared=True)
+    return cast(Siamese, network)
+
+
+def examples(shape: Shape, batch_size: int) -> Inputs:
+    """Random sparse images."""
+    empty = Inputs.zeros(shape, batch_size)
+    hit = torch.rand_like(empty.images) < OCCUPANCY
+    return empty._replace(images=torch.rand_like(empty.images) * hit)
+
+
+def ours(turn: Connection, backbone: str) -> None:
+    """As the product trains."""
+    keep_freed_memory()
+    shape, batch_size, _ = TOWERS[backbone]
+    network = network_of(backbone).to(memory_format=torch.channels_last)
+    inputs = examples(shape, batch_size)
+    # As batches are: one view after the other in memory, channels last.
+    images = inputs.images.permute(1, 0, 3, 4, 2).contiguous().permute(1, 0, 4, 2, 3)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    train(turn, network, inputs._replace(images=images), optimizer, computes_bf16())
+
+
+def peer(turn: Connection, backbone: str) -> None:
+    """PyTorch's defaults."""
+    shape, batch_size, _ = TOWERS[backbone]
+    planes = Planes(network_of(backbone))
+    optimizer = torch.optim.Adam(planes.parameters())
+    train(turn, planes, examples(shape, batch_size), optimizer, False)
+
+
+def train(
+    turn: Connection,
+    network: nn.Module,
+    inputs: Inputs,
+    optimizer: torch.optim.Optimizer,
+    bf16: bool,
+) -> None:
+    """Make a step whenever it is this process's turn, and tell how long it took."""
+    label = torch.randint(0, CLASSES, (len(inputs.images),))
+    while True:
+        turn.recv()
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = functional.cross_entropy(network(inputs), label)
+        loss.backward()
+        optimizer.step()
+        turn.send(time.perf_counter() - start)
+
+
+def rows() -> bool:
+    """Print two rows for each backbone; returns whether all keep their limits."""
+    kept = True
+    number = "bf16" if computes_bf16() else "no bf16 here"
+    for backbone, (shape, batch_size, floor) in TOWERS.items():
+        taken = take_turns(
+            {"ours": (ours, (backbone,)), "peer": (peer, (backbone,)), "peak": (peak, ())}
+        )
+        rate = {name: batch_size / taken[name] for name in ("ours", "peer")}
+        kept &= row(
+            f"{backbone}, 3 × {shape.height}², training ({number})",
+            f"{rate['ours']:.1f} events/s",
+            f"{rate['peer']:.1f} events/s",
+            rate["ours"] / rate["peer"],
+            floor if computes_bf16() else 1,
+            goal=2,
+        )
+        flops = rate["ours"] * step_flops(network_of(backbone), shape)
+        limit = PEAK_FLOPS / taken["peak"]
+        row(
+            "  limit: its share of a convolution's peak",
+            f"{flops / 1e9:.0f} GFLOP/s",
+            f"{limit / 1e9:.0f} GFLOP/s",
+            flops / limit,
+        )
+    return kept
