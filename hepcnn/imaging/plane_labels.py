@@ -227,11 +227,11 @@ def label_pixels(
         )  # fmt: skip
         truth.append(own)
     rows = np.flatnonzero(seen)
-    table: dict[str, npt.NDArray[Any]] = {
+    table = _of_particles(events, rows, offsets, corner, tpc, settings) | {
         "semantic": classes[rows],
         "charge": charge.T.astype(np.float32),
         "box": box.swapaxes(0, 1).reshape(len(rows), 4 * len(pixels)),
-    } | _of_particles(events, rows, offsets, corner, tpc, settings)
+    }
     return truth, Rows(offsets, {name: table[name] for name in particle_columns(len(pixels))})
 
 
