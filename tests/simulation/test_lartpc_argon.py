@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hepcnn.simulation.lartpc import argon
+from hepcnn.simulation.lartpc.masses import ELECTRON_MASS
 from hepcnn.simulation.lartpc.screening import pair_share, radiation_share
 
 MUON, PROTON = argon.CHARGED[13], argon.CHARGED[2212]
@@ -64,7 +65,7 @@ def test_largest_transfer_approaches_the_energy():
     """A very fast muon can give almost all to an electron; a slow proton 4 m/M of its energy."""
     assert argon.largest_transfer(1e6, MUON) > 0.9e6
     slow = argon.largest_transfer(10.0, PROTON)
-    assert slow == pytest.approx(4 * argon.ELECTRON_MASS / PROTON * 10, rel=0.02)
+    assert slow == pytest.approx(4 * ELECTRON_MASS / PROTON * 10, rel=0.02)
 
 
 def test_klein_nishina_at_one_mev():

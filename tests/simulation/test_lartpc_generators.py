@@ -73,6 +73,15 @@ def test_a_margin_that_leaves_nothing_is_an_error(rng):
         events(1, rng, margin=1200.0)
 
 
+def test_energies_below_the_thresholds_are_an_error(rng):
+    """It says from where on interactions are made; there they are."""
+    with pytest.raises(InputError, match="200"):
+        events(1, rng, generator="interactions", mixture={"nc": 1}, energy_range=(50.0, 90.0))
+    mixture = {"numu_cc": 1, "nc": 1}
+    lowest = events(50, rng, generator="interactions", mixture=mixture, energy_range=(200.0, 201.0))
+    assert all(len(event.primaries) > 0 for event in lowest if event.charged_current)
+
+
 def test_interactions_have_their_lepton(rng):
     """All four classes by the labels of the detector; the vertex is where primaries start."""
     seen = set()

@@ -5,6 +5,7 @@ import pytest
 from lartpc_particles import VOLUME, gun, make_transport
 
 from hepcnn.simulation.lartpc import argon
+from hepcnn.simulation.lartpc.masses import ELECTRON_MASS
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +14,7 @@ def rng():
     return np.random.default_rng(21)
 
 
-@pytest.mark.parametrize(("pdg", "extra"), [(11, 0), (-11, 2 * argon.ELECTRON_MASS), (22, 0)])
+@pytest.mark.parametrize(("pdg", "extra"), [(11, 0), (-11, 2 * ELECTRON_MASS), (22, 0)])
 def test_showers_keep_the_energy(rng, pdg, extra):
     """All of it is deposited where nothing leaves; a positron adds two electron masses."""
     transport = make_transport()

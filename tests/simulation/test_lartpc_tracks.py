@@ -7,6 +7,7 @@ from lartpc_particles import ENDLESS, OFF, VOLUME, gun, make_transport, own
 from hepcnn.errors import InputError
 from hepcnn.simulation.lartpc import argon
 from hepcnn.simulation.lartpc.decays import CAPTURED, MICHEL_EDGE, MUON_LIFE
+from hepcnn.simulation.lartpc.masses import NEUTRAL_PION_MASS
 
 MUON = argon.CHARGED[13]
 DECAY, IONISATION, HADRONIC = 1, 2, 4
@@ -202,9 +203,9 @@ def test_a_neutral_pion_becomes_two_photons_of_its_mass(rng):
     energy = particles.energy[photons]
     away = particles.end[photons] - particles.start[photons]
     away /= np.linalg.norm(away, axis=1)[:, None]
-    assert energy.sum() == pytest.approx(300 + argon.NEUTRAL_PION_MASS)
+    assert energy.sum() == pytest.approx(300 + NEUTRAL_PION_MASS)
     mass = np.sqrt(2 * energy.prod() * (1 - away[0] @ away[1]))
-    assert mass == pytest.approx(argon.NEUTRAL_PION_MASS)
+    assert mass == pytest.approx(NEUTRAL_PION_MASS)
 
 
 def test_tracks_end_at_the_wall_they_leave_by(rng):

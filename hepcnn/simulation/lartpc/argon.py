@@ -12,17 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hepcnn.simulation.lartpc.screening import pair_share
+from hepcnn.simulation.lartpc.masses import ELECTRON_MASS, MUON_MASS, PION_MASS, PROTON_MASS
+from hepcnn.simulation.lartpc.screening import ATOMIC_NUMBER, pair_share
 
 Floats = NDArray[np.float64]
 
-ELECTRON_MASS = 0.51099895
 #: |PDG code| of the charged particles that are tracked, and their masses.
-CHARGED = {11: ELECTRON_MASS, 13: 105.6583755, 211: 139.57039, 2212: 938.27208816}
-NEUTRON_MASS = 939.56542052
-NEUTRAL_PION_MASS = 134.9768
+CHARGED = {11: ELECTRON_MASS, 13: MUON_MASS, 211: PION_MASS, 2212: PROTON_MASS}
 
-ATOMIC_NUMBER, ATOMIC_MASS = 18, 39.948
+ATOMIC_MASS = 39.948
 #: Density (g/mm³) and radiation length.
 DENSITY = 1.396e-3
 RADIATION_LENGTH = 140.0

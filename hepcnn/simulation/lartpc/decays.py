@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from hepcnn.simulation.lartpc.argon import ELECTRON_MASS, NEUTRAL_PION_MASS
 from hepcnn.simulation.lartpc.buffers import Buffers, Vector, emit
 from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.kinematics import boosted, decay
+from hepcnn.simulation.lartpc.masses import ELECTRON_MASS, MUON_MASS, NEUTRAL_PION_MASS, PION_MASS
 from hepcnn.simulation.lartpc.steps import DECAY, LIGHT
 
-MUON_MASS, PION_MASS = 105.6583755, 139.57039
 #: Mean lives (ns).
 MUON_LIFE, PION_LIFE = 2197.0, 26.03
 #: Part of the μ⁻ at rest in argon that nuclei capture before they decay.

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import LArTPCSimulation
-from hepcnn.simulation.lartpc.argon import ATOMIC_MASS, ATOMIC_NUMBER, ELECTRON_MASS
-from hepcnn.simulation.lartpc.decays import MUON_MASS, PION_MASS
+from hepcnn.errors import InputError
+from hepcnn.simulation.lartpc.argon import ATOMIC_MASS, ATOMIC_NUMBER
 from hepcnn.simulation.lartpc.fourvectors import (
     FourVector,
     boosted_by,
@@ -27,14 +27,19 @@ from hepcnn.simulation.lartpc.fourvectors import (
     to_rest,
 )
 from hepcnn.simulation.lartpc.kinematics import breakup
-from hepcnn.simulation.lartpc.nuclear import (
+from hepcnn.simulation.lartpc.masses import (
     DELTA_MASS,
+    ELECTRON_MASS,
+    MUON_MASS,
     NUCLEON_MASS,
+    PION_MASS,
+)
+from hepcnn.simulation.lartpc.nuclear import mass_of as hadron_mass
+from hepcnn.simulation.lartpc.nuclear import (
     nucleon_of,
     pion_of,
     react,
 )
-from hepcnn.simulation.lartpc.nuclear import mass_of as hadron_mass
 from hepcnn.simulation.lartpc.records import BEAM, GeneratedEvent, Primaries
 from hepcnn.simulation.lartpc.single import sample_vertex
 
@@ -62,6 +67,8 @@ _PROTON_RESONANCE = 2.0
 #: Parts of the pions and nucleons that react on their way out of the nucleus, above an energy
 #: (MeV) from which on they can.
 _PION_REACTS, _NUCLEON_REACTS, _REACTS_FROM = 0.35, 0.35, 20.0
+#: Lowest energy (MeV): all classes are well above their thresholds.
+LOWEST_ENERGY = 200.0
 QUASI_ELASTIC, RESONANT, INELASTIC = 0, 1, 2
 
 
@@ -229,13 +236,24 @@ def generate_interaction(
     volume: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> GeneratedEvent:
-    """Make an interaction of a class of `INTERACTIONS`; none of the class `cosmic`."""
+    """Make an interaction of a class of `INTERACTIONS`; none of the class `cosmic`.
+
+    Raises
+    ------
+    InputError
+        If the energies are too low, or the margin leaves nothing of the volume.
+    """
     if name not in _CLASSES:
         empty = np.zeros((0, 3))
         nothing = Primaries(
             np.zeros(0, np.int32), np.zeros(0), empty, empty, np.zeros(0), np.zeros(0, np.int8)
         )
         return GeneratedEvent(nothing, 0, False, 0.0, np.full(3, np.nan))
+    if settings.energies[0] < LOWEST_ENERGY:
+        raise InputError(
+            f"energy_range: interactions are made from {LOWEST_ENERGY:g} MeV on, not from "
+            f"{settings.energies[0]:g}"
+        )
     neutrino, charged, lepton, lepton_mass = _CLASSES[name]
     energy = sample_energy(settings.energies, rng)
     made = interact(energy, charged, lepton_mass, rng)

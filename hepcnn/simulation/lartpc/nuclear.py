@@ -2,8 +2,8 @@
 
 A simple model: quasi-elastic scattering, charge exchange and absorption of pions, production of a
 pion by way of the Δ. The nucleons are at rest, the collisions are two-body ones; a nucleon pays
-8 MeV to leave the nucleus. It gives the topologies (kinks, stars, protons, π⁰) in about their
-measured proportions, not cross sections to a few per cent.
+8 MeV to leave the nucleus. It gives the topologies (kinks, stars, protons, π⁰) in plausible
+proportions, not cross sections to a few per cent.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.simulation.lartpc.argon import ATOMIC_MASS, ATOMIC_NUMBER, NEUTRAL_PION_MASS
+from hepcnn.simulation.lartpc.argon import ATOMIC_MASS, ATOMIC_NUMBER
 from hepcnn.simulation.lartpc.buffers import Vector
 from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.kinematics import breakup, collision, decay, momentum_of
+from hepcnn.simulation.lartpc.masses import DELTA_MASS, NEUTRAL_PION_MASS, NUCLEON_MASS, PION_MASS
 
-NUCLEON_MASS, PION_MASS, DELTA_MASS = 938.92, 139.57039, 1232.0
 #: What a nucleon pays to leave the nucleus (MeV).
 SEPARATION = 8.0
 #: Part of the nucleons that are protons.

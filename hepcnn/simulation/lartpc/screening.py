@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from hepcnn.simulation.lartpc.compiled import inlined, kernel
+from hepcnn.simulation.lartpc.masses import ELECTRON_MASS
 
-_ATOMIC_NUMBER = 18
-_ELECTRON_MASS = 0.51099895
-_RADIUS = 136 / _ATOMIC_NUMBER ** (1 / 3)
+ATOMIC_NUMBER = 18
+_RADIUS = 136 / ATOMIC_NUMBER ** (1 / 3)
 #: (4/3) ln Z, and both functions where screening is complete.
-_CHARGE = 4 / 3 * np.log(_ATOMIC_NUMBER)
+_CHARGE = 4 / 3 * np.log(ATOMIC_NUMBER)
 _FIRST, _SECOND = 20.867 - _CHARGE, 20.209 - _CHARGE
 #: Points of the integral over the share of the energy.
 _POINTS = 200
@@ -34,7 +34,7 @@ def _functions(delta: float) -> tuple[float, float]:
 @kernel
 def pair_share(energy: float) -> float:
     """Pairs made by a photon over those of complete screening: 1 at high energy."""
-    low = _ELECTRON_MASS / energy
+    low = ELECTRON_MASS / energy
     if low >= 0.5:
         return 0.0
     total = 0.0
@@ -50,9 +50,9 @@ def pair_share(energy: float) -> float:
 @inlined
 def radiation_share(energy: float, photon: float) -> float:
     """Photons of an energy that an electron radiates over those of complete screening."""
-    total = energy + _ELECTRON_MASS
+    total = energy + ELECTRON_MASS
     rest = 1.0 - photon / total
-    first, second = _functions(_RADIUS * _ELECTRON_MASS / total * (1.0 - rest) / rest)
+    first, second = _functions(_RADIUS * ELECTRON_MASS / total * (1.0 - rest) / rest)
     square = 1.0 + rest * rest
     made = square * first - 2.0 / 3.0 * rest * second
     return max(0.0, made / (square * _FIRST - 2.0 / 3.0 * rest * _SECOND))

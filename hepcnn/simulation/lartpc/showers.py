@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hepcnn.simulation.lartpc.argon import ELECTRON_MASS, RADIATION_LENGTH
+from hepcnn.simulation.lartpc.argon import RADIATION_LENGTH
 from hepcnn.simulation.lartpc.buffers import (
     Buffers,
     Vector,
@@ -22,6 +22,7 @@ from hepcnn.simulation.lartpc.buffers import (
 )
 from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.kinematics import ahead, isotropic, momentum_of, turned
+from hepcnn.simulation.lartpc.masses import ELECTRON_MASS
 from hepcnn.simulation.lartpc.screening import radiation_share
 from hepcnn.simulation.lartpc.steps import (
     LIGHT,

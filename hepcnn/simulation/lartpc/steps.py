@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.simulation.lartpc.argon import ELECTRON_MASS, XI, Tables
+from hepcnn.simulation.lartpc.argon import XI, Tables
 from hepcnn.simulation.lartpc.buffers import Buffers, Vector, emit, push
 from hepcnn.simulation.lartpc.compiled import inlined
 from hepcnn.simulation.lartpc.kinematics import momentum_of, turned
+from hepcnn.simulation.lartpc.masses import ELECTRON_MASS
 
 #: Electrons knocked out with more kinetic energy than this (MeV) are particles of their own.
 DELTA_ENERGY = 1.0

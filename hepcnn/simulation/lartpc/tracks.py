@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hepcnn.simulation.lartpc.argon import INTERACTION_LENGTH, NEUTRON_MASS
+from hepcnn.simulation.lartpc.argon import INTERACTION_LENGTH
 from hepcnn.simulation.lartpc.buffers import (
     Buffers,
     Vector,
@@ -18,13 +18,12 @@ from hepcnn.simulation.lartpc.buffers import (
 )
 from hepcnn.simulation.lartpc.compiled import kernel
 from hepcnn.simulation.lartpc.decays import (
-    MUON_MASS,
-    PION_MASS,
     decay_charged,
     decay_rate,
     rest_muon,
 )
 from hepcnn.simulation.lartpc.kinematics import ahead, momentum_of
+from hepcnn.simulation.lartpc.masses import MUON_MASS, NEUTRON_MASS, PION_MASS, PROTON_MASS
 from hepcnn.simulation.lartpc.nuclear import react
 from hepcnn.simulation.lartpc.steps import (
     FINE_STEP,
@@ -40,7 +39,6 @@ from hepcnn.simulation.lartpc.steps import (
     way_out,
 )
 
-PROTON_MASS = 938.27208816
 #: With less range than this (mm) steps are fine.
 _STOPPING = 30.0
 #: Charged hadrons of less kinetic energy (MeV) do not react: the nucleus's charge repels them,

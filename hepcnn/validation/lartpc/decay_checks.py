@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from hepcnn.detector.labels import PROCESSES
 from hepcnn.detector.tpc import PLANES
 from hepcnn.report.style import INK, styled
-from hepcnn.simulation.lartpc.argon import NEUTRAL_PION_MASS
 from hepcnn.simulation.lartpc.decays import MICHEL_EDGE
+from hepcnn.simulation.lartpc.masses import NEUTRAL_PION_MASS
 from hepcnn.validation.checks import Check, Row
 from hepcnn.validation.lartpc.calorimetry import drifted_electrons, shower_energy
 from hepcnn.validation.lartpc.gun import Gun, Shot
