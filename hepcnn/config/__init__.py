@@ -36,6 +36,7 @@ from hepcnn.config.settings import (
 from hepcnn.config.steps import Step
 from hepcnn.config.tasks import (
     NOMINAL,
+    AnyTask,
     ClassTables,
     ClassTask,
     Network,
@@ -51,6 +52,7 @@ __all__ = [
     "Analytic",
     "AnyImages",
     "AnySample",
+    "AnyTask",
     "Channel",
     "ClassTables",
     "ClassTask",

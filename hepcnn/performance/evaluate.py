@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import ClassTask, Config, PidTask, entry
+from hepcnn.config import AnyTask, Config, PidTask, entry
 from hepcnn.files import write_text
 from hepcnn.performance.classes import evaluation as classes
 from hepcnn.performance.pid import evaluation as pid
@@ -31,16 +31,12 @@ class Evaluation:
         return next(iter(self.printouts.values()), None) or self.tables[0].markdown()
 
 
-#: A task of any kind.
-AnyKind = PidTask | ClassTask
-
-
-def table_names(task: AnyKind) -> list[str]:
+def table_names(task: AnyTask) -> list[str]:
     """Names of the tables of a task, in order: they depend on nothing but its settings."""
     return pid.table_names(task) if isinstance(task, PidTask) else classes.table_names(task)
 
 
-def table_paths(folder: str | Path, task: AnyKind) -> list[str]:
+def table_paths(folder: str | Path, task: AnyTask) -> list[str]:
     """All files that `evaluate_files` writes for a task, in order."""
     files = [f"{name}.{suffix}" for name in table_names(task) for suffix in FORMATS]
     if isinstance(task, PidTask):
@@ -49,7 +45,7 @@ def table_paths(folder: str | Path, task: AnyKind) -> list[str]:
 
 
 def evaluate(
-    predictions: Sequence[Predictions], task: AnyKind, name: str, generator: np.random.Generator
+    predictions: Sequence[Predictions], task: AnyTask, name: str, generator: np.random.Generator
 ) -> Evaluation:
     """Make the tables of a task.
 
@@ -113,7 +109,7 @@ def evaluate_files(
 def _provenance(
     paths: Sequence[str | Path],
     predictions: Sequence[Predictions],
-    settings: AnyKind,
+    settings: AnyTask,
     task: str,
     seed: int,
 ) -> dict[str, Any]:

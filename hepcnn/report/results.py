@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import AnyImages, ClassTask, Config, PidTask, Task
+from hepcnn.config import AnyImages, AnyTask, ClassTask, Config, PidTask, Task
 from hepcnn.errors import InputError
 from hepcnn.performance.classes import sample as classes
-from hepcnn.performance.evaluate import AnyKind, table_names
+from hepcnn.performance.evaluate import table_names
 from hepcnn.performance.pid import sample as pid
 from hepcnn.performance.pid.sample import PidSample
 from hepcnn.performance.sample import Sample
@@ -250,7 +250,7 @@ def _check_settings(
             )
 
 
-def _task(folder: Path, name: str, settings: AnyKind) -> PidResults | ClassResults:
+def _task(folder: Path, name: str, settings: AnyTask) -> PidResults | ClassResults:
     methods = settings.methods
     evaluate = f"hepcnn evaluate {folder}/*/predictions*.h5 --task {name} -o {folder}/tables"
     predictions = {method: _predictions(folder, settings, method) for method in methods}

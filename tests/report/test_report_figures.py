@@ -82,7 +82,7 @@ def test_means_say_where_a_species_has_no_tracks() -> None:
     figure = pictures.means({"pion": (mean, 7), "kaon": (0 * mean, 0)}, R, PHI)
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), mean)
     assert not figure.axes[1].images
-    assert "none" in _texts(figure)
+    assert "no tracks" in _texts(figure)
 
 
 def test_profiles_sum_over_azimuth() -> None:
