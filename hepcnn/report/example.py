@@ -181,10 +181,11 @@ def read_example(images: ImageSet, index: int) -> Example:
 def _particles(one: Images) -> tuple[NDArray[np.int64], list[Particle]]:
     """Rows of the particles with the most charge, and what they are."""
     table = one.tables.get("particles")
-    if table is None or "charge" not in table.columns:
+    if table is None:
         return np.empty(0, np.int64), []
     columns = table.columns
-    charge = np.nansum(np.atleast_2d(columns["charge"].T), axis=0)
+    amount = columns["charge"] if "charge" in columns else columns["deposited"]  # planes, voxels
+    charge = np.nansum(np.atleast_2d(amount.T), axis=0)
     chosen = np.argsort(-charge, kind="stable")[:MARKED]
     energy = columns.get("energy", np.full(len(charge), np.nan))
     return chosen, [Particle(int(r), int(columns["pdg"][r]), float(energy[r])) for r in chosen]
@@ -193,20 +194,18 @@ def _particles(one: Images) -> tuple[NDArray[np.int64], list[Particle]]:
 def _panels(
     header: Header, one: Images, v: int, view: str, chosen: NDArray[np.int64]
 ) -> list[Panel]:
-    sparse, axes = one.views[view], header.axes[view]
-    if len(header.shape) == 2:
-        corner = one.truth.get("corner")
-        moved = [
-            axis if corner is None else _moved(axis, float(corner[0, 2 * v + d]))
-            for d, axis in enumerate(axes)
-        ]
-        return [_panel(view.upper(), header, sparse, moved, (0, 1), _marks(one, v, moved, chosen))]
-    nowhere = Marks(np.full(2, np.nan), *(np.empty((0, n)) for n in (2, 2, 4)))
-    pairs = combinations(range(len(header.shape)), 2)
-    return [
-        _panel(f"{axes[a].name}{axes[b].name}", header, sparse, [axes[a], axes[b]], (a, b), nowhere)
-        for a, b in pairs
+    """A view as it is, or projected along each of its three axes."""
+    dimensions, corner = len(header.shape), one.truth.get("corner")
+    axes = [
+        axis if corner is None else _moved(axis, float(corner[0, dimensions * v + d]))
+        for d, axis in enumerate(header.axes[view])
     ]
+    panels = []
+    for kept in combinations(range(dimensions), 2):
+        title = view.upper() if dimensions == 2 else "".join(axes[d].name for d in kept)
+        marks = _marks(one, dimensions * v, dimensions, kept, axes, chosen)
+        panels.append(_panel(title, header, one.views[view], axes, kept, marks))
+    return panels
 
 
 def _moved(axis: Axis, low: float) -> Axis:
@@ -218,10 +217,10 @@ def _panel(
     header: Header,
     sparse: Sparse,
     axes: Sequence[Axis],
-    kept: tuple[int, int],
+    kept: tuple[int, ...],
     marks: Marks,
 ) -> Panel:
-    """Draw the pixels on two of the image's axes; of several the truth of the largest."""
+    """The pixels on two of the image's axes; of several in one place the truth of the largest."""
     shape = tuple(header.shape[d] for d in kept)
     place = np.unravel_index(sparse.pixel.astype(np.int64), header.shape)
     pixel = np.ravel_multi_index(tuple(place[d] for d in kept), shape)
@@ -233,31 +232,37 @@ def _panel(
         truth[name][pixel[order]] = column[order]
     return Panel(
         title,
-        axes[0],
-        axes[1],
+        axes[kept[0]],
+        axes[kept[1]],
         np.array(values, np.float64).reshape(-1, *shape),
         {name: column.reshape(shape) for name, column in truth.items()},
         marks,
     )
 
 
-def _marks(one: Images, v: int, axes: Sequence[Axis], chosen: NDArray[np.int64]) -> Marks:
-    """Places in view number `v`, from pixels to the units of its axes."""
-    low = np.array([axis.low for axis in axes])
-    step = np.array([(axis.high - axis.low) / axis.bins for axis in axes])
+def _marks(
+    one: Images,
+    first: int,
+    dimensions: int,
+    kept: tuple[int, ...],
+    axes: Sequence[Axis],
+    chosen: NDArray[np.int64],
+) -> Marks:
+    """Places on two axes of a view whose coordinates begin in column `first`, in their units."""
+    low = np.array([axes[d].low for d in kept])
+    step = np.array([(axes[d].high - axes[d].low) / axes[d].bins for d in kept])
+    point = [first + d for d in kept]
+    corners = [[2 * first + d for d in kept], [2 * first + dimensions + d for d in kept]]
 
-    def places(column: NDArray[Any] | None, wide: int) -> NDArray[np.float64]:
-        if column is None:
-            return np.empty((0, wide))
-        pixels = column[:, wide * v : wide * (v + 1)].reshape(len(column), wide // 2, 2)
-        return (low + pixels * step).reshape(len(column), wide)
+    def places(column: NDArray[Any] | None, where: list[int]) -> NDArray[np.float64]:
+        return np.empty((0, 2)) if column is None else low + column[:, where] * step
 
     table = one.tables.get("particles")
     columns = {} if table is None else {n: c[chosen] for n, c in table.columns.items()}
     vertex = one.truth.get("vertex_pixel")
     return Marks(
-        vertex=np.full(2, np.nan) if vertex is None else places(vertex, 2)[0],
-        start=places(columns.get("start"), 2),
-        end=places(columns.get("end"), 2),
-        box=places(columns.get("box"), 4),
+        vertex=np.full(2, np.nan) if vertex is None else places(vertex, point)[0],
+        start=places(columns.get("start"), point),
+        end=places(columns.get("end"), point),
+        box=np.concatenate([places(columns.get("box"), where) for where in corners], axis=1),
     )

@@ -22,7 +22,7 @@ from hepcnn.report.example import Example, find, read_example
 from hepcnn.report.network_bands import feature_maps, filters
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions
-from hepcnn.store.shard import KEY, Axis, Header, Images, ShardWriter, Sparse
+from hepcnn.store.shard import KEY, Axis, Header, Images, Kind, Rows, ShardWriter, Sparse
 
 
 @pytest.fixture(scope="module")
@@ -76,19 +76,28 @@ def test_the_headline_says_what_it_is(example: Example, images: ImageSet) -> Non
 def test_three_dimensions_are_projected(tmp_path: Path) -> None:
     """Each pixel is the sum along a line, its truth that of the largest voxel."""
     axes = tuple(Axis(name, "mm", 0, 10 * n, n) for name, n in zip("xyz", (2, 3, 4), strict=True))
+    table: dict[str, Kind] = {"pdg": ("int32", None), "deposited": ("float32", None)}
+    table |= {"start": ("float32", 3), "end": ("float32", 3), "box": ("float32", 6)}
     header = Header(
-        "lartpc", ("xyz",), (2, 3, 4), ("energy",), {"xyz": axes},
-        {"semantic": PIXEL_CLASSES}, {}, {}, {}, "float32", {"semantic": "uint8"},
+        "lartpc", ("xyz",), (2, 3, 4), ("energy",), {"xyz": axes}, {"semantic": PIXEL_CLASSES},
+        {}, {}, {"corner": ("float32", 3)}, "float32", {"semantic": "uint8"}, {"particles": table},
     )  # fmt: skip
     voxels = np.ravel_multi_index(([0, 1, 1], [2, 0, 2], [3, 3, 3]), header.shape)
     order = np.argsort(voxels)
     value = np.array([5.0, 1, 2], np.float32)[order, None]
     semantic = np.array([1, 2, 3], np.uint8)[order]
-    sparse = Sparse(
-        np.array([0, 3]), voxels[order].astype(np.uint16), value, {"semantic": semantic}
-    )
+    ends = np.array([0, 3]), voxels[order].astype(np.uint16), value, {"semantic": semantic}
+    rows = {
+        name: np.ones((1, *([width] if width else [])), k) for name, (k, width) in table.items()
+    }
+    rows["box"][:] = [[0, 0, 3, 2, 3, 4]]
+    corner = np.float32([[100, 200, 300]])
+    images = Images(
+        np.zeros(1, KEY), {"xyz": Sparse(*ends)}, {"corner": corner}, {},
+        {"particles": Rows(np.array([0, 1]), rows)},
+    )  # fmt: skip
     with ShardWriter(tmp_path / "v.h5", header) as writer:
-        writer.append(Images(np.zeros(1, KEY), {"xyz": sparse}, {}, {}))
+        writer.append(images)
         writer.describe({"id": "v"}, {})
     xy, xz, yz = read_example(ImageSet(tmp_path / "v.h5"), 0).panels
     assert (xy.title, xz.title, yz.title) == ("xy", "xz", "yz")
@@ -97,6 +106,9 @@ def test_three_dimensions_are_projected(tmp_path: Path) -> None:
     assert xz.values[0, 1, 3] == 3
     assert xz.truth["semantic"][1, 3] == 3
     assert xy.values.sum() == 8
+    assert (xz.rows.low, xz.columns.high) == (100, 340)
+    assert yz.marks.box.tolist() == [[200, 330, 230, 340]]
+    assert xz.marks.start.tolist() == [[110, 310]]
 
 
 def test_an_event_is_found_or_the_nearest_named(
