@@ -8,7 +8,17 @@ Each row has our figure, its peer's in the same run, the ratio, and what the rat
 import subprocess
 import sys
 
-NAMES = ("simulation", "imaging", "loading", "training", "quartic", "cherenkov", "methods")
+NAMES = (
+    "simulation",
+    "lartpc_simulation",
+    "imaging",
+    "loading",
+    "plane_loading",
+    "training",
+    "quartic",
+    "cherenkov",
+    "methods",
+)
 
 
 def main() -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.harness import row, seconds
 from benchmarks.shards import simulated_images
@@ -45,17 +45,18 @@ class UsualDataset(Dataset[tuple[np.ndarray, int]]):
         return self.file["images"][index], self.file["labels"][index]
 
 
-def usual_loader(path: Path, images: ImageSet, chunk: int) -> DataLoader[object]:
-    """The same images dense, float32, gzipped in chunks of so many, read one by one."""
-    batch = next(Batches(images, np.arange(len(images)), len(images), memory=0).epoch())
-    dense = batch["images"][:, 0]
+def usual_loader(
+    path: Path, images: ImageSet, target: str, batch_size: int, count: int, chunk: int = 1
+) -> DataLoader[object]:
+    """So many of the images dense, float32, gzipped in chunks of so many, read one by one."""
+    which = np.arange(count)
+    batch = next(Batches(images, which, count, target=target, memory=0).epoch())
+    dense = batch["images"]
     with h5py.File(path, "w") as file:
         chunks = (chunk, *dense.shape[1:])
         file.create_dataset("images", data=dense, compression="gzip", chunks=chunks)
         file["labels"] = batch["label"]
-    dataset = UsualDataset(path)
-    sampler = RandomSampler(dataset, num_samples=USUAL_IMAGES)
-    return DataLoader(dataset, batch_size=BATCH_SIZE, sampler=sampler)
+    return DataLoader(UsualDataset(path), batch_size=batch_size, shuffle=True)
 
 
 def drain(batches: Iterable[object]) -> None:
@@ -79,8 +80,9 @@ def main() -> bool:
         which = np.arange(len(images))
         disk = EpochDataset(Batches(images, which, BATCH_SIZE, order="shuffled", memory=0))
         held = EpochDataset(Batches(images, which, BATCH_SIZE, order="shuffled"))
-        usual = usual_loader(folder / "usual.h5", images, BATCH_SIZE)
-        best = usual_loader(folder / "best.h5", images, 1)
+        which_usual = images, "species", BATCH_SIZE, USUAL_IMAGES
+        usual = usual_loader(folder / "usual.h5", *which_usual, chunk=BATCH_SIZE)
+        best = usual_loader(folder / "best.h5", *which_usual)
         dense = np.empty((BATCH_SIZE, *images.header.shape), np.float32)
         starts = range(0, len(images), SPAN)
         taken = seconds(

@@ -39,10 +39,10 @@ class Dropout(nn.Dropout):
 
 
 class FoldViews(nn.Module):
-    """The images alone, views folded into channels: (B, V·C, H, W)."""
+    """The images alone, views folded into channels: (B, V·C, H, W), in memory channels last."""
 
     def forward(self, inputs: Inputs) -> Tensor:
-        return inputs.images.flatten(1, 2)
+        return inputs.images.permute(0, 3, 4, 1, 2).flatten(3).movedim(-1, 1)
 
 
 class Flatten(nn.Module):

@@ -22,7 +22,7 @@ from hepcnn.store.order import Order, balanced, block_shuffled
 
 #: Examples, whole blocks, that are shuffled with one another, if they are no more than so many
 #: bytes uncompressed.
-WINDOW, WINDOW_BYTES = 1 << 16, 1 << 29
+WINDOW, WINDOW_BYTES = 1 << 16, 256 << 20
 #: Sparse images up to so many bytes are held in memory: over a million of a busy RICH.
 MEMORY = 2 << 30
 #: Buffers that batches are made in by turns.
@@ -36,13 +36,12 @@ _AXES: tuple[Mirror, ...] = ("drift", "beam")
 class Batch(TypedDict):
     """B examples.
 
-    ``images`` float32 (B, V, C, H, W), or with three axes (B, V, C, X, Y, Z), in memory
-    view after view, each channels last; ``features`` float32 (B, F), the
-    columns asked for, side by side; ``expected`` float32 (B, V, K, 2), of each view and each of K
-    hypotheses the row of its expected ring as a float, in rows from the image's lower edge (−1: no
-    light), and the number of its photons expected, K = 0 in image sets that do not say; ``label``
-    int64 (B,), −1 for what is none of the classes; ``index`` int64 (B,) into the image
-    set.
+    ``images`` float32 (B, V, C, H, W), or with three axes (B, V, C, X, Y, Z), in memory view after
+    view, each channels last; ``features`` float32 (B, F), the columns asked for, side by side;
+    ``expected`` float32 (B, V, K, 2), of each view and each of K hypotheses the row of its expected
+    ring as a float, in rows from the image's lower edge (−1: no light), and the number of its
+    photons expected, K = 0 in image sets that do not say; ``label`` int64 (B,), −1 for what is none
+    of the classes; ``index`` int64 (B,) into the image set.
     """
 
     images: NDArray[np.float32]

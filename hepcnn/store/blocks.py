@@ -16,7 +16,7 @@ from hepcnn.store.shard import Images, Sparse
 
 #: Examples read at once, if they are no more than so many bytes uncompressed: bounds the memory of
 #: a read.
-SPAN, SPAN_BYTES = 1 << 13, 64 << 20
+SPAN, SPAN_BYTES = 1 << 13, 128 << 20
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,10 @@ def read_blocks(
             made = selection.transform.apply(chosen)
             views = [made.views[name] for name in selection.views]
         if not every:
-            views = [Sparse(v.offsets, v.pixel, v.value[:, selection.channels]) for v in views]
+            views = [
+                Sparse(v.offsets, v.pixel, np.ascontiguousarray(v.value[:, selection.channels]))
+                for v in views
+            ]
         yield Block(part, views)
 
 

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from hepcnn.learning.loading import EpochDataset, loader
+from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.layers import FoldViews
 from hepcnn.store import batches as module
 from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
@@ -44,9 +46,20 @@ def test_a_slow_consumer_gets_whole_batches_from_workers(shards):
 
 
 def test_images_are_channels_last_without_a_copy(make_shards, tmp_path):
-    """As convolutions want them, when the views are folded into the channels."""
+    """As convolutions want them: when the views are folded into the batch, as siamese towers do."""
     paths = make_shards(tmp_path, views=("rich1", "rich2"), channels=("hits", "tracks"))
     batch = next(iter(EpochDataset(Batches(ImageSet(paths), np.arange(10), 8))))
-    folded = batch["images"].flatten(1, 2)
+    folded = batch["images"].transpose(0, 1).flatten(0, 1)
     assert folded.data_ptr() == batch["images"].data_ptr()
     assert folded.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("views", [("rich1",), ("rich1", "rich2")])
+def test_views_folded_into_channels_are_channels_last(make_shards, tmp_path, views):
+    """Without a copy where there is one view."""
+    paths = make_shards(tmp_path, views=views, channels=("hits", "tracks"))
+    batch = next(iter(EpochDataset(Batches(ImageSet(paths), np.arange(10), 8))))
+    folded = FoldViews()(Inputs.of(batch))
+    assert folded.is_contiguous(memory_format=torch.channels_last)
+    assert (folded.data_ptr() == batch["images"].data_ptr()) == (len(views) == 1)
+    assert torch.equal(folded, batch["images"].flatten(1, 2))
