@@ -217,15 +217,18 @@ def label_pixels(
     offsets = before[events.particle_offsets]
     check_numbers(events, np.diff(offsets))
     charge = np.zeros((len(pixels), before[-1]))
-    box = np.full((len(pixels), before[-1], 4), np.nan, np.float32)
+    low = np.full((len(pixels), before[-1], 2), np.iinfo(np.uint32).max, np.uint32)
+    high = np.zeros_like(low)
     truth = []
     for v, view in enumerate(pixels):
         own = {name: np.empty(len(view.pixel), kind) for name, kind in PIXEL_TRUTH.items()}
         _label(
-            *view, events.particle_offsets, before, offsets, classes, columns, charge[v], box[v],
-            own["semantic"], own["instance"],
+            *view, events.particle_offsets, before, offsets, classes, columns, charge[v], low[v],
+            high[v], own["semantic"], own["instance"],
         )  # fmt: skip
         truth.append(own)
+    box = np.concatenate([low, high], axis=2).astype(np.float32)
+    box[high[:, :, 0] == 0] = np.nan
     rows = np.flatnonzero(seen)
     table = _of_particles(events, rows, offsets, corner, tpc, settings) | {
         "semantic": classes[rows],
@@ -288,25 +291,23 @@ def _mark(offsets, owner, particle_offsets, seen):  # type: ignore[no-untyped-de
 _NOISE = PIXEL_CLASSES.index("other")
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _label(  # type: ignore[no-untyped-def]
     offsets, pixel, charge, owner, particle_offsets, row_of, row_offsets, classes, columns, total,
-    box, semantic, instance,
+    low, high, semantic, instance,
 ):  # fmt: skip
     """Class and instance of a view's pixels; charge and box of its particles."""
+    width = np.uint32(columns)
     for event in range(len(offsets) - 1):
-        for k in range(offsets[event], offsets[event + 1]):
+        for k in range(np.uint64(offsets[event]), np.uint64(offsets[event + 1])):
             if owner[k] == NOBODY:
                 semantic[k], instance[k] = _NOISE, NOBODY
                 continue
-            particle = particle_offsets[event] + owner[k]
-            row = row_of[particle]
-            semantic[k], instance[k] = classes[particle], row - row_offsets[event]
+            particle = np.uint64(particle_offsets[event] + owner[k])
+            row = np.uint64(row_of[particle])
+            semantic[k], instance[k] = classes[particle], row_of[particle] - row_offsets[event]
             total[row] += charge[k]
-            y, x = np.float32(pixel[k] // columns), np.float32(pixel[k] % columns)
-            one = np.float32(1)
-            # A box that is still NaN is neither above nor below.
-            box[row, 0] = box[row, 0] if box[row, 0] <= y else y
-            box[row, 1] = box[row, 1] if box[row, 1] <= x else x
-            box[row, 2] = box[row, 2] if box[row, 2] >= y + one else y + one
-            box[row, 3] = box[row, 3] if box[row, 3] >= x + one else x + one
+            y = np.uint32(pixel[k]) // width
+            x = np.uint32(pixel[k]) - y * width
+            low[row, 0], high[row, 0] = min(low[row, 0], y), max(high[row, 0], y + np.uint32(1))
+            low[row, 1], high[row, 1] = min(low[row, 1], x), max(high[row, 1], x + np.uint32(1))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from hepcnn.config import PlaneImages
 from hepcnn.detector.labels import INTERACTIONS, OTHER, PIXEL_CLASSES, SINGLE_PARTICLES
-from hepcnn.detector.tpc import TPC
+from hepcnn.detector.tpc import PLANES, TPC
 from hepcnn.errors import InputError
 from hepcnn.events.columns import event_name
 from hepcnn.events.lartpc_schema import LArTPCEvents
@@ -176,13 +176,16 @@ def _counts(
     settings: PlaneImages,
 ) -> dict[str, int]:
     """The cutflow; charges in whole ADC × tick."""
-    seen = views_of(settings)[events.hits["plane"]] >= 0
+    seen = [PLANES.index(plane) for plane in settings.planes]
+    plane, charges = events.hits["plane"], events.hits["charge"]
+    hits_by_plane = np.bincount(plane, minlength=len(PLANES))
+    charge_by_plane = np.bincount(plane, charges, len(PLANES))
     counts = {
         "events read": len(events),
         "hits read": events.n_hits,
-        "hits on the planes seen": int(seen.sum()),
+        "hits on the planes seen": int(hits_by_plane[seen].sum()),
         "hits in the image": int(inside.sum()),
-        "charge on the planes seen": round(float(events.hits["charge"][seen].sum(dtype=float))),
+        "charge on the planes seen": round(charge_by_plane[seen].sum()),
         "charge in the image": round(charge),
         "kept": len(events),
         "kept, without a hit in the image": int((inside == 0).sum()),

@@ -111,7 +111,7 @@ def views_of(settings: PlaneImages) -> npt.NDArray[np.int32]:
     return views
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _search(  # type: ignore[no-untyped-def]
     offsets, plane, wire, time, charge, views, ticks, wires, rows, columns, window, first
 ):
@@ -122,6 +122,7 @@ def _search(  # type: ignore[no-untyped-def]
     """
     n_views, most = len(columns), columns.max()
     cell = (-(-window[0] // _CELLS), -(-window[1] // _CELLS))
+    up = (1.0 / cell[0], 1.0 / cell[1])
     coarse = np.zeros((n_views, -(-rows // cell[0]), -(-most // cell[1])))
     down, across = np.zeros(rows), np.zeros((n_views, most))
     for event in range(len(offsets) - 1):
@@ -133,7 +134,9 @@ def _search(  # type: ignore[no-untyped-def]
         coarse[:], down[:], across[:] = 0.0, 0.0, 0.0
         for i in range(len(view)):
             if view[i] >= 0:
-                coarse[view[i], row[i] // cell[0], column[i] // cell[1]] += max(amount[i], 0.0)
+                # Of the middles of pixels, so that rounding cannot change the cell.
+                a, b = int((row[i] + 0.5) * up[0]), int((column[i] + 0.5) * up[1])
+                coarse[view[i], a, b] += max(amount[i], 0.0)
         left = _coarse_columns(coarse, window[0] // cell[0], window[1] // cell[1]) * cell[1]
         for i in range(len(view)):
             if view[i] >= 0 and 0 <= column[i] - left[view[i]] < window[1]:
@@ -147,20 +150,22 @@ def _search(  # type: ignore[no-untyped-def]
             first[event, v, 1] = densest(across[v, : columns[v]], window[1])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _pixels(plane, wire, time, views, ticks, wires, rows, columns):  # type: ignore[no-untyped-def]
     """View, row and column of hits, counted from tick 0 and wire 0; view −1 of those elsewhere."""
+    # Of the middles of wires, so that rounding cannot change the column.
+    per_wires = 1.0 / wires
     view = np.empty(len(plane), np.int32)
     row, column = np.empty(len(plane), np.int32), np.empty(len(plane), np.int32)
     for i in range(len(plane)):
-        v, down, across = views[plane[i]], time[i] / ticks, wire[i] // wires
+        v, down, across = views[plane[i]], time[i] / ticks, (wire[i] + 0.5) * per_wires
         inside = v >= 0 and 0 <= down < rows and 0 <= across < columns[v]
         view[i] = v if inside else -1
-        row[i], column[i] = (int(down), across) if inside else (0, 0)
+        row[i], column[i] = (int(down), int(across)) if inside else (0, 0)
     return view, row, column
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _coarse_columns(coarse, height, width):  # type: ignore[no-untyped-def]
     """First column by view of the windows, of common rows, that hold the most together."""
     n_views, rows, columns = coarse.shape
