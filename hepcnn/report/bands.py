@@ -16,7 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from hepcnn.report.example import Example, Panel
-from hepcnn.report.style import COLOURS, CONTROL, INK, plain, styled
+from hepcnn.report.style import COLOURS, CONTROL, INK, SYMBOL, plain, styled
 
 #: Rows or columns above which an image is drawn with several pixels in one.
 _FINE = 400
@@ -26,18 +26,17 @@ _RANGE = 1e-3
 #: room for a colour scale below; height of the title.
 _VIEW, _LEFT, _ABOVE, _BELOW, _SIDE, _SCALE, _TITLE = 2.1, 0.75, 0.35, 0.55, 2.1, 0.65, 0.4
 _EMPTY = "#ffffff"
-_PIXEL_COLOUR = dict(zip(("mip", "hip", "shower", "michel", "delta"), COLOURS, strict=False)) | {
-    "other": CONTROL
-}
-_SYMBOL = {
-    11: "$e$",
-    13: r"$\mu$",
-    22: r"$\gamma$",
+_PIXEL_COLOUR = dict(zip(("mip", "hip", "shower", "michel", "delta"), COLOURS, strict=False))
+#: Particles by |PDG code|.
+_PARTICLE = {
+    11: SYMBOL["electron"],
+    13: SYMBOL["muon"],
+    22: SYMBOL["photon"],
     111: r"$\pi^0$",
-    211: r"$\pi$",
-    321: "$K$",
-    2112: "$n$",
-    2212: "$p$",
+    211: SYMBOL["pion"],
+    321: SYMBOL["kaon"],
+    2112: r"$\mathrm{n}$",
+    2212: SYMBOL["proton"],
 }
 #: What channels hold, with their unit.
 _UNIT = {"charge": "charge [ADC × tick]", "energy": "energy [MeV]"}
@@ -181,7 +180,7 @@ def _instances(example: Example) -> _Colours:
     """Colours and names of the marked particles; all others are grey."""
     found: _Colours = {}
     for colour, particle in zip(COLOURS, example.particles, strict=False):
-        name = _SYMBOL.get(abs(particle.pdg), str(particle.pdg))
+        name = _PARTICLE.get(abs(particle.pdg), str(particle.pdg))
         energy = "" if np.isnan(particle.energy) else f"  {particle.energy:,.0f} MeV"
         found[particle.row] = colour, name + energy
     return found
@@ -282,7 +281,7 @@ def _bars(ax: Axes, scores: Sequence[Scores]) -> None:
     for i, (method, colour) in enumerate(zip(scores, COLOURS * 4, strict=False)):
         shift = (i - (len(scores) - 1) / 2) * height
         ax.barh(place + shift, method.values, height, color=colour, label=plain(method.method))
-    ax.set_yticks(place, [plain(name) for name in classes])
+    ax.set_yticks(place, [SYMBOL.get(name, plain(name)) for name in classes])
     ax.tick_params(which="minor", left=False, right=False)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="score")

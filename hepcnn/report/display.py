@@ -179,7 +179,8 @@ def filter_band(trained: Checkpoint) -> Band:
 
 
 def headline(example: Example) -> str:
-    """Which example it is, its classes and its energy."""
-    energy = "" if np.isnan(example.energy) else f", {example.energy:,.0f} MeV"
-    what = ", ".join(example.classes.values())
-    return style.plain(example.name + (f":  {what}{energy}" if what else ""))
+    """Which example it is, its classes and its energy, as a figure shows it."""
+    what = [style.SYMBOL.get(name, style.plain(name)) for name in example.classes.values()]
+    if not np.isnan(example.energy):
+        what.append(f"{example.energy:,.0f} MeV")
+    return example.name + (f":  {', '.join(what)}" if what else "")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from hepcnn.report.bands import Band, Place
-from hepcnn.report.style import COLOURS, plain
+from hepcnn.report.style import COLOURS, CONTROL, plain
 
 #: Feature maps of an image, and filters of a tower, that are drawn at most: squares of them.
 _MAPS, _FILTERS = 16, 64
@@ -89,7 +89,7 @@ def _tiled(ax: Axes, tiles: NDArray[np.float32]) -> None:
     for i, tile in enumerate(tiles):
         page[i // across, :-1, i % across, :-1] = tile[::-1]  # rows upwards, as in the displays
     page = page.reshape(down * (height + 1), -1)[:-1, :-1]
-    cmap = mpl.colormaps["RdBu_r"].with_extremes(bad="#808891")
+    cmap = mpl.colormaps["RdBu_r"].with_extremes(bad=CONTROL)
     ax.imshow(page, cmap=cmap, vmin=-1, vmax=1, interpolation="none", aspect="auto")
     ax.set_xticks([])
     ax.set_yticks([])

@@ -20,6 +20,7 @@ from hepcnn.report.display import example_bands, headline
 from hepcnn.report.event_pictures import class_pictures, network_pictures
 from hepcnn.report.example import Example, find, read_example
 from hepcnn.report.network_bands import feature_maps, filters
+from hepcnn.report.style import SYMBOL
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions
 from hepcnn.store.shard import KEY, Axis, Header, Images, Kind, Rows, ShardWriter, Sparse
@@ -69,7 +70,7 @@ def test_marks_are_on_the_pixels_of_their_particles(example: Example) -> None:
 
 
 def test_the_headline_says_what_it_is(example: Example, images: ImageSet) -> None:
-    assert headline(example) == "run 1, subrun 0, event 20:  nc, 800 MeV"
+    assert headline(example) == "run 1, subrun 0, event 20:  NC, 800 MeV"
     assert headline(read_example(images, 1)) == "run 1, subrun 0, event 10:  cosmic"
 
 
@@ -158,7 +159,7 @@ def test_a_display_has_all_views_of_each_band(example: Example, truth: str | Non
         (legend,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
         texts = [text.get_text() for text in legend.get_texts()]
         assert texts[-3:] == ["vertex", "start", "end"]
-        first = "hip" if truth == "semantic" else "$p$"
+        first = "hip" if truth == "semantic" else SYMBOL["proton"]
         assert texts[0].startswith(first)
 
 
@@ -185,6 +186,7 @@ def test_scores_stand_beside(example: Example) -> None:
     figure = stacked("", 3, example_bands(example, None, scores))
     (axes,) = (ax for ax in figure.axes if ax.get_xlabel() == "score")
     assert [round(bar.get_width(), 3) for bar in axes.patches] == [0.1, 0.2, 0.7, 0] * 2
+    assert axes.get_yticklabels()[1].get_text() == SYMBOL["nue_cc"]
     other = Scores("other", INTERACTIONS[::-1], values)
     with pytest.raises(InputError, match="of ours, other are not of the same classes"):
         example_bands(example, None, [scores[0], other])
