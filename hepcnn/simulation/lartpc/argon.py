@@ -152,7 +152,7 @@ def pair_attenuation(energy: ArrayLike) -> Floats:
     """
     energy = np.atleast_1d(np.asarray(energy, dtype=np.float64))
     knots = np.array(list(_ATTENUATION))
-    total = 10 * DENSITY * 10 * np.array(list(_ATTENUATION.values()))
+    total = 100 * DENSITY * np.array(list(_ATTENUATION.values()))
     beyond = np.maximum(total - compton_attenuation(knots), 0)
     tabulated = np.interp(np.log(energy), np.log(knots), beyond)
     last = knots[-1]

@@ -166,6 +166,7 @@ def collide(
         if rate > last or lost + given > energy:
             break
         transfer = xi / rate
+        # Where less than 1 % would be thinned out, nothing is: 0.01 ξ of the mean at most.
         if thinned * transfer > 0.01 and rng.random() < thinned * transfer:
             continue
         if split and transfer > DELTA_ENERGY and lost + given + transfer < energy:
