@@ -12,6 +12,7 @@ NAMES = (
     "simulation",
     "lartpc_simulation",
     "imaging",
+    "planes",
     "loading",
     "plane_loading",
     "training",

@@ -138,6 +138,32 @@ def merge_hits(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def count_seen(plane, charge, views):  # type: ignore[no-untyped-def]
+    """Count the hits on the planes seen, and sum their charges.
+
+    Parameters
+    ----------
+    plane : int8 array (n,)
+        Numbers of the hits' planes.
+    charge : float32 array (n,)
+        Their charges.
+    views : int32 array (128,)
+        The view of each plane number, −1 for planes that are not seen.
+
+    Returns
+    -------
+    int, float
+        How many, and their charge.
+    """
+    hits, total = 0, 0.0
+    for i in range(len(plane)):
+        if views[plane[i]] >= 0:
+            hits += 1
+            total += charge[i]
+    return hits, total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _place(  # type: ignore[no-untyped-def]
     offsets, plane, wire, time, rms, charge, views, corner, ticks, per_wires, rows, columns,
     first, last, column,

@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from hepcnn.config import PlaneImages
 from hepcnn.detector.labels import INTERACTIONS, OTHER, PIXEL_CLASSES, SINGLE_PARTICLES
-from hepcnn.detector.tpc import PLANES, TPC
+from hepcnn.detector.tpc import TPC
 from hepcnn.errors import InputError
 from hepcnn.events.columns import event_name
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.imaging.lengths import units_of
-from hepcnn.imaging.plane_kernels import Pixels, merge_hits
+from hepcnn.imaging.plane_kernels import Pixels, count_seen, merge_hits
 from hepcnn.imaging.plane_labels import (
     PIXEL_TRUTH,
     event_truth,
@@ -176,16 +176,13 @@ def _counts(
     settings: PlaneImages,
 ) -> dict[str, int]:
     """The cutflow; charges in whole ADC × tick."""
-    seen = [PLANES.index(plane) for plane in settings.planes]
-    plane, charges = events.hits["plane"], events.hits["charge"]
-    hits_by_plane = np.bincount(plane, minlength=len(PLANES))
-    charge_by_plane = np.bincount(plane, charges, len(PLANES))
+    seen, charge_seen = count_seen(events.hits["plane"], events.hits["charge"], views_of(settings))
     counts = {
         "events read": len(events),
         "hits read": events.n_hits,
-        "hits on the planes seen": int(hits_by_plane[seen].sum()),
+        "hits on the planes seen": seen,
         "hits in the image": int(inside.sum()),
-        "charge on the planes seen": round(charge_by_plane[seen].sum()),
+        "charge on the planes seen": round(charge_seen),
         "charge in the image": round(charge),
         "kept": len(events),
         "kept, without a hit in the image": int((inside == 0).sum()),
