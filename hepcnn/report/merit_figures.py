@@ -109,8 +109,8 @@ def summary(table: TableFile, look: Mapping[str, Look], studio: Studio) -> list[
             comparisons.merits(values, look),
             "summary",
             alt="The figures of merit of every method, with errors",
-            caption="Every method at a glance: networks in colour, other methods in black or white, "
-            "controls in grey.",
+            caption="Every method at a glance: networks in colour, other methods in black or "
+            "white, controls in grey.",
             wide=True,
         )
     ]
