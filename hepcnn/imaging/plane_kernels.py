@@ -299,17 +299,17 @@ def _sweep(  # type: ignore[no-untyped-def]
                 cell = slot * _U(columns) + c
                 node = _U(head[cell])
                 head[cell] = 0
-                sum_, most, whom = amount[node], amount[node], whose[node]
+                whole, most, whom = amount[node], amount[node], whose[node]
                 node = _U(following[node])
                 while node != 0:
-                    sum_ += amount[node]
+                    whole += amount[node]
                     if amount[node] > most or (amount[node] == most and whose[node] < whom):
                         most, whom = amount[node], whose[node]
                     node = _U(following[node])
-                amount_ = np.float32(sum_ * CHARGE_UNIT)
-                if sum_ != 0 and amount_ >= threshold:
+                shown = np.float32(whole * CHARGE_UNIT)
+                if whole != 0 and shown >= threshold:
                     pixel[_U(at)] = _U(row) * _U(columns) + c
-                    value[_U(at)] = amount_
+                    value[_U(at)] = shown
                     owner[_U(at)] = whom
                     at += 1
     return at
