@@ -2,8 +2,8 @@
 
 Hits are put in order of the first row that they touch by a counting sort. A sweep over the rows
 then adds each hit to the few rows that its width covers, and writes a row out as soon as no later
-hit can reach it: in order of its columns, which a bitmap gives. The rows in work are a small ring
-that stays in the processor's cache, however large the plane is.
+hit can reach it: in order of its columns, which a bitmap of two levels gives. The rows in work are
+a small ring that stays in the processor's cache, however large the plane is.
 
 Charges are added as whole numbers of `CHARGE_UNIT`: what a hit gives to its rows adds up to the hit
 exactly, and a pixel does not depend on the order of the hits.
@@ -124,11 +124,14 @@ def merge_hits(
     charge, owner = np.empty(starts[-1], np.float32), np.empty(starts[-1], np.int32)
     stored = np.zeros((corner.shape[1], n + 1), np.int64)
     ring = 1 << max(int(span) - 1, 0).bit_length()
+    words = -(-columns // 64)
+    nodes = ring * columns + int(pairs.max(initial=0))
     _merge(
         offsets, hits["time"], hits["rms"], hits["charge"], hits.get("particle"), corner, pixel[0],
         rows, columns, first, last, column, threshold, _INTEGRAL,
-        np.zeros(ring * columns, np.int32), np.zeros((ring, (columns + 63) // 64), np.uint64),
-        int(pairs.max(initial=0)) + 1, starts, number, charge, owner, stored,
+        np.zeros((ring, words), np.uint64), np.zeros((ring, -(-words // 64)), np.uint64),
+        np.zeros(nodes, np.int64), np.empty(nodes, np.int32), np.empty(nodes, np.int32),
+        starts, number, charge, owner, stored,
     )  # fmt: skip
     found = []
     for start, own in zip(starts, stored, strict=False):
@@ -182,20 +185,20 @@ def _place(  # type: ignore[no-untyped-def]
         for i in range(_U(offsets[event]), _U(offsets[event + 1])):
             first[i] = -1
             total += abs(np.float64(charge[i]))
-            view = np.int64(views[plane[i]])
-            if view < 0:
+            if views[plane[i]] < 0:
                 continue
-            across = (wire[i] + 0.5 - corner[event, view, 1]) * per_wires
-            row = (time[i] - corner[event, view, 0]) / ticks
+            view = _U(views[plane[i]])
+            across = (wire[i] + 0.5 - corner[_U(event), view, 1]) * per_wires
+            row = (time[i] - corner[_U(event), view, 0]) / ticks
             reach = REACH * max(rms[i], np.float32(0)) * per_tick
             # What is not a number is not inside.
             if not (0 <= across < columns and row - reach < rows and row + reach >= 0):
                 continue
             low = np.int64(max(row - reach, 0.0))
             high = np.int64(min(row + reach, rows - 0.5))
-            first[i], last[i], column[i] = view * rows + low, high, np.int64(across)
+            first[i], last[i], column[i] = np.int64(view) * rows + low, high, np.int64(across)
             found += 1
-            pairs[event, view] += high - low + 1
+            pairs[_U(event), view] += high - low + 1
             span = max(span, high - low + 1)
         inside[event] = found
         if not total < MAX_CHARGE:
@@ -206,23 +209,21 @@ def _place(  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, error_model="numpy")
 def _merge(  # type: ignore[no-untyped-def]
     offsets, time, rms, charge, particle, corner, ticks, rows, columns, first, last, column,
-    threshold, integral, head, bitmap, most, starts, pixel, value, owner, stored,
+    threshold, integral, marked, busy, amount, whose, following, starts, pixel, value, owner,
+    stored,
 ):  # fmt: skip
     """Sort the hits and sweep over the rows, event by event and view by view."""
     n = len(offsets) - 1
     begin = np.empty(len(stored) * rows + 1, np.int64)
     order = np.empty((offsets[1:] - offsets[:-1]).max() if n else 0, np.int64)
-    # Charge by pixel and particle, in chains that begin at the pixel's `head`; number 0 ends them.
-    amount = np.empty(most, np.int64)
-    whose, following = np.empty(most, np.int32), np.empty(most, np.int32)
     for event in range(n):
         _sort(first, offsets[event], offsets[event + 1], begin, order)
         for view in range(len(stored)):
             start = starts[view] + stored[view, event]
             stop = _sweep(
                 begin[view * rows : (view + 1) * rows + 1], order, time, rms, charge, particle,
-                corner[event, view, 0], ticks, columns, last, column, threshold, integral, head,
-                bitmap, amount, whose, following, pixel, value, owner, start,
+                corner[event, view, 0], ticks, columns, last, column, threshold, integral, marked,
+                busy, amount, whose, following, pixel, value, owner, start,
             )  # fmt: skip
             stored[view, event + 1] = stop - starts[view]
 
@@ -247,18 +248,22 @@ def _sort(first, start, stop, begin, order):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sweep(  # type: ignore[no-untyped-def]
     begin, order, time, rms, charge, particle, t0, ticks, columns, last, column, threshold,
-    integral, head, bitmap, amount, whose, following, pixel, value, owner, at,
+    integral, marked, busy, amount, whose, following, pixel, value, owner, at,
 ):  # fmt: skip
     """Add hits to their rows and write finished rows; returns where the pixels written end.
 
+    The rows in work are a ring. `marked` has a bit for each of their pixels that has charge, `busy`
+    one for each word of `marked` that is not 0. `amount` begins with a node for each pixel, column
+    by column: a hit's rows are neighbours. Of charge of several particles the pixel's node is the
+    first of a chain by `following`, whose others come after all pixels'; 0 ends it.
+
     All in one function: handing so many arrays on for each row would cost as much as the work.
     """
-    mask, words = len(bitmap) - 1, _U(bitmap.shape[1])
-    used, reached = 0, -1
+    ring = _U(len(marked))
+    used, reached = _U(ring * _U(columns)), -1
     for row in range(len(begin) - 1):
         for k in range(_U(begin[row]), _U(begin[row + 1])):
             i = _U(order[k])
-            who = np.int32(NOBODY) if particle is None else particle[i]
             c, end, width = _U(column[i]), last[i], rms[i]
             reached = max(reached, end)
             total = np.float64(charge[i]) / CHARGE_UNIT
@@ -274,44 +279,57 @@ def _sweep(  # type: ignore[no-untyped-def]
                 share, below = above - below, above
                 if share == 0:
                     continue
-                slot = _U(r & mask)
-                cell = slot * _U(columns) + c
-                bitmap[slot, c >> _U(6)] |= _U(1) << (c & _U(63))
-                node = _U(head[cell])
-                while node != 0 and whose[node] != who:
+                slot, word = _U(r) & (ring - _U(1)), c >> _U(6)
+                bit, node = _U(1) << (c & _U(63)), c * ring + slot
+                seen = marked[slot, word] & bit
+                marked[slot, word] |= bit
+                busy[slot, word >> _U(6)] |= _U(1) << (word & _U(63))
+                if particle is None:
+                    amount[node] += share
+                    continue
+                if seen == 0:
+                    amount[node], whose[node], following[node] = share, particle[i], 0
+                    continue
+                while whose[node] != particle[i] and following[node] != 0:
                     node = _U(following[node])
-                if node != 0:
+                if whose[node] == particle[i]:
                     amount[node] += share
                 else:
-                    used += 1
-                    node = _U(used)
-                    amount[node], whose[node], following[node] = share, who, head[cell]
-                    head[cell] = used
+                    amount[used], whose[used], following[used] = share, particle[i], 0
+                    following[node] = used
+                    used += _U(1)
         if row > reached:
             continue
-        slot = _U(row & mask)
-        for word in range(words):
-            left = bitmap[slot, word]
-            bitmap[slot, word] = 0
-            while left != 0:
-                c = word * _U(64) + _trailing_zeros(left)
-                left &= left - _U(1)
-                cell = slot * _U(columns) + c
-                node = _U(head[cell])
-                head[cell] = 0
-                whole, most, whom = amount[node], amount[node], whose[node]
-                node = _U(following[node])
-                while node != 0:
-                    whole += amount[node]
-                    if amount[node] > most or (amount[node] == most and whose[node] < whom):
-                        most, whom = amount[node], whose[node]
-                    node = _U(following[node])
-                shown = np.float32(whole * CHARGE_UNIT)
-                if whole != 0 and shown >= threshold:
-                    pixel[_U(at)] = _U(row) * _U(columns) + c
-                    value[_U(at)] = shown
-                    owner[_U(at)] = whom
-                    at += 1
+        slot = _U(row) & (ring - _U(1))
+        for group in range(_U(busy.shape[1])):
+            words = busy[slot, group]
+            busy[slot, group] = 0
+            while words != 0:
+                word = group * _U(64) + _trailing_zeros(words)
+                words &= words - _U(1)
+                bits = marked[slot, word]
+                marked[slot, word] = 0
+                while bits != 0:
+                    c = word * _U(64) + _trailing_zeros(bits)
+                    bits &= bits - _U(1)
+                    node = c * ring + slot
+                    whole, most, whom = amount[node], amount[node], np.int32(NOBODY)
+                    if particle is None:
+                        amount[node] = 0
+                    else:
+                        whom = whose[node]
+                        while following[node] != 0:
+                            node = _U(following[node])
+                            whole += amount[node]
+                            more = amount[node] > most
+                            if more or (amount[node] == most and whose[node] < whom):
+                                most, whom = amount[node], whose[node]
+                    shown = np.float32(whole * CHARGE_UNIT)
+                    if whole != 0 and shown >= threshold:
+                        pixel[_U(at)] = _U(row) * _U(columns) + c
+                        value[_U(at)] = shown
+                        owner[_U(at)] = whom
+                        at += 1
     return at
 
 

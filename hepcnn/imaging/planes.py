@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from hepcnn.config import PlaneImages
 from hepcnn.detector.labels import INTERACTIONS, OTHER, PIXEL_CLASSES, SINGLE_PARTICLES
@@ -23,7 +24,6 @@ from hepcnn.imaging.plane_labels import (
     vertices,
 )
 from hepcnn.imaging.windows import views_of, window_shape, windows
-from hepcnn.reconstruction.shapes import SHAPES, image_shapes
 from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
 
 #: Pixels of an image: 32 bits number them.
@@ -61,11 +61,7 @@ def plane_header(settings: PlaneImages, tpc: TPC) -> Header:
         classes=CLASSES,
         # The sample's name says nothing about the images: the same settings make one image set.
         maker=settings.model_dump(mode="json", exclude={"sample"}) | units_of(tpc),
-        features={
-            "n_hits": None,
-            **{f"charge_{view}": None for view in views},
-            **{f"shape_{view}": len(SHAPES) for view in views},
-        },
+        features=dict.fromkeys(("n_hits", *(f"charge_{view}" for view in views))),
         truth=truth_columns(len(views)),
         values="float32",
         pixel_truth=dict(PIXEL_TRUTH),
@@ -114,11 +110,11 @@ def plane_images(
         view: Sparse(own.offsets, own.pixel, own.charge[:, None], truth)
         for view, own, truth in zip(names, pixels, labels, strict=True)
     }
-    charge: npt.NDArray[np.float64] = np.stack([_sums(own) for own in pixels], axis=1)
+    charge: npt.NDArray[np.float64] = np.stack(
+        [_sums(own.offsets, own.charge) for own in pixels], axis=1
+    )
     features = {f"charge_{view}": own for view, own in zip(names, charge.T, strict=True)}
     features["n_hits"] = inside
-    header = plane_header(settings, tpc)
-    features |= {f"shape_{view}": image_shapes(own, header, view) for view, own in views.items()}
     images = Images(
         key=example_keys(events),
         views=views,
@@ -154,10 +150,14 @@ def _pixels(
         raise InputError(f"{event_name(events.key[event])}: {problem}") from error
 
 
-def _sums(pixels: Pixels) -> npt.NDArray[np.float64]:
-    """Charge of each image."""
-    total = np.concatenate([[0.0], np.cumsum(pixels.charge, dtype=np.float64)])
-    return np.diff(total[pixels.offsets])
+@njit(cache=True, nogil=True)
+def _sums(offsets, charge):  # type: ignore[no-untyped-def]
+    """Charge of each image, (n,) float64."""
+    sums = np.zeros(len(offsets) - 1)
+    for i in range(len(sums)):
+        for k in range(offsets[i], offsets[i + 1]):
+            sums[i] += charge[k]
+    return sums
 
 
 def example_keys(events: LArTPCEvents) -> npt.NDArray[np.void]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,13 @@ from hepcnn.config import Config, entry
 from hepcnn.errors import InputError, nearest
 from hepcnn.learning.examples import indices, predictions
 from hepcnn.performance.temperature import fit_temperature
+from hepcnn.progress import progress
 from hepcnn.provenance import record
 from hepcnn.reconstruction import boosted, controls, counting
 from hepcnn.reconstruction.posterior import posterior
-from hepcnn.reconstruction.trees import TREES, tree_columns
+from hepcnn.reconstruction.shapes import image_shapes
+from hepcnn.reconstruction.trees import MEASURING, TREES, tree_columns
+from hepcnn.store.blocks import Selection, read_blocks
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
@@ -66,7 +70,23 @@ class Examples:
     def numbers(self, tree: str) -> NDArray[np.float32]:
         """What a boosted tree sees, (N, F)."""
         names = tree_columns(tree, self.images.header.views)
-        return np.column_stack([self.column(name) for name in names])
+        stored = np.column_stack([self.column(name) for name in names])
+        return np.hstack([stored, self.shapes]) if tree in MEASURING else stored
+
+    @cached_property
+    def shapes(self) -> NDArray[np.float32]:
+        """What `image_shapes` measures in their images, view by view, (N, V·K).
+
+        The images are read in blocks: the memory in use does not depend on how many there are.
+        """
+        header, selection = self.images.header, Selection.of(self.images, None, None)
+        parts = []
+        with progress("measure shapes", len(self.which), "examples") as advance:
+            for block in read_blocks(self.images, self.which, selection):
+                views = zip(block.views, header.views, strict=True)
+                parts.append(np.hstack([image_shapes(own, header, view) for own, view in views]))
+                advance(len(block.index))
+        return np.concatenate(parts)
 
 
 def _fit(

@@ -182,9 +182,10 @@ def _neighbours(row, column, height):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _root(parent, k):  # type: ignore[no-untyped-def]
-    while parent[k] != k:
-        parent[k] = parent[parent[k]]
-        k = parent[k]
+    k = np.int64(k)
+    while parent[_U(k)] != k:
+        parent[_U(k)] = parent[_U(parent[_U(k)])]
+        k = parent[_U(k)]
     return k
 
 
@@ -193,14 +194,19 @@ def _pieces(along, line, straight, low, high):  # type: ignore[no-untyped-def]
     """Each pixel's piece, named by its first pixel; of straight ones lines must be parallel."""
     parent = np.arange(len(line))
     least = math.cos(BEND)
-    for k in range(len(line)):
-        for d in range(len(low)):
-            for m in range(low[d, k], min(high[d, k], k)):
-                parallel = abs(along[k, 0] * along[m, 0] + along[k, 1] * along[m, 1]) >= least
-                if not straight or (line[k] and line[m] and parallel):
+    for k in range(_U(len(line))):
+        if straight and not line[k]:
+            continue
+        for d in range(_U(len(low))):
+            for m in range(_U(low[d, k]), min(_U(high[d, k]), k)):
+                # Most neighbours have been found to be of the pixel's piece before.
+                if parent[m] == parent[k] or (straight and not line[m]):
+                    continue
+                cosine = along[k, 0] * along[m, 0] + along[k, 1] * along[m, 1]
+                if not straight or abs(cosine) >= least:
                     first, second = _root(parent, k), _root(parent, m)
-                    parent[max(first, second)] = min(first, second)
-    for k in range(len(line)):
+                    parent[_U(max(first, second))] = min(first, second)
+    for k in range(_U(len(line))):
         parent[k] = _root(parent, k)
     return parent
 

@@ -1,18 +1,19 @@
-"""What each of the boosted trees looks at: columns of an image set's features."""
+"""What each of the boosted trees looks at: columns of an image set's features, and its images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 #: By tree the features of an example, and those of each view, ``NAME_VIEW``. `charge_tree` sees
-#: only how much there is: a control without images. `shape_tree` sees what
-#: `hepcnn.reconstruction.shapes` measures, too. `boosted_tree` sees what the analytic
+#: only how much there is: a control without images. `boosted_tree` sees what the analytic
 #: reconstruction counts in each RICH.
 TREES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "boosted_tree": (("p",), ("theta_mean", "counts", "expected_other")),
     "charge_tree": (("n_hits",), ("charge",)),
-    "shape_tree": (("n_hits",), ("charge", "shape")),
+    "shape_tree": (("n_hits",), ("charge",)),
 }
+#: The trees that see what `hepcnn.reconstruction.shapes` measures in each image, too.
+MEASURING = ("shape_tree",)
 
 
 def tree_columns(tree: str, views: Sequence[str]) -> list[str]:

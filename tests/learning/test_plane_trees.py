@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from plane_shards import VIEWS, plane_header, plane_images, write_planes
+from plane_shards import VIEWS, plane_header, plane_images
 
 from hepcnn.config import validate
 from hepcnn.errors import InputError
-from hepcnn.learning.baselines import predict_baseline
+from hepcnn.learning.baselines import Examples, predict_baseline
 from hepcnn.reconstruction.shapes import SHAPES, image_shapes
+from hepcnn.store import blocks
+from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.shard import ShardWriter, Sparse
 
@@ -56,17 +58,14 @@ def view_of(rng, label, header):
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     rng = np.random.default_rng(4)
-    plain = plane_header(SHAPE)
-    wide = {f"shape_{view}": len(SHAPES) for view in VIEWS}
-    header = replace(plain, features=plain.features | wide)
-    images = plane_images(rng, 1200, plain)
+    header = plane_header(SHAPE)
+    images = plane_images(rng, 1200, header)
     label = rng.choice([0, 2], len(images)).astype(np.int16)
     views = {view: view_of(rng, label, header) for view in VIEWS}
     features = {"n_hits": rng.normal(3 * PIXELS, 3, len(images)).astype(np.float32)}
     for view, sparse in views.items():
         charge = np.add.reduceat(sparse.value[:, 0], sparse.offsets[:-1])
         features[f"charge_{view}"] = charge.astype(np.float32)
-        features[f"shape_{view}"] = image_shapes(sparse, header, view)
     path = tmp_path_factory.mktemp("trees") / "0000.h5"
     with ShardWriter(path, header) as writer:
         truth = images.truth | {"particle": label}
@@ -91,7 +90,25 @@ def test_charges_do_not(shards, tmp_path):
     assert accuracy(shards, "charge_tree", tmp_path) < 0.75
 
 
-def test_images_without_shapes(tmp_path):
-    paths = write_planes(tmp_path / "planes")
-    with pytest.raises(InputError, match=r"no feature 'shape_u'; .*maker: planes"):
-        predict_baseline(paths, CONFIG, "task", "shape_tree", tmp_path / "p.h5")
+def test_shapes_are_measured_in_blocks(shards, monkeypatch):
+    """The same, example by example, as of all images at once; a few examples are a few rows."""
+    images = ImageSet(shards)
+    header, n = images.header, len(images)
+    whole = [image_shapes(images.view(view, 0, n), header, view) for view in VIEWS]
+    monkeypatch.setattr(blocks, "SPAN", 100)
+    which = np.arange(5, n, 7)
+    found = Examples(images, "particle", which).shapes
+    assert found.shape == (len(which), len(VIEWS) * len(SHAPES))
+    np.testing.assert_array_equal(found, np.hstack(whole)[which])
+
+
+def test_images_without_charges(tmp_path):
+    header = replace(plane_header(), features={"n_hits": None})
+    path = tmp_path / "0000.h5"
+    with ShardWriter(path, header) as writer:
+        images = plane_images(np.random.default_rng(1), 200, header)
+        n_hits = {"n_hits": images.features["n_hits"]}
+        writer.append(replace(images, features=n_hits))
+        writer.describe({"id": "bare"}, {"kept": len(images)})
+    with pytest.raises(InputError, match=r"no feature 'charge_u'; .*maker: planes"):
+        predict_baseline([path], CONFIG, "task", "shape_tree", tmp_path / "p.h5")

@@ -13,7 +13,7 @@ from hepcnn.store.rich import FEATURES, analytic_features
 
 def test_columns_by_view():
     assert tree_columns("charge_tree", ["u", "y"]) == ["n_hits", "charge_u", "charge_y"]
-    assert tree_columns("shape_tree", ["y"]) == ["n_hits", "charge_y", "shape_y"]
+    assert tree_columns("shape_tree", ["y"]) == ["n_hits", "charge_y"]
     assert tree_columns("boosted_tree", ["rich2"])[:2] == ["p", "theta_mean_rich2"]
 
 
