@@ -22,6 +22,18 @@ def test_everything_has_a_default():
 
 POLAR = {"images": "rich_polar"}
 LARTPC = {"detector": "lartpc", "files": ["a.root"]}
+INFINITE = float("inf")
+
+
+def simulated(**settings):
+    return {"samples": {"a": {"detector": "lartpc", "simulate": settings}}}
+
+
+def planes(**settings):
+    images = {"sample": "a", "maker": "planes"} | settings
+    return {"samples": {"a": LARTPC}, "images": {"i": images}, "tasks": {}}
+
+
 WRONG = [
     ({"sampels": {}}, ["sampels", "did you mean 'samples'"]),
     ({"samples": {"a": {"simulate": {"event": 1}}}}, ["samples.a.simulate.event", "'events'"]),
@@ -93,6 +105,21 @@ WRONG = [
         ["hit_channel needs a 'channel_map'"],
     ),
     ({"samples": {"a": LARTPC | {"branches": {"hit_wire": []}}}}, ["branches.hit_wire"]),
+    (simulated(mixture={"muon": INFINITE}), ["simulate.mixture", "finite number"]),
+    (simulated(mixture={"kaon": 1}), ["mixture: no class 'kaon'"]),
+    (simulated(mixture={"muon": 0}), ["mixture", "above 0"]),
+    (simulated(cosmics=INFINITE), ["simulate.cosmics", "finite number"]),
+    (simulated(energy_range=[1, 2e6]), ["energy_range: up to 1e+06 MeV"]),
+    (planes(ticks_per_pixel=1e-9), ["images.i.ticks_per_pixel", "0.1"]),
+    (planes(wires_per_pixel=10**30), ["images.i.wires_per_pixel"]),
+    (planes(corner={"u": [0, 0]}), ["images.i: corner: of the region 'fixed' only"]),
+    (planes(region="fixed", corner={"u": [0, 1e9]}), ["images.i.corner.u"]),
+    (planes(anchor=[0, 0]), ["images.i: anchor: of the region 'vertex' only"]),
+    (planes(region="whole"), ["images.i: shape: needed, but of the region 'whole'"]),
+    (planes(steps=[{"step": "log", "scale": 1e-300}]), ["steps.0.scale"]),
+    (planes(steps=[{"step": "blur", "sigma": 1e12}]), ["steps.0.sigma"]),
+    (planes(steps=[{"step": "mask_wires", "wires": {"u": [[9, 5]]}}]), ["9 is not below 5"]),
+    (planes(steps=[{"step": "blurr"}]), ["steps.0", "'step' must be one of", "blur"]),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 
 from hepcnn.config.settings import (
     Channel,
@@ -76,6 +76,11 @@ class PolarImages(Settings):
         return self.rich if self.required is None else self.required
 
 
+#: A tick or a wire: single precision tells neighbours apart.
+Corner = Annotated[float, Field(ge=-1e6, le=1e6)]
+_MIDDLE = (0.5, 0.5)
+
+
 class PlaneImages(Settings):
     """Images of a liquid-argon TPC's wire planes: one example an event, one view a plane.
 
@@ -90,7 +95,7 @@ class PlaneImages(Settings):
     """The planes seen; each is a view."""
     wires_per_pixel: Count = 1
     """Wires in a pixel."""
-    ticks_per_pixel: Positive = 6.0
+    ticks_per_pixel: Annotated[float, Field(ge=0.1, le=1e6)] = 6.0
     """Ticks in a pixel; 6 are as long as the wires' pitch in the default geometry."""
     region: Literal["whole", "charge", "vertex", "fixed"] = "charge"
     """`whole`: all wires and the whole drift. `charge`: the window of `shape` that holds the most
@@ -98,10 +103,11 @@ class PlaneImages(Settings):
     `corner`."""
     shape: tuple[Count, Count] | None = (256, 256)
     """Rows and columns of the window; of the region `whole` it follows from the geometry."""
-    anchor: tuple[Fraction, Fraction] = (0.5, 0.5)
-    """Where in the window the vertex lies: fractions of its rows and columns."""
-    corner: dict[Plane, tuple[FiniteFloat, FiniteFloat]] = {}
-    """First tick and first wire of the fixed window, by plane; by default 0, 0."""
+    anchor: tuple[Fraction, Fraction] = _MIDDLE
+    """Where in the window the vertex lies, of the region `vertex`: fractions of its rows and
+    columns."""
+    corner: dict[Plane, tuple[Corner, Corner]] = {}
+    """First tick and first wire of the window, of the region `fixed`, by plane; by default 0, 0."""
     threshold: NonNegative = 0.0
     """Pixels of less charge are left out (ADC x tick)."""
     steps: list[Step] = []
@@ -110,8 +116,11 @@ class PlaneImages(Settings):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         check_distinct("planes", self.planes)
-        if (self.shape is None) != (self.region == "whole"):
-            raise ValueError("shape: needed, but of the region 'whole', which has its own: null")
+        _check_shape(self)
+        if self.anchor != _MIDDLE and self.region != "vertex":
+            raise ValueError("anchor: of the region 'vertex' only")
+        if self.corner and self.region != "fixed":
+            raise ValueError("corner: of the region 'fixed' only")
         return self
 
 
@@ -132,9 +141,14 @@ class VoxelImages(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if (self.shape is None) != (self.region == "whole"):
-            raise ValueError("shape: needed, but of the region 'whole', which has its own: null")
+        _check_shape(self)
         return self
+
+
+def _check_shape(images: PlaneImages | VoxelImages) -> None:
+    """Refuse, inside a validator, a shape where the region decides it, and none where not."""
+    if (images.shape is None) != (images.region == "whole"):
+        raise ValueError("shape: needed, but of the region 'whole', which has its own: null")
 
 
 _FORMS = {"polar": PolarImages, "planes": PlaneImages, "voxels": VoxelImages}

@@ -91,6 +91,10 @@ class RichSimulation(Settings):
         return self
 
 
+#: As far as the tables of what particles do in argon go (MeV).
+_HIGHEST_ENERGY = 1e6
+
+
 class LArTPCSimulation(Settings):
     """Simulated events of a liquid-argon TPC: single particles, or neutrino interactions."""
 
@@ -139,6 +143,8 @@ class LArTPCSimulation(Settings):
             raise ValueError(f"shards: {self.shards} are more than the events ({self.events})")
         if isinstance(self.mixture, dict):
             check_mixture(self.mixture, self.classes)
+        if self.energies[1] > _HIGHEST_ENERGY:
+            raise ValueError(f"energy_range: up to {_HIGHEST_ENERGY:g} MeV is known of argon")
         return self
 
     @property

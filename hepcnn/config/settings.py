@@ -11,9 +11,10 @@ from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import nearest
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
+#: 64 bits, and a float, hold the largest.
+Count = Annotated[int, Field(ge=1, le=1 << 53)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Species = Literal["electron", "muon", "pion", "kaon", "proton", "deuteron"]
 Rich = Literal["rich1", "rich2"]
 Channel = Literal["hits", "tracks", "expected_other"]
@@ -30,7 +31,9 @@ def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
-Range = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
+Rising = AfterValidator(_rising)
+"""Of two numbers, the second must be the larger one."""
+Range = Annotated[tuple[Positive, Positive], Rising]
 
 
 class Settings(BaseModel):

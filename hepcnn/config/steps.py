@@ -6,8 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hepcnn.config.settings import Count, NonNegative, Plane, Positive, Settings
+from hepcnn.config.settings import Count, NonNegative, Plane, Positive, Rising, Settings
 from hepcnn.config.unions import chosen_by, tag
+
+#: What values are divided by: single precision holds the quotients.
+Scale = Annotated[float, Field(ge=1e-6, le=1e12)]
+#: Wires: first, and one after the last.
+Wires = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], Rising]
 
 
 class Downsample(Settings):
@@ -45,7 +50,7 @@ class Normalise(Settings):
 
     step: Literal["normalise"]
     """The step's name."""
-    by: Positive | Literal["sum"]
+    by: Scale | Literal["sum"]
     """The scale."""
 
 
@@ -54,7 +59,7 @@ class Log(Settings):
 
     step: Literal["log"]
     """The step's name."""
-    scale: Positive = 100.0
+    scale: Scale = 100.0
     """The scale, in the values' unit."""
 
 
@@ -63,7 +68,7 @@ class Blur(Settings):
 
     step: Literal["blur"]
     """The step's name."""
-    sigma: Positive
+    sigma: Annotated[float, Field(gt=0, le=1000)]
     """Width (pixels)."""
 
 
@@ -85,7 +90,7 @@ class MaskWires(Settings):
 
     step: Literal["mask_wires"]
     """The step's name."""
-    wires: dict[Plane, list[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]]]
+    wires: dict[Plane, list[Wires]]
     """By plane, ranges of wires: first, and one after the last."""
 
 

@@ -12,9 +12,9 @@ from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AfterValidator, FiniteFloat, model_validator
+from pydantic import FiniteFloat, model_validator
 
-from hepcnn.config import Count, NonNegative, Positive, Settings
+from hepcnn.config import Count, NonNegative, Positive, Rising, Settings
 from hepcnn.detector.named_files import read_geometry
 
 #: Wire planes in the order of their numbers in files; `y` collects the charge.
@@ -25,15 +25,7 @@ OPPOSITE = {"u": "v", "v": "u"}
 CM = 10.0
 #: Geometries that come with the package.
 _NAMES = ("microboone", "sbnd")
-
-
-def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] >= bounds[1]:
-        raise ValueError(f"{bounds[0]:g} is not below {bounds[1]:g}")
-    return bounds
-
-
-Bounds = Annotated[tuple[FiniteFloat, FiniteFloat], AfterValidator(_rising)]
+Bounds = Annotated[tuple[FiniteFloat, FiniteFloat], Rising]
 
 
 class Volume(Settings):

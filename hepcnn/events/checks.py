@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.detector.labels import PROCESSES
+from hepcnn.detector.tpc import PLANES, TPC
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EventChunk, Level
 from hepcnn.events.columns import event_name
@@ -69,6 +70,20 @@ def check_lartpc(events: LArTPCEvents) -> None:
     _check_finite(events, "deposit", "position")
     _check_at_least_0(events, "deposit", "energy")
     _check_index(events, "deposit", "particle", "particle")
+
+
+def check_wires(events: LArTPCEvents, tpc: TPC) -> None:
+    """Check that a chunk, of known planes, has hits only on wires that there are.
+
+    Raises
+    ------
+    InputError
+        A wire beyond its plane: the geometry is another one.
+    """
+    wires = np.array([tpc.wires(plane) for plane in PLANES], np.int32)
+    beyond = events.hits["wire"] >= wires.take(events.hits["plane"])
+    there = ", ".join(f"{n} ({plane})" for n, plane in zip(wires, PLANES, strict=True))
+    refuse(events, "hit", "wire", beyond, f"the geometry's planes have {there} wires")
 
 
 def _check_crossing(events: RichEvents, columns: list[str]) -> None:

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from hepcnn.config import RichSample
 from hepcnn.config.samples import LArTPCSample, Sample
+from hepcnn.detector.tpc import TPC, load_tpc
 from hepcnn.errors import InputError
 from hepcnn.events import lartpc_schema, schema
 from hepcnn.events.channels import ChannelMap, load_channel_map, on_wires
-from hepcnn.events.checks import check_lartpc, check_rich
+from hepcnn.events.checks import check_lartpc, check_rich, check_wires
 from hepcnn.events.chunk import Branch, EventChunk, Level
 from hepcnn.events.columns import Table, assemble, to_column
 from hepcnn.events.larcv import read_images
@@ -105,7 +106,8 @@ def read_lartpc(
     spec : FileSpec
         The file; its own tree, if it names one, goes before `sample.tree`.
     sample : LArTPCSample
-        Name of the tree, the map of the branches, and that of the channels if there is one.
+        Name of the tree, the map of the branches, that of the channels if there is one, and the
+        geometry, whose planes have the wires.
     truth : bool
         Read the truth that the file has.
     deposits : bool
@@ -121,7 +123,7 @@ def read_lartpc(
     Raises
     ------
     InputError
-        As of `read_rich`, or when the channel map cannot be read.
+        As of `read_rich`, or when the channel map or the geometry cannot be read.
     """
     if sample.reader == "larcv":
         if deposits:
@@ -130,7 +132,7 @@ def read_lartpc(
         return
     channels = load_channel_map(sample.channel_map) if sample.channel_map else None
     wanted = partial(wanted_lartpc, channels=channels is not None, truth=truth, deposits=deposits)
-    make = partial(_lartpc_events, channels=channels)
+    make = partial(_lartpc_events, channels=channels, tpc=load_tpc(sample.geometry))
     yield from _read(spec, sample, lartpc_schema.BRANCHES, wanted, make, step)
 
 
@@ -178,7 +180,7 @@ def _rich_events(key: Key, tables: Tables) -> RichEvents:
     return events
 
 
-def _lartpc_events(key: Key, tables: Tables, channels: ChannelMap | None) -> LArTPCEvents:
+def _lartpc_events(key: Key, tables: Tables, channels: ChannelMap | None, tpc: TPC) -> LArTPCEvents:
     none = Table(np.zeros(len(key) + 1, np.int64), {})
     hits = tables["hit"]
     particles, deposits = tables.get("particle", none), tables.get("deposit", none)
@@ -195,4 +197,5 @@ def _lartpc_events(key: Key, tables: Tables, channels: ChannelMap | None) -> LAr
     if channels:
         events = on_wires(events, channels)
     check_lartpc(events)
+    check_wires(events, tpc)
     return events

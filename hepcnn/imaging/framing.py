@@ -9,14 +9,15 @@ import numpy.typing as npt
 from numba import njit
 
 from hepcnn.config.steps import Crop, Mirror
+from hepcnn.detector.tpc import OPPOSITE
 from hepcnn.errors import InputError
 from hepcnn.imaging.lengths import bin_width
 from hepcnn.imaging.moved_labels import move_labels, points, reorder_views
 from hepcnn.imaging.spreading import positions, spread
 from hepcnn.store.shard import Header, Images, Sparse
 
-#: The planes that change places if the beam's axis is reversed.
-OPPOSITE = {"u": "v", "v": "u"}
+#: No pixel is as far from an image: 32 bits hold its row and its column.
+_FAR = float(1 << 31)
 
 
 def select(sparse: Sparse, chosen: npt.NDArray[np.bool_]) -> Sparse:
@@ -87,7 +88,8 @@ def _corners(step: Crop, header: Header, images: Images) -> npt.NDArray[np.int64
         return densest
     vertex = points(images.truth["vertex_pixel"], len(header.views))
     known = np.isfinite(vertex).all(axis=(1, 2), keepdims=True)
-    about = np.floor(np.where(known, vertex, 0)).astype(np.int64) - np.array(step.shape) // 2
+    near = np.where(known, vertex, 0).clip(-_FAR, _FAR)
+    about = np.floor(near).astype(np.int64) - np.array(step.shape) // 2
     return np.where(known, about, densest)
 
 

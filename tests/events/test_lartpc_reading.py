@@ -221,6 +221,7 @@ def set_first(name, value, event=5):
         ("hit_plane", -1, "it must be 0 to 2"),
         ("hit_plane", 3, "it must be 0 to 2"),
         ("hit_wire", -1, "at least 0"),
+        ("hit_wire", 5000, "2400 (u), 2400 (v), 3456 (y) wires"),
         ("hit_time", np.nan, "it must be finite"),
         ("hit_time", -np.inf, "it must be finite"),
         ("hit_charge", np.nan, "it must be finite"),

@@ -294,6 +294,12 @@ def test_boxes_hold_what_is_left_of_each_particle(name, images):
                     assert np.isnan(box).all()
 
 
+def test_a_window_about_a_vertex_that_is_nowhere_near_is_empty(images):
+    far = replace(images, truth=images.truth | {"vertex_pixel": np.full((5, 6), np.float32(1e30))})
+    _, cropped = applied(far, step("crop", around="vertex", shape=(4, 4)))
+    assert not any(len(sparse.pixel) for sparse in cropped.views.values())
+
+
 def test_a_window_larger_than_the_images():
     with pytest.raises(InputError, match="64 × 20 pixels is larger"):
         step_header([step("crop", shape=(64, 20))], plane_header())

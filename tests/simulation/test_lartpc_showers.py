@@ -5,7 +5,9 @@ import pytest
 from lartpc_particles import VOLUME, gun, make_transport
 
 from hepcnn.simulation.lartpc import argon
+from hepcnn.simulation.lartpc.buffers import STACK, new_buffers
 from hepcnn.simulation.lartpc.masses import ELECTRON_MASS
+from hepcnn.simulation.lartpc.showers import _make_pair
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,15 @@ def test_showers_keep_the_energy(rng, pdg, extra):
         assert deposits.energy.sum() == pytest.approx(energy + extra, rel=1e-9)
         assert len(particles) == 1
         assert deposits.particle.max() == 0
+
+
+def test_photons_just_too_weak_for_a_pair_make_none_of_negative_energy(rng):
+    """The tables' rates are above 0 from the last point below the threshold on."""
+    buffers = new_buffers()
+    _make_pair(buffers, rng, 0, 1.02, (0.0, 0.0, 0.0), (0.0, 0.0, 1.0), 0.0)
+    made = buffers.stack[: buffers.used[STACK]]
+    assert made["pdg"].tolist() == [11, -11]
+    assert made["energy"].tolist() == [0, 0]
 
 
 def test_showers_leave_the_volume(rng):

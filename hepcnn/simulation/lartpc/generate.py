@@ -26,7 +26,7 @@ from hepcnn.simulation.shards import (
     write_shard,
 )
 
-#: Events of a chunk: a few MB.
+#: Events of a chunk: some 10 MB, with cosmic rays over them.
 CHUNK = 50
 #: Side of the cells (mm) in which a particle's deposits are written as one.
 CELL = 3.0
@@ -190,17 +190,22 @@ def simulate(
     """
     simulator = Simulator(settings, tpc, rng)
     for first in range(0, events, chunk):
-        made = [simulator() for _ in range(min(chunk, events - first))]
-        hits, particles = [event.hits for event in made], [event.particles for event in made]
-        deposits = [merge(event.deposits) for event in made] if settings.deposits else []
+        generated, particles, hits, deposits = [], [], [], []
+        for _ in range(min(chunk, events - first)):
+            event = simulator()
+            generated.append(event.generated)
+            particles.append(event.particles)
+            hits.append(event.hits)
+            # The steps themselves, which are many more, are not kept.
+            deposits += [merge(event.deposits)] if settings.deposits else []
         yield LArTPCEvents(
-            event_keys(len(made), subrun, first),
-            _truth(settings, tpc, [event.generated for event in made]),
+            event_keys(len(generated), subrun, first),
+            _truth(settings, tpc, generated),
             _offsets(hits),
             _columns(hits, "plane", "wire", "time", "charge", "rms", "particle"),
             _offsets(particles),
             _columns(particles, "pdg", "parent", "process", "origin", "energy", "start", "end"),
-            _offsets(deposits) if deposits else np.zeros(len(made) + 1, np.int64),
+            _offsets(deposits) if deposits else np.zeros(len(generated) + 1, np.int64),
             _columns(deposits, "position", "energy", "particle") if deposits else {},
         )
 

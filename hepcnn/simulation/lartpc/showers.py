@@ -122,7 +122,7 @@ def electron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None
             )  # fmt: skip
             deposit(buffers, row, lost, step, middle, time)
             time += step / LIGHT
-            energy -= lost + given
+            energy = max(0.0, energy - (lost + given))
             if medium.scattering and not leaves:
                 direction = scattered(tables, strength, rng, direction, energy, step)
             position = ahead(middle, direction, 0.5 * step)
@@ -187,7 +187,8 @@ def _make_pair(
     share = rng.random()
     while 1.0 - 4.0 / 3.0 * share * (1.0 - share) < rng.random():
         share = rng.random()
-    kinetic = energy - 2.0 * ELECTRON_MASS
+    # Between two points of the tables a photon just too weak can still make a pair.
+    kinetic = max(0.0, energy - 2.0 * ELECTRON_MASS)
     for pdg, part in ((11, share * kinetic), (-11, (1.0 - share) * kinetic)):
         push(buffers, pdg, row, False, part, position, _opened(rng, direction, part), time)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import LArTPCSimulation
+from hepcnn.config import LArTPCSimulation, abundances
 from hepcnn.detector.labels import SINGLE_PARTICLES
 from hepcnn.errors import InputError
 from hepcnn.simulation.lartpc.records import BEAM, GeneratedEvent, Primaries
@@ -18,11 +18,9 @@ _CONE = np.radians(30)
 
 def sample_class(settings: LArTPCSimulation, rng: np.random.Generator) -> str:
     """Draw a class of events by the settings' mixture."""
-    mixture = settings.mixture
-    if isinstance(mixture, str):
+    if settings.mixture == "flat":
         return str(rng.choice(settings.classes))
-    weights = np.array([mixture.get(name, 0.0) for name in settings.classes])
-    return str(rng.choice(settings.classes, p=weights / weights.sum()))
+    return str(rng.choice(settings.classes, p=abundances(settings.mixture, settings.classes)))
 
 
 def sample_vertex(

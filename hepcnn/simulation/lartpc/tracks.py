@@ -117,7 +117,7 @@ def track(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
             )  # fmt: skip
             deposit(buffers, row, lost, step, middle, time)
             time += step * (energy + mass) / (momentum * LIGHT)
-            energy -= lost + given
+            energy = max(0.0, energy - (lost + given))
             if medium.scattering and way > step:
                 direction = scattered(tables, strength, rng, direction, energy, step)
             position = ahead(middle, direction, 0.5 * step)
