@@ -39,7 +39,7 @@ class EpochDataset(IterableDataset[dict[str, Tensor]]):
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return self.batches.count(self.ranks)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         info = get_worker_info()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from numpy.typing import NDArray
+from torch import nn
 
 from hepcnn.config import Config, Network, Split, Train, entry
 from hepcnn.errors import InputError
@@ -24,7 +26,8 @@ from hepcnn.learning.module import ShowProgress, TrainingData, TrainingModule, s
 from hepcnn.learning.prediction import posteriors
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
-from hepcnn.networks.registry import build
+from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.registry import Shape, build
 from hepcnn.performance.temperature import fit_temperature
 from hepcnn.progress import note
 from hepcnn.provenance import record
@@ -89,7 +92,10 @@ def train(
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice, and torch's own news
         seed_torch(config.seed, 0)
-        network = build(architecture, data.preprocessing.shape, len(prior), **chosen.options)
+        shape = data.preprocessing.shape
+        network = build(architecture, shape, len(prior), **chosen.options)
+        if settings.batch_size <= hardware.devices:
+            _check_single(network, shape)
         _make_folders(output, work)
         progress = TrainingProgress.load(work)
         module = TrainingModule(network, data, settings, config.seed, progress, work)
@@ -137,6 +143,17 @@ def _finish(module: TrainingModule, hardware: Hardware, name: str) -> TrainingPr
             f"lower train.learning_rate ({module.settings.learning_rate:g})"
         )
     return state
+
+
+def _check_single(network: nn.Module, shape: Shape) -> None:
+    """Refuse batches of one example where batch normalisation has nothing to take the mean of."""
+    try:
+        with torch.inference_mode(), torch.device("meta"):  # shapes only
+            deepcopy(network).to("meta").train()(Inputs.zeros(shape))
+    except ValueError as error:
+        raise InputError(
+            f"train.batch_size: a process has one example a step, too few for this network: {error}"
+        ) from error
 
 
 def _temperature(trained: Checkpoint, data: TrainingData, settings: Train, seed: int) -> float:

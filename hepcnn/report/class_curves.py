@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from hepcnn.report.style import COLOURS, INK, SYMBOL, Look, plain, styled
+from hepcnn.report.style import COLOURS, INK, SYMBOL, Look, hide_panels, plain, styled
 
 Floats = NDArray[np.float64]
 
@@ -35,10 +35,8 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     rows = -(-count // columns)
     figure = Figure(figsize=(_WIDTH * columns + 0.6, _HEIGHT * rows + 0.75))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    panels: list[Axes] = list(grid.flat)
-    for axes in panels[count:]:
-        axes.set_axis_off()
-    return figure, panels[:count]
+    hide_panels(grid, count)
+    return figure, list(grid.flat)[:count]
 
 
 def _finish(figure: Figure, axes: Axes, along: str, quantity: str) -> Figure:

@@ -9,7 +9,7 @@ from hepcnn.performance.curves import roc
 from hepcnn.report import class_curves, comparisons, curves
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.class_curves import Selection
-from hepcnn.report.records import columns, distinct, estimate, of, points
+from hepcnn.report.records import Estimate, columns, distinct, estimate, of, points
 from hepcnn.report.results import ClassResults, TableFile
 from hepcnn.report.style import SYMBOL, Look
 
@@ -114,7 +114,7 @@ def separations(task: ClassResults, look: Mapping[str, Look], studio: Studio) ->
 
 def areas(task: ClassResults, look: Mapping[str, Look], studio: Studio) -> Picture:
     """Area under the curve of every pair of classes, of all methods."""
-    classes, values = task.sample.classes, dict[str, dict[str, tuple[float, float]]]()
+    classes, values = task.sample.classes, dict[str, dict[str, Estimate]]()
     for r in task.tables["pairs"].records:
         if classes.index(r["class"]) < classes.index(r["misid_from"]):
             row = f"{r['class']} / {r['misid_from']}"

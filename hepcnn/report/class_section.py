@@ -25,7 +25,8 @@ _ASKED = "accuracy"
 class ClassSection:
     """All that the page shows of one classification of events.
 
-    `tables` are whole; `beside_first` is the comparison with the first method alone.
+    `tables` are whole; `beside_first` is the comparison with the first method alone, of McNemar's
+    test the chance only.
     """
 
     template: ClassVar[str] = "class_task.html"
@@ -117,7 +118,9 @@ def class_section(task: ClassResults, images: ImageSet, studio: Studio) -> Class
         training=task_figures.training(task.histories, look, studio),
         confusions=task_figures.confusions(task, studio),
         tables={name: from_file(table) for name, table in tables.items()},
-        beside_first=from_file(compared, lambda r: r["method"] == first),
+        beside_first=from_file(
+            compared, lambda r: r["method"] == first, drop=("only_method", "only_other")
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from hepcnn.performance.curves import Roc
 from hepcnn.performance.intervals import Floats
+from hepcnn.report.records import Estimate
 from hepcnn.report.style import COLOURS, INK, Look, label_box, plain, styled
 
 #: Efficiencies at which two curves are held against each other.
@@ -52,7 +53,7 @@ def separation(
     signs : (str, str)
         Symbols of the class looked for, and of the one mistaken for it.
     """
-    figure = Figure(figsize=(7.6, 6.4 if reference else 4.8))
+    figure = Figure(figsize=(7.6, 6.4) if reference else (5.4, 4.6))
     ratios = {"height_ratios": [2.4, 1]} if reference else {}
     grid = figure.subplots(2 if reference else 1, 1, sharex=True, squeeze=False, gridspec_kw=ratios)
     axes = grid[0, 0]
@@ -81,7 +82,9 @@ def separation(
         grid[1, 0].set(yscale="log", ylim=(0.2, 20), ylabel="misID ratio")
         grid[1, 0].yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside upper left", ncols=min(4, len(curves))
+        *axes.get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=min(4 if reference else 3, len(curves)),
     )
     label_box(axes, box, place="lower left")
     return figure
@@ -104,7 +107,7 @@ def _misid_at(roc: Roc) -> Floats:
 
 @styled
 def merits(
-    values: Mapping[str, Mapping[str, tuple[float, float]]],
+    values: Mapping[str, Mapping[str, Estimate]],
     look: Mapping[str, Look],
     quantity: str = "",
     *,
@@ -114,8 +117,8 @@ def merits(
 
     Parameters
     ----------
-    values : mapping of str to mapping of str to (value, error)
-        By row, such as a figure of merit or a sample, then by method; fractions.
+    values : mapping of str to mapping of str to Estimate
+        By row, such as a figure of merit or a sample, then by method.
     look : mapping of str to Look
         By method.
     quantity : str
@@ -129,11 +132,11 @@ def merits(
     axes = figure.subplots()
     for place, method in enumerate(methods):
         found = [(row, *by[method]) for row, by in enumerate(values.values()) if method in by]
-        rows, value, error = (np.array(column, dtype=float) for column in zip(*found, strict=True))
+        rows, value, low, high = np.array(found, dtype=float).T
         axes.errorbar(
             value,
             rows + 0.8 * ((place + 0.5) / len(methods) - 0.5),
-            xerr=error,
+            xerr=np.vstack([low, high]),
             fmt=look[method].marker,
             markersize=6,
             color=look[method].colour,
@@ -152,7 +155,7 @@ def merits(
 
 @styled
 def differences(
-    methods: Sequence[str], difference: Mapping[tuple[str, str], tuple[float, float, bool]]
+    methods: Sequence[str], difference: Mapping[tuple[str, str], tuple[Estimate, bool]]
 ) -> Figure:
     """Draw the paired difference of every two methods: row minus column, in percentage points.
 
@@ -160,20 +163,21 @@ def differences(
     ----------
     methods : sequence of str
         Rows from the top and columns from the left.
-    difference : mapping of (str, str) to (difference, error, significant)
-        Of two methods, the one named first minus the other; a fraction. Either order.
+    difference : mapping of (str, str) to (Estimate, bool)
+        Of two methods, the one named first minus the other, and whether that is significant.
+        Either order; the errors of a difference are equal.
     """
     n = len(methods)
     figure = Figure(figsize=(0.72 * n + 2.4, 0.5 * n + 2.0))
     axes = figure.subplots()
-    for (one, other), (value, error, significant) in difference.items():
+    for (one, other), ((value, error, _), significant) in difference.items():
         i, j = methods.index(one), methods.index(other)
         for row, column, sign in ((i, j, 1), (j, i, -1)):
             colour = COLOURS[0] if sign * value > 0 else COLOURS[1]
             strength = 0.35 if significant else 0.0
             corner = (column - 0.5, row - 0.5)
             axes.add_patch(Rectangle(corner, 1, 1, facecolor=colour, alpha=strength, linewidth=0))
-            shown = "n/a" if np.isnan(value) else f"{100 * sign * value:+.1f}".replace("-", "−")
+            shown = "n/a" if np.isnan(value) else _points(sign * value)
             if np.isfinite(error):
                 shown += f"\n±{100 * error:.1f}"
             weight = "bold" if significant else "normal"
@@ -183,6 +187,12 @@ def differences(
     axes.tick_params(which="both", length=0)
     axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
     return figure
+
+
+def _points(difference: float) -> str:
+    """Percentage points with their sign, which nothing has not."""
+    shown = f"{100 * difference:+.1f}"
+    return "0.0" if shown[1:] == "0.0" else shown.replace("-", "−")
 
 
 #: Mean probability, fraction right, its lower and its upper error.

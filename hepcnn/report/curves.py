@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from hepcnn.report.style import INK, SPECIES_COLOUR, SYMBOL, Look, label_box, plain, styled
+from hepcnn.report.style import (
+    INK,
+    SPECIES_COLOUR,
+    SYMBOL,
+    Look,
+    hide_panels,
+    label_box,
+    plain,
+    styled,
+)
 
 Floats = NDArray[np.float64]
 
@@ -193,8 +202,7 @@ def panels(
         top = 1.0 if whole else min(1.0, 1.1 * max(0.01, highest))
         axes.set_ylim(-0.04 * top, 1.06 * top)
         _percent(axes)
-    for axes in list(grid.flat)[len(series) :]:
-        axes.set_axis_off()
+    hide_panels(grid, len(series))
     figure.supxlabel(along, fontsize=13)
     figure.supylabel(f"{quantity} [%]", fontsize=13)
     handles, labels = grid.flat[0].get_legend_handles_labels()

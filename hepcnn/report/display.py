@@ -67,7 +67,7 @@ def display(
         raise InputError(f"{output}: a figure must end in .png or .pdf")
     images = ImageSet(shards)
     example = read_example(images, find(images, event))
-    scores = [_scores_in(path, example) for path in predictions]
+    scores = [_scores_in(path, images, example) for path in predictions]
     bands = example_bands(example, truth_of, scores)
     if checkpoint is not None:
         from hepcnn.learning.checkpoint import Checkpoint
@@ -128,15 +128,34 @@ def network_bands(
     return bands
 
 
-def _scores_in(path: Path, example: Example) -> Scores:
+def _scores_in(path: Path, images: ImageSet, example: Example) -> Scores:
+    """What predictions say of an example, if they are of such images and of this event."""
     predictions = read_predictions(path)
+    classes = images.header.classes
+    target = next((t for t in classes if classes[t] == predictions.classes), None)
+    if target is None:
+        raise InputError(
+            f"{path}: scores of the classes {', '.join(predictions.classes)}, by which "
+            f"{images.paths[0]} does not part its images"
+        )
     key = np.array([example.key], predictions.key.dtype)[0]
     (found,) = np.nonzero(predictions.key == key)
     if not len(found):
         raise InputError(
             f"{path}: no scores of {example.name}: it is not in the scored part of the split"
         )
+    there, here = int(predictions.label[found[0]]), int(images.labels(target)[example.index])
+    if there != here:
+        raise InputError(
+            f"{path}: made of other events: its {example.name} is of the class "
+            f"{_named(there, predictions.classes)}, that of {images.paths[0]} of "
+            f"{_named(here, predictions.classes)}"
+        )
     return Scores(predictions.method, predictions.classes, predictions.scores[found[0]])
+
+
+def _named(label: int, classes: Sequence[str]) -> str:
+    return classes[label] if label >= 0 else "none"
 
 
 def _classes(trained: Checkpoint) -> tuple[str, ...]:

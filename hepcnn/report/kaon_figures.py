@@ -8,7 +8,7 @@ from hepcnn.performance.columns import reference
 from hepcnn.performance.curves import roc
 from hepcnn.report import comparisons, curves
 from hepcnn.report.blocks import Picture, Studio
-from hepcnn.report.records import distinct, estimate, of, points
+from hepcnn.report.records import Estimate, distinct, estimate, of, points
 from hepcnn.report.results import PidResults
 from hepcnn.report.style import Look, plain
 
@@ -49,7 +49,7 @@ def separation(task: PidResults, look: Mapping[str, Look], studio: Studio) -> Pi
         "working points."
         + f" Below: the misID over that of {against} at the same efficiency."
         * bool(against),
-        wide=True,
+        wide=against is not None,
     )
 
 
@@ -137,7 +137,7 @@ def differential(task: PidResults, look: Mapping[str, Look], studio: Studio) -> 
 def pairs(task: PidResults, look: Mapping[str, Look], studio: Studio) -> Picture:
     """Efficiency of one species at a misID of another, of all methods."""
     asked = reference(task.settings.tables.misid)
-    values: dict[str, dict[str, tuple[float, float]]] = {}
+    values: dict[str, dict[str, Estimate]] = {}
     for r in of(task.tables["pairs"].records, asked=asked):
         row = f"{r['species']} / {r['misid_from']}"
         values.setdefault(row, {})[r["method"]] = estimate(r, "efficiency")

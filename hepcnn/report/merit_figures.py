@@ -10,7 +10,7 @@ import numpy as np
 from hepcnn.performance.sample import Sample
 from hepcnn.report import comparisons
 from hepcnn.report.blocks import Picture, Studio
-from hepcnn.report.records import Records, columns, distinct, estimate, of, percent
+from hepcnn.report.records import Estimate, Records, columns, distinct, estimate, of
 from hepcnn.report.results import TableFile
 from hepcnn.report.style import Look
 
@@ -44,7 +44,7 @@ class Headline:
 def headline(
     sample: Sample,
     compared: Records,
-    values: Mapping[str, Mapping[str, tuple[float, float]]],
+    values: Mapping[str, Mapping[str, Estimate]],
     titles: Mapping[str, str],
     asked: str,
     others: Sequence[str],
@@ -57,7 +57,7 @@ def headline(
         Names the methods.
     compared : records
         The comparison of any two methods.
-    values : mapping of str to mapping of str to (value, error)
+    values : mapping of str to mapping of str to Estimate
         By figure of merit of the comparison, then by method.
     titles : mapping of str to str
         By figure of merit.
@@ -66,17 +66,17 @@ def headline(
     others : sequence of str
         The methods that a reader compares with.
     """
-    best = max(sample.networks, key=lambda m: np.nan_to_num(values[asked][m][0], nan=-1.0))
+    best = max(sample.networks, key=lambda m: np.nan_to_num(values[asked][m].value, nan=-1.0))
     merits = []
     for figure, by_method in values.items():
         sides = _sides(compared, best, figure)
-        shown = {method: percent(*value) for method, value in by_method.items()}
+        shown = {method: value.text for method, value in by_method.items()}
         better = bool(others) and all(sides.get(other) == "better" for other in others)
         beside = {other: shown[other] for other in others}
         merits.append(Merit(titles[figure], shown[best], beside, better))
     sides = _sides(compared, best, asked)
     found = {side: [m for m in sides if sides[m] == side] for side in ("better", "alike", "worse")}
-    return Headline(best, percent(*values[asked][best]), **found, merits=merits)
+    return Headline(best, values[asked][best].text, **found, merits=merits)
 
 
 def _sides(records: Records, method: str, figure: str) -> dict[str, str]:
@@ -89,9 +89,9 @@ def _sides(records: Records, method: str, figure: str) -> dict[str, str]:
     return sides
 
 
-def merits(records: Records) -> dict[str, dict[str, tuple[float, float]]]:
+def merits(records: Records) -> dict[str, dict[str, Estimate]]:
     """Values and errors by figure of merit, then by method, from the comparison."""
-    values: dict[str, dict[str, tuple[float, float]]] = {}
+    values: dict[str, dict[str, Estimate]] = {}
     for r in records:
         by_method = values.setdefault(r["figure"], {})
         by_method[r["method"]] = estimate(r, "value")
@@ -124,7 +124,7 @@ def differences(
     if not records:
         return []
     found = {
-        (r["method"], r["other"]): (*estimate(r, "difference"), r["better"] != "–") for r in records
+        (r["method"], r["other"]): (estimate(r, "difference"), r["better"] != "–") for r in records
     }
     return [
         studio.picture(

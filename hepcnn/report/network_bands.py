@@ -37,7 +37,11 @@ def feature_maps(layer: str, maps: NDArray[np.float32], titles: list[str]) -> Ba
             for ax, tiles in zip(axes, _scaled(maps[:, chosen]), strict=True):
                 _tiled(ax, tiles)
             count, (height, width) = maps.shape[1], maps.shape[2:]
-            what = f"{len(chosen)} of {count} feature maps" if count > _MAPS else f"{count} maps"
+            what = (
+                f"{len(chosen)} of {count} feature maps"
+                if count > _MAPS
+                else f"{count} feature maps"
+            )
             what += f"\n{height} × {width} pixels each"
         else:
             for ax, numbers in zip(axes, maps.reshape(len(maps), -1), strict=True):
@@ -67,9 +71,10 @@ def filters(weights: NDArray[np.float32], titles: list[str]) -> Band:
             ax.set_title(plain(title))
             _tiled(ax, tiles / np.abs(tiles).max(initial=1e-12))
         _, outputs, inputs, height, width = weights.shape
-        shown = f"the first {_FILTERS} of " if outputs * inputs > _FILTERS else ""
-        seen = f"\nof {inputs} channels" if inputs > 1 else ""
-        place.say(f"First filters:\n{shown}{outputs}{seen}\n{height} × {width} pixels each")
+        every = f"{outputs * inputs} filters of the first layer"
+        shown = f"{_FILTERS} of {every}" if outputs * inputs > _FILTERS else every
+        seen = f"\n{inputs} input channels in turn" if inputs > 1 else ""
+        place.say(f"{shown}{seen}\n{height} × {width} pixels each")
 
     return Band(draw)
 

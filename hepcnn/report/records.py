@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,17 +17,25 @@ def number(value: float | str | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def estimate(record: Mapping[str, Any], column: str) -> tuple[float, float]:
-    """A value with half its interval's width."""
-    low, high = (number(record[f"{column}_{side}"]) for side in ("err_low", "err_high"))
-    return number(record[column]), (low + high) / 2
+class Estimate(NamedTuple):
+    """A fraction with its lower and its upper error; NaN: not known."""
+
+    value: float
+    err_low: float
+    err_high: float
+
+    @property
+    def text(self) -> str:
+        """In %, with half the interval's width."""
+        if np.isnan(self.value):
+            return "n/a"
+        error = (self.err_low + self.err_high) / 2
+        return f"{100 * self.value:.1f}" + ("" if np.isnan(error) else f" ± {100 * error:.1f}")
 
 
-def percent(value: float, error: float) -> str:
-    """A value with its error as text in %."""
-    if np.isnan(value):
-        return "n/a"
-    return f"{100 * value:.1f}" + ("" if np.isnan(error) else f" ± {100 * error:.1f}")
+def estimate(record: Mapping[str, Any], column: str) -> Estimate:
+    """A value of a record with its errors."""
+    return Estimate(*(number(record[f"{column}{part}"]) for part in ("", "_err_low", "_err_high")))
 
 
 def of(records: Records, **wanted: Any) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import mplhep
@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.rcsetup import cycler
+from numpy.typing import NDArray
 
 from hepcnn.detector.particles import PARTICLES
 from hepcnn.files import atomic_path
@@ -136,6 +137,14 @@ def looks(
         for i, name in enumerate(names):
             chosen[name] = Look(colour, shapes[i % 4], lines[i % 4])
     return chosen
+
+
+def hide_panels(grid: NDArray[Any], count: int) -> None:
+    """Leave all axes of a grid out but so many; those above one left out show their own ticks."""
+    columns = grid.shape[1]
+    for i in range(count, grid.size):
+        grid.flat[i].set_axis_off()
+        grid.flat[i - columns].tick_params(labelbottom=True)
 
 
 def label_box(axes: Axes, lines: list[str], *, place: str = "upper right") -> None:

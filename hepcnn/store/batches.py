@@ -139,8 +139,21 @@ class Batches:
         return {**self.__dict__, "_buffers": {}}
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
-        return -(-len(self.which) // self.batch_size)
+        """Batches of an epoch of one process."""
+        return self.count(1)
+
+    def count(self, ranks: int) -> int:
+        """Batches of an epoch that so many processes share."""
+        return -(-self._drawn(ranks) // self.batch_size)
+
+    def _drawn(self, ranks: int) -> int:
+        """Examples of an epoch that so many processes share, see `epoch`."""
+        n = len(self.which)
+        if self.kind == "stored":
+            return n
+        n -= n % ranks
+        alone = n % self.batch_size == ranks < min(n, self.batch_size)
+        return n - ranks if alone else n
 
     @property
     def in_memory(self) -> bool:
@@ -178,14 +191,14 @@ class Batches:
             Number of the epoch, from 0.
         rank, ranks : int
             Share each batch between so many processes: this one gets every `ranks`-th example.
-            So that all get equally many, a shuffled order leaves the last ``n % ranks`` out; in
-            stored order none is left out and the last batch of some ranks may be missing.
+            So that all get equally many, an order that is drawn leaves the last ``n % ranks`` out,
+            and the last batch too if it has a single example for each: batch normalisation needs
+            two. In stored order none is left out and the last batch of some ranks may be missing.
         worker, workers : int
             Give only every `workers`-th batch, from the `worker`-th. Each worker reads all.
         """
         order, mirrors = self.order(epoch), self.mirrors(epoch)
-        if self.kind != "stored":
-            order = order[: len(order) - len(order) % ranks]
+        order = order[: self._drawn(ranks)]
         size, shape = -(-self.batch_size // ranks), self._selection.header.shape
         # Kept from epoch to epoch, since new memory is slow; a second iterator needs its own.
         buffers = self._buffers.pop(ranks, None) or [

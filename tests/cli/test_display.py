@@ -14,6 +14,7 @@ from matplotlib.image import imread
 
 from hepcnn.cli.main import main
 from hepcnn.detector.labels import INTERACTIONS
+from hepcnn.detector.particles import SPECIES
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions, write_predictions
 
@@ -40,11 +41,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_predictions(folder / "p.h5", predictions)
     write_predictions(folder / "q.h5", replace(predictions, method="other"))
+    label = (predictions.label + np.int16(1)) % np.int16(4)
+    write_predictions(folder / "events.h5", replace(predictions, label=label))
+    tracks = {"classes": SPECIES, "prior": np.full(6, 1 / 6)}
+    tracks |= {"scores": np.full((n, 6), 1 / 6, np.float32)}
+    write_predictions(folder / "tracks.h5", replace(predictions, **tracks))
     return folder
 
 
 def run(folder: Path, *arguments: str, output: str = "out.png") -> Result:
-    known = {"planes.h5", "c.ckpt", "p.h5", "q.h5"}
+    known = {"planes.h5", "c.ckpt", "p.h5", "q.h5", "events.h5", "tracks.h5"}
     given = [str(folder / a) if a in known else a for a in arguments]
     return CliRunner().invoke(main, ["display", *given, "-o", str(folder / output)])
 
@@ -99,6 +105,8 @@ def test_an_empty_event(folder: Path) -> None:
         (["--event", "1:0:20", "--truth", "colour"], 2, "'colour' is not one of"),
         (["--event", "1:0:20", "--layer", "head"], 2, "need the --checkpoint"),
         (["--event", "1:0:20", "--filters"], 2, "need the --checkpoint"),
+        (["--event", "1:0:20", "--predictions", "events.h5"], 1, "events.h5: made of other events"),
+        (["--event", "1:0:20", "--predictions", "tracks.h5"], 1, "of the classes electron, muon,"),
         (["--event", "1:0:70", "--predictions", "p.h5"], 1, "no scores of run 1, subrun 0, event"),
         (
             ["--event", "1:0:20", "--checkpoint", "c.ckpt", "--layer", "towers.0.stag2"],

@@ -158,6 +158,17 @@ def test_a_mirror_needs_both_planes(run):
         run(network={"views": ["v", "y"]}, augment=["beam"])
 
 
+def test_batch_normalisation_never_has_a_single_example(run, config, shards):
+    """Maps of one pixel: with one view a batch of one example leaves nothing to normalise."""
+    images, split = ImageSet(shards), config().split
+    examples = (split_of(images.key, split) == 0) & (images.labels("particle") >= 0)
+    one_view = {"architecture": "siamese", "options": {"backbone": "tower"}, "views": ["y"]}
+    but_one = np.count_nonzero(examples) - 1
+    assert run(network=one_view, epochs=1, batch_size=but_one).is_dir()
+    with pytest.raises(InputError, match=r"train\.batch_size: a process has one example a step"):
+        run("single", network=one_view, epochs=1, batch_size=1)
+
+
 def test_it_goes_on_where_it_was_interrupted(run, monkeypatch):
     """With steps and mirrors: the same bytes."""
     settings = {"network": {"steps": STEPS}, "augment": ["beam"], "balance": "sampler"}

@@ -230,7 +230,7 @@ def test_dense_layers_and_filters_are_drawn() -> None:
     weights = filters(np.ones((1, 10, 2, 8, 8), np.float32), ["all views"])
     figure = stacked("", 3, [numbers, weights])
     assert "5 numbers" in said(figure)
-    assert "10\nof 2 channels\n8 × 8" in said(figure)
+    assert "20 filters of the first layer\n2 input channels in turn\n8 × 8" in said(figure)
     image = titled(figure, "all views")[1].images[0].get_array()
     assert image is not None
     assert image.shape == (4 * 9 - 1, 5 * 9 - 1)

@@ -14,6 +14,7 @@ from hepcnn.performance.curves import Roc, roc
 from hepcnn.report import comparisons, curves, matrices, pictures, style
 from hepcnn.report.curves import History, Points
 from hepcnn.report.pictures import Track
+from hepcnn.report.records import Estimate
 from hepcnn.store.shard import Axis
 
 R, PHI = Axis("r", "mm", 0, 130, 4), Axis("phi", "rad", -np.pi, np.pi, 8)
@@ -171,9 +172,13 @@ def test_momentum_counts_every_track() -> None:
 
 
 def test_merits_place_each_method_at_its_value() -> None:
-    values = {"accuracy": {"net": (0.9, 0.01), "majority": (0.7, np.nan)}}
+    values = {
+        "accuracy": {"net": Estimate(0.9, 0.1, 0.02), "majority": Estimate(0.7, np.nan, np.nan)}
+    }
     (axes,) = comparisons.merits(values, LOOK).axes
     assert [c.lines[0].get_xdata()[0] for c in axes.containers] == [0.9, 0.7]
+    ((one, other),) = axes.containers[0].lines[2][0].get_segments()
+    assert (one[0], other[0]) == pytest.approx((0.8, 0.92))
 
 
 def test_a_reference_gets_the_ratios_to_it_below() -> None:
@@ -195,7 +200,11 @@ def test_a_reference_without_kaons_has_no_ratio() -> None:
 
 
 def test_differences_are_drawn_both_ways_and_coloured_where_significant() -> None:
-    found = {("a", "b"): (0.021, 0.004, True), ("a", "c"): (np.nan, np.nan, False)}
+    found = {
+        ("a", "b"): (Estimate(0.021, 0.004, 0.004), True),
+        ("a", "c"): (Estimate(np.nan, np.nan, np.nan), False),
+        ("b", "c"): (Estimate(-0.0, 0.0, 0.0), False),
+    }
     (axes,) = comparisons.differences(["a", "b", "c"], found).axes
     cells = {t.get_position(): t.get_text() for t in axes.texts}
     assert cells == {
@@ -203,8 +212,10 @@ def test_differences_are_drawn_both_ways_and_coloured_where_significant() -> Non
         (0, 1): "−2.1\n±0.4",
         (2, 0): "n/a",
         (0, 2): "n/a",
+        (2, 1): "0.0\n±0.0",
+        (1, 2): "0.0\n±0.0",
     }
-    assert [patch.get_alpha() > 0 for patch in axes.patches] == [True, True, False, False]
+    assert [patch.get_alpha() > 0 for patch in axes.patches] == [True] * 2 + [False] * 4
 
 
 def test_reliability_draws_every_method_and_the_diagonal() -> None:
@@ -216,7 +227,7 @@ def test_reliability_draws_every_method_and_the_diagonal() -> None:
 
 
 def test_merits_can_end_at_the_highest_point() -> None:
-    values = {"nominal": {"net": (0.05, 0.01)}}
+    values = {"nominal": {"net": Estimate(0.05, 0.01, 0.01)}}
     (axes,) = comparisons.merits(values, LOOK, "misID", whole=False).axes
     assert 0.06 <= axes.get_xlim()[1] < 0.1
     assert axes.get_xlabel() == "misID [%]"

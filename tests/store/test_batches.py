@@ -171,6 +171,24 @@ def test_ranks_leave_nothing_out_in_stored_order(images):
     np.testing.assert_array_equal(np.sort(np.concatenate(shares)), np.arange(33))
 
 
+@pytest.mark.parametrize(
+    ("order", "n", "ranks", "seen"),
+    [
+        ("shuffled", 33, 1, 32),
+        ("balanced", 34, 2, 32),
+        ("shuffled", 35, 2, 32),
+        ("shuffled", 34, 1, 34),
+        ("shuffled", 1, 1, 1),
+        ("stored", 33, 1, 33),
+    ],
+)
+def test_no_example_is_alone_in_a_batch_that_is_drawn(images, order, n, ranks, seen):
+    batches = Batches(images, np.arange(n), 16, order=order)
+    shares = [[b["index"] for b in batches.epoch(rank=r, ranks=ranks)] for r in range(ranks)]
+    assert sum(len(index) for share in shares for index in share) == seen
+    assert all(len(share) == batches.count(ranks) for share in shares)
+
+
 def test_no_examples(images):
     batches = Batches(images, np.empty(0, int), 16, order="shuffled")
     assert len(batches) == 0

@@ -34,7 +34,7 @@ PARTICLES = {
 INTERACTIONS = (
     ("NOvA CVN, arXiv:1604.01444", "nue_cc", 0.491, 0.866),
     ("NOvA CVN, arXiv:1604.01444", "numu_cc", 0.582, 0.964),
-    ("DUNE CVN, arXiv:2006.15052", "nue_cc", 0.90, 0.90),
+    ("DUNE CVN, arXiv:2006.15052, best energy", "nue_cc", 0.90, 0.90),
 )
 
 
