@@ -37,7 +37,7 @@ RMS = 7.0
 VIEWS = np.full(128, -1, np.int32)
 VIEWS[:3] = range(3)
 #: Events simulated, cosmic rays in each, and how often the file repeats them.
-FILE_EVENTS, COSMICS, REPEATED = 20, 20, 5
+FILE_EVENTS, COSMICS, REPEATED = 20, 20, 20
 
 Hits = dict[str, np.ndarray]
 
@@ -139,7 +139,7 @@ def kernel(wide: bool) -> bool:
         f"{EVENTS / taken['ours']:.0f} events/s",
         f"{EVENTS / taken['unique']:.0f} events/s",
         taken["unique"] / taken["ours"],
-        1.5,
+        3,
         3,
     )
 
@@ -170,28 +170,36 @@ def bare_read(path: Path) -> int:
 
 
 def file_to_file(folder: Path) -> bool:
-    """Conversion, with the measured shapes of the images, against only reading the branches."""
+    """Conversion against only reading the branches, in time of the clock and of the processor.
+
+    Conversion does more than it reads, in three threads: of two free cores it needs little more of
+    the clock's time than reading alone. Where other work takes a core, the clock's ratio falls to
+    the processor's, for which alone a floor can hold on any machine.
+    """
     events, shard = folder / "events.root", folder / "a.h5"
     write_file(events)
     sample = LArTPCSample(detector="lartpc", files=["*"])
     settings = PlaneImages(sample="s", maker="planes", shape=(512, 512))
     n = convert([str(events)], sample, settings, shard)["events read"]
-    taken = seconds(
-        {
-            "ours": lambda: convert([str(events)], sample, settings, shard),
-            "read": lambda: bare_read(events),
-        },
-        3,
-        time.perf_counter,
-    )
-    return row(
-        "planes, file to file / bare read",
-        f"{n / taken['ours']:.0f} events/s",
-        f"{n / taken['read']:.0f} events/s",
-        taken["read"] / taken["ours"],
-        0.05,
-        0.8,
-    )
+    work = {
+        "ours": lambda: convert([str(events)], sample, settings, shard),
+        "read": lambda: bare_read(events),
+    }
+    kept = True
+    for name, clock, floor, goal in (
+        ("wall time", time.perf_counter, None, 0.8),
+        ("CPU time", time.process_time, 0.25, None),
+    ):
+        taken = seconds(work, 3, clock)
+        kept &= row(
+            f"planes, file to file / bare read, {name}",
+            f"{n / taken['ours']:.0f} events/s",
+            f"{n / taken['read']:.0f} events/s",
+            taken["read"] / taken["ours"],
+            floor,
+            goal,
+        )
+    return kept
 
 
 def main() -> bool:

@@ -39,10 +39,11 @@ from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
 from hepcnn.store.shard import Header, Images, ShardWriter, Skipped
 
-#: Tracks, hits or deposits whose images are in memory at a time: larger blocks are slower, because
-#: the system has to find new memory for each, and their images leave the processor's cache.
+#: Tracks, hits or deposits whose images are in memory at a time. Larger blocks of tracks are
+#: slower, because the system has to find new memory for each, and their images leave the
+#: processor's cache; those of hits do so anyway, and in small ones the many columns take time.
 BLOCK_TRACKS = 4096
-BLOCK_HITS = 1 << 18
+BLOCK_HITS = 1 << 19
 
 
 @dataclass(frozen=True)

@@ -122,47 +122,36 @@ def _search(  # type: ignore[no-untyped-def]
     """
     n_views, most = len(columns), columns.max()
     cell = (-(-window[0] // _CELLS), -(-window[1] // _CELLS))
-    up = (1.0 / cell[0], 1.0 / cell[1])
+    per_wires, up = 1.0 / wires, (1.0 / cell[0], 1.0 / cell[1])
     coarse = np.zeros((n_views, -(-rows // cell[0]), -(-most // cell[1])))
     down, across = np.zeros(rows), np.zeros((n_views, most))
+    # View, row and column of an event's hits, counted from tick 0 and wire 0, and their charges.
+    at = np.empty(((offsets[1:] - offsets[:-1]).max() if len(offsets) > 1 else 0, 3), np.int32)
+    amount = np.empty(len(at))
     for event in range(len(offsets) - 1):
-        hits = slice(offsets[event], offsets[event + 1])
-        view, row, column = _pixels(
-            plane[hits], wire[hits], time[hits], views, ticks, wires, rows, columns
-        )
-        amount = charge[hits]
         coarse[:], down[:], across[:] = 0.0, 0.0, 0.0
-        for i in range(len(view)):
-            if view[i] >= 0:
-                # Of the middles of pixels, so that rounding cannot change the cell.
-                a, b = int((row[i] + 0.5) * up[0]), int((column[i] + 0.5) * up[1])
-                coarse[view[i], a, b] += max(amount[i], 0.0)
+        n = _U(0)
+        for i in range(_U(offsets[event]), _U(offsets[event + 1])):
+            # Of the middles of wires, so that rounding cannot change the column.
+            v, y, x = views[plane[i]], time[i] / ticks, (wire[i] + 0.5) * per_wires
+            if v < 0 or not (0 <= y < rows and 0 <= x < columns[_U(v)]):
+                continue
+            row, column = np.int32(y), np.int32(x)
+            at[n, 0], at[n, 1], at[n, 2], amount[n] = v, row, column, max(charge[i], 0.0)
+            # Of the middles of pixels, so that rounding cannot change the cell.
+            coarse[_U(v), _U((row + 0.5) * up[0]), _U((column + 0.5) * up[1])] += amount[n]
+            n += _U(1)
         left = _coarse_columns(coarse, window[0] // cell[0], window[1] // cell[1]) * cell[1]
-        for i in range(len(view)):
-            if view[i] >= 0 and 0 <= column[i] - left[view[i]] < window[1]:
-                down[row[i]] += max(amount[i], 0.0)
+        for i in range(n):
+            if 0 <= at[i, 2] - left[_U(at[i, 0])] < window[1]:
+                down[_U(at[i, 1])] += amount[i]
         top = densest(down, window[0])
-        for i in range(len(view)):
-            if view[i] >= 0 and 0 <= row[i] - top < window[0]:
-                across[view[i], column[i]] += max(amount[i], 0.0)
+        for i in range(n):
+            if 0 <= at[i, 1] - top < window[0]:
+                across[_U(at[i, 0]), _U(at[i, 2])] += amount[i]
         for v in range(n_views):
             first[event, v, 0] = top
             first[event, v, 1] = densest(across[v, : columns[v]], window[1])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _pixels(plane, wire, time, views, ticks, wires, rows, columns):  # type: ignore[no-untyped-def]
-    """View, row and column of hits, counted from tick 0 and wire 0; view −1 of those elsewhere."""
-    # Of the middles of wires, so that rounding cannot change the column.
-    per_wires = 1.0 / wires
-    view = np.empty(len(plane), np.int32)
-    row, column = np.empty(len(plane), np.int32), np.empty(len(plane), np.int32)
-    for i in range(len(plane)):
-        v, down, across = views[plane[i]], time[i] / ticks, (wire[i] + 0.5) * per_wires
-        inside = v >= 0 and 0 <= down < rows and 0 <= across < columns[v]
-        view[i] = v if inside else -1
-        row[i], column[i] = (int(down), int(across)) if inside else (0, 0)
-    return view, row, column
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -198,7 +198,7 @@ def _pieces(along, line, straight, low, high):  # type: ignore[no-untyped-def]
         if straight and not line[k]:
             continue
         for d in range(_U(len(low))):
-            for m in range(_U(low[d, k]), min(_U(high[d, k]), k)):
+            for m in range(_U(low[d, k]), _U(min(high[d, k], k))):
                 # Most neighbours have been found to be of the pixel's piece before.
                 if parent[m] == parent[k] or (straight and not line[m]):
                     continue
