@@ -13,6 +13,7 @@ from hepcnn.config import VoxelImages
 from hepcnn.detector.labels import OTHER, PIXEL_CLASSES
 from hepcnn.detector.tpc import CM, TPC
 from hepcnn.errors import InputError
+from hepcnn.events.columns import event_name
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.imaging.lengths import units_of
 from hepcnn.imaging.plane_kernels import NOBODY
@@ -31,6 +32,8 @@ from hepcnn.store.shard import Axis, Header, Images, Kind, Rows, Sparse
 #: The view.
 VIEW = "xyz"
 Floats = npt.NDArray[np.float64]
+#: The most energy that an event can leave (MeV), far more than any does: a PeV.
+MAX_ENERGY = 1e9
 
 _POINT: Kind = ("float32", 3)
 #: Columns of the examples' truth: `vertex_pixel` in voxels, `corner` where the image begins (mm).
@@ -102,10 +105,12 @@ def voxel_images(
     ------
     InputError
         If there are no energy deposits, or images about the vertex are asked for and the file
-        gives none, or an event has more particles than can be numbered.
+        gives none, or an event has more particles than can be numbered or more energy than there
+        can be.
     """
     if not events.deposits:
         raise InputError("no energy deposits, which voxels are made of")
+    _check_energies(events)
     shape = _shape(settings, tpc)
     corner = _corners(events, tpc, settings, shape)
     sparse, owner, inside = _fill(events, corner, settings.voxel, shape)
@@ -127,6 +132,15 @@ def voxel_images(
         tables={"particles": particles},
     )
     return images, _counts(events, images, inside)
+
+
+def _check_energies(events: LArTPCEvents) -> None:
+    """Refuse, with an `InputError`, events whose deposits have more than `MAX_ENERGY`."""
+    event = np.repeat(np.arange(len(events)), np.diff(events.deposit_offsets))
+    total = np.bincount(event, events.deposits["energy"], len(events))
+    for i in np.flatnonzero(total > MAX_ENERGY):
+        name = event_name(events.key[i])
+        raise InputError(f"{name}: deposit_energy: {total[i]:.3g} MeV in all, over {MAX_ENERGY:g}")
 
 
 def _shape(settings: VoxelImages, tpc: TPC) -> tuple[int, int, int]:

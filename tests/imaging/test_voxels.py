@@ -205,6 +205,14 @@ def test_what_is_missing_is_named(events):
         voxel_images(replace(events, truth=truth), TPC, settings(region="vertex"))
 
 
+def test_more_energy_than_there_can_be(events):
+    energy = events.deposits["energy"].copy()
+    energy[-1] = 3e38
+    changed = replace(events, deposits=events.deposits | {"energy": energy})
+    with pytest.raises(InputError, match=r"event \d+:\d+:\d+: deposit_energy: 3e\+38 MeV in all"):
+        voxel_images(changed, TPC, settings())
+
+
 def test_deposits_without_particles(events):
     unknown = np.full_like(events.deposits["particle"], -1)
     anonymous = replace(

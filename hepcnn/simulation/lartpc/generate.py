@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from hepcnn.config import LArTPCSample, LArTPCSimulation
 from hepcnn.detector.tpc import CM, PLANES, TPC, load_tpc
-from hepcnn.errors import InputError
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.provenance import record
 from hepcnn.simulation.lartpc.generators import generate
@@ -83,11 +82,6 @@ class Simulator:
     """
 
     def __init__(self, settings: LArTPCSimulation, tpc: TPC, rng: np.random.Generator) -> None:
-        if tpc.drift_volumes > 1:
-            raise InputError(
-                f"the geometry has {tpc.drift_volumes} drift volumes; only events of a single one "
-                "can be simulated"
-            )
         self._settings, self._tpc, self._rng = settings, tpc, rng
         self._volume = tpc.volume.bounds
         self._transport = Transport(settings, self._volume)

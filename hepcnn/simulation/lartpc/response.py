@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hepcnn.config import LArTPCSimulation
 from hepcnn.detector.dead_wires import dead_wires
 from hepcnn.detector.tpc import PLANES, TPC
+from hepcnn.errors import InputError
 from hepcnn.simulation.lartpc.drift import drift
 from hepcnn.simulation.lartpc.noise import POOL, noise_pulses, noise_samples, shaping
 from hepcnn.simulation.lartpc.pulses import Pulses, add_noise, find_pulses
@@ -63,9 +64,19 @@ class Response:
         The geometry.
     rng : Generator
         Source of the noise.
+
+    Raises
+    ------
+    InputError
+        If the geometry has several drift volumes.
     """
 
     def __init__(self, settings: LArTPCSimulation, tpc: TPC, rng: np.random.Generator) -> None:
+        if tpc.drift_volumes > 1:
+            raise InputError(
+                f"the geometry has {tpc.drift_volumes} drift volumes; only events of a single one "
+                "can be simulated"
+            )
         self.settings, self.tpc = settings, tpc
         dead = dead_wires(tpc, settings.dead_wires)
         self.frame = new_frame([dead[plane] for plane in PLANES], tpc.readout.ticks)
