@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hepcnn.config import Split
 from hepcnn.errors import InputError, nearest
+from hepcnn.progress import note
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import FEATURES, Predictions
 from hepcnn.store.split import PARTS, split_of
@@ -55,7 +56,13 @@ def predictions(
     log_likelihood: NDArray[np.float32] | None = None,
     altered: str = "",
 ) -> Predictions:
-    """Put the scores of some examples together with what the tables need of them."""
+    """Put the scores of some examples together with what the tables need of them.
+
+    Says so if none of them is of one of the classes: scores are then all that there is.
+    """
+    label = images.labels(target)[which]
+    if not (label >= 0).any():
+        note(f"{task}/{method}: none of the {len(label)} examples is of a known {target}")
     selected = [] if part == "all" else [(f"in {part} split", len(which))]
     return Predictions(
         task=task,
@@ -64,7 +71,7 @@ def predictions(
         prior=prior,
         key=images.key[which],
         scores=scores,
-        label=images.labels(target)[which],
+        label=label,
         features={name: _column(images, name)[which] for name in FEATURES[images.header.detector]},
         cutflow=(*images.cutflow.items(), *selected, ("scored", len(scores))),
         provenance=provenance,

@@ -22,11 +22,11 @@ _WIDTH, _HEIGHT = 3.0, 2.6
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Efficiency and purity by cut, each (cuts,), and the number of the best cut."""
+    """Efficiency and purity by cut, each (cuts,), and the best cut's number, if there is one."""
 
     efficiency: Floats
     purity: Floats
-    best: int
+    best: Sequence[int]
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:

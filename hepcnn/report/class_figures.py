@@ -57,7 +57,7 @@ def selections(task: ClassResults, look: Mapping[str, Look], studio: Studio) -> 
         rows = of(task.tables["selection"].records, **{"class": name})
         for method in distinct(rows, "method"):
             own = of(rows, method=method)
-            best = next(i for i, r in enumerate(own) if r["best"])
+            best = [i for i, r in enumerate(own) if r["best"]]
             efficiency, purity = columns(own, "efficiency", "purity")
             found.setdefault(name, {})[method] = Selection(efficiency, purity, best)
     return studio.picture(

@@ -25,7 +25,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 def test_the_best_cut_is_marked_on_each_curve() -> None:
     efficiency, purity = np.array([1.0, 0.8, 0.2]), np.array([0.2, 0.6, np.nan])
-    one = Selection(efficiency, purity, 1)
+    one = Selection(efficiency, purity, [1])
     found = {"nue_cc": {"three": one, "majority": one}, "nc": {"three": one}}
     figure = class_curves.selections(found, LOOK)
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == [r"$\nu_e$ CC", "NC"]

@@ -148,7 +148,7 @@ def selection(sample: Sample) -> Table:
             (
                 *(method, name, float(cut)),
                 *(found.efficiency[i, k], found.purity[i, k], found.product(i, k)),
-                "best" if k == found.best[i] else "",
+                "best" if k == found.best[i] and found.efficiency.n_total[i, k] else "",
             )
             for i, name in enumerate(sample.classes)
             for k, cut in enumerate(CUTS)

@@ -3,7 +3,7 @@ import pytest
 
 from hepcnn.config import ClassTask
 from hepcnn.performance.classes.sample import select
-from hepcnn.performance.classes.selection import CUTS, best_products, counts, scan
+from hepcnn.performance.classes.selection import CUTS, best_products, counts, scan, selection
 
 TASK = ClassTask(images="planes", target="interaction", networks={"three": {}}, baselines=[])
 
@@ -32,6 +32,11 @@ def test_efficiency_and_purity_of_a_cut_and_the_best_of_them(known):
         assert found.purity.value[0, k] == pytest.approx(purity)
     assert CUTS[found.best[0]] == 0.10
     assert float(found.product(0, int(found.best[0])).value) == pytest.approx(0.75)
+
+
+def test_a_class_without_events_has_no_best_cut(classified):
+    rows = selection(sampled(classified, [0, 1, 1, 0])).records()
+    assert [row["class"] for row in rows if row["best"]] == ["numu_cc", "nue_cc"]
 
 
 def test_an_event_at_the_cut_does_not_pass(classified):
