@@ -140,6 +140,27 @@ def test_narrow_hits_merge_as_np_unique_has_them():
             np.testing.assert_allclose(sparse.value[mine, 0], charge, rtol=1e-6)
 
 
+def test_pixels_do_not_depend_on_particles():
+    """Nor on whether any are known."""
+    events = random_events()
+    hits = {name: column for name, column in events.hits.items() if name != "particle"}
+    known, unknown = (images_of(e, everywhere()) for e in (events, replace(events, hits=hits)))
+    for view in PLANES:
+        for name in ("offsets", "pixel", "value"):
+            a, b = (getattr(images.views[view], name) for images in (known, unknown))
+            np.testing.assert_array_equal(a, b, err_msg=name)
+        assert (unknown.views[view].truth["instance"] == -1).all()
+
+
+def test_rows_of_many_columns():
+    """More than the 64 words of 64 bits each that one word tells of."""
+    wires = [0, 63, 64, 4095, 4096, 4999]
+    events = hand_made([[(2, wire, 27.0, wire + 1.0, 3.0 * (wire % 2), -1) for wire in wires]])
+    image = dense(images_of(events, settings(shape=(9, 5000))).views["y"], (9, 5000))[0]
+    np.testing.assert_array_equal(np.flatnonzero(image.sum(axis=0)), wires)
+    np.testing.assert_allclose(image.sum(axis=0)[wires], np.array(wires) + 1.0, rtol=1e-6)
+
+
 @pytest.mark.parametrize("chosen", [everywhere(), WHOLE, settings(region="charge")])
 def test_the_order_of_hits_does_not_matter(chosen):
     """To the last bit, in labels too."""
