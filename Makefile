@@ -13,7 +13,7 @@ RUN     = PATH="$(CURDIR)/$(BIN):$$PATH"
 
 demo: $(VENV)/.ready
 	$(RUN) snakemake --cores $(CORES) --quiet host rules --rerun-incomplete
-	@cat results/tasks/rich_pid/tables/printout_ours.txt
+	@cat results/tasks/lartpc_particle/tables/classes.md results/tasks/rich_pid/tables/printout_ours.txt
 	@echo "The report: results/report.html"
 
 test: $(VENV)/.ready check
