@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import Network, Split
-from hepcnn.detector.labels import INTERACTIONS, PIXEL_CLASSES, SINGLE_PARTICLES
+from hepcnn.config import Network, PlaneImages, Split
+from hepcnn.detector.labels import INTERACTIONS, PIXEL_CLASSES
+from hepcnn.detector.tpc import load_tpc
+from hepcnn.imaging.planes import plane_header
 from hepcnn.store.images import ImageSet
-from hepcnn.store.shard import KEY, Axis, Header, Images, Rows, ShardWriter, Sparse
+from hepcnn.store.shard import KEY, Header, Images, Rows, ShardWriter, Sparse
 
 VIEWS = ("u", "v", "y")
 TICKS = 6.0
@@ -18,57 +20,16 @@ _PDG = (13, 2212, 11)
 _SEMANTIC = tuple(PIXEL_CLASSES.index(name) for name in ("mip", "hip", "shower"))
 
 
-def plane_header(shape: tuple[int, int]) -> Header:
+def made_up_header(shape: tuple[int, int]) -> Header:
     """Of images with pixels of 6 ticks and one wire."""
-    time = Axis("time", "ticks", 0.0, TICKS * shape[0], shape[0])
-    wire = Axis("wire", "wires", 0.0, float(shape[1]), shape[1])
-    wide = len(VIEWS)
-    particles = {
-        "id": ("int32", None),
-        "pdg": ("int32", None),
-        "semantic": ("uint8", None),
-        "origin": ("int8", None),
-        "energy": ("float32", None),
-        "charge": ("float32", wide),
-        "box": ("float32", 4 * wide),
-        "start": ("float32", 2 * wide),
-        "end": ("float32", 2 * wide),
-        "start_xyz": ("float32", 3),
-        "end_xyz": ("float32", 3),
-    }
-    return Header(
-        detector="lartpc",
-        views=VIEWS,
-        shape=shape,
-        channels=("charge",),
-        axes=dict.fromkeys(VIEWS, (time, wire)),
-        classes={
-            "interaction": INTERACTIONS,
-            "particle": tuple(SINGLE_PARTICLES),
-            "semantic": PIXEL_CLASSES,
-        },
-        maker={"maker": "planes"},
-        features={"n_hits": None} | {f"charge_{view}": None for view in VIEWS},
-        truth={
-            "interaction": ("int16", None),
-            "particle": ("int16", None),
-            "pdg": ("int32", None),
-            "neutrino_pdg": ("int32", None),
-            "energy": ("float32", None),
-            "vertex": ("float32", 3),
-            "vertex_pixel": ("float32", 2 * wide),
-            "corner": ("float32", 2 * wide),
-        },
-        values="float32",
-        pixel_truth={"semantic": "uint8", "instance": "int16"},
-        tables={"particles": particles},
-    )
+    settings = PlaneImages(sample="made_up", maker="planes", ticks_per_pixel=TICKS, shape=shape)
+    return plane_header(settings, load_tpc("microboone"))
 
 
 def plane_images(n: int, shape: tuple[int, int], seed: int = 1) -> Images:
     """Three tracks from the vertex in each event; the second event is empty."""
     rng = np.random.default_rng(seed)
-    header = plane_header(shape)
+    header = made_up_header(shape)
     key = np.zeros(n, KEY)
     key["run"], key["event"] = 1, 10 * np.arange(n)
     filled = np.arange(n) != 1
@@ -148,7 +109,7 @@ def _view(
 
 def write_planes(path: Path, n: int = 8, shape: tuple[int, int] = (64, 72), seed: int = 1) -> Path:
     """Write a shard; its events are 1:0:0, 1:0:10, 1:0:20, …"""
-    with ShardWriter(path, plane_header(shape)) as writer:
+    with ShardWriter(path, made_up_header(shape)) as writer:
         writer.append(plane_images(n, shape, seed))
         writer.describe({"id": f"planes{seed}"}, {"events read": n, "kept": n})
     return path

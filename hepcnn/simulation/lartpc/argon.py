@@ -103,19 +103,6 @@ def csda_range(energy: ArrayLike, stopping: ArrayLike) -> Floats:
     return np.concatenate([[0.0], np.cumsum(steps)]) + slope[0]
 
 
-def landau_width(length: ArrayLike, beta: ArrayLike) -> Floats:
-    """ξ (MeV) of a path (mm): the scale of Landau's distribution; its FWHM is 4 ξ."""
-    return XI * np.asarray(length) / np.asarray(beta) ** 2
-
-
-def most_probable_loss(energy: ArrayLike, mass: float, length: float) -> Floats:
-    """Most probable energy loss (MeV) on a thin path (mm): Landau, Vavilov and Bichsel."""
-    beta, gamma = motion(energy, mass)
-    beta_gamma, xi = beta * gamma, landau_width(length, beta)
-    bracket = np.log(2 * ELECTRON_MASS * beta_gamma**2 / EXCITATION) + np.log(xi / EXCITATION)
-    return xi * (bracket + 0.2 - beta**2 - density_correction(beta_gamma))
-
-
 def highland(energy: ArrayLike, mass: float, length: ArrayLike) -> Floats:
     """RMS scattering angle (rad) in a plane after a path (mm): the formula of Highland."""
     beta, gamma = motion(energy, mass)
