@@ -116,8 +116,9 @@ class LArTPCSimulation(Settings):
     margin: NonNegative = 100.0
     """Least distance of a vertex from the walls of the active volume (mm)."""
     cosmics: NonNegative = 0.0
-    """Mean number of cosmic muons overlaid on each event, over the whole readout; an event of the
-    class `cosmic` has at least one. MicroBooNE sees 20 to 25."""
+    """Mean number of cosmic muons overlaid on each event, during the whole readout; an event of the
+    class `cosmic` has at least one. As many in proportion come during the longest drift before it,
+    and are seen in part. MicroBooNE sees 20 to 25."""
     fluctuations: bool = True
     """Energy loss fluctuates as Landau's (off: its mean)."""
     scattering: bool = True

@@ -153,6 +153,11 @@ class TPC(Settings):
         return self.volume.x[1] / self.mm_per_tick
 
     @property
+    def longest_drift(self) -> float:
+        """Drift time from the cathode (ns)."""
+        return 1000 * self.volume.x[1] / self.drift.velocity
+
+    @property
     def readout_window(self) -> tuple[float, float]:
         """When the readout begins and ends (ns); 0 is the trigger."""
         tick, trigger = 1000 * self.readout.tick, self.readout.trigger

@@ -197,6 +197,18 @@ def test_cosmic_events_have_at_least_one(rng, mean, expected):
     assert numbers.mean() == pytest.approx(expected, abs=0.4 if mean > 1 else 0.1)
 
 
+def test_cosmics_before_the_readout_are_in_proportion(rng):
+    """They come over and above, up to the longest drift before it."""
+    settings = LArTPCSimulation(generator="interactions", mixture={"numu_cc": 1}, cosmics=10.0)
+    drift = (READOUT[1] - READOUT[0]) / 2
+    made = [generate(settings, VOLUME, rng, READOUT, drift) for _ in range(400)]
+    time = np.concatenate([e.primaries.time[e.primaries.origin == 1] for e in made])
+    assert (time > READOUT[0] - drift).all()
+    assert (time < READOUT[1]).all()
+    assert np.mean(time >= READOUT[0]) * len(time) / 400 == pytest.approx(10, abs=0.6)
+    assert np.mean(time < READOUT[0]) * len(time) / 400 == pytest.approx(5, abs=0.45)
+
+
 def test_decays_keep_four_momentum(rng):
     """Of two to five particles."""
     total = four_vector(np.array([300.0, -200.0, 900.0]), 1800.0)
@@ -218,6 +230,21 @@ def test_reactions_keep_charge_and_energy(rng, pdg):
             assert products[:, 1].sum() + 134 * pions <= energy + mass + 1e-6
             assert np.linalg.norm(products[:, 2:], axis=1) == pytest.approx(1)
             assert -1 <= sum(map(charge_of, codes)) <= 2
+
+
+def test_charge_exchange_goes_both_ways(rng):
+    """Charged pions become neutral, neutral ones charged, about as often; charge is kept."""
+    single = {}
+    for pdg in (211, -211, 111):
+        pions = [
+            [c for c in products[:, 0].astype(int) if abs(c) in (111, 211)]
+            for products in (react(rng, pdg, 100.0, (0.0, 0.6, 0.8)) for _ in range(4000))
+        ]
+        single[pdg] = np.mean([codes and codes[0] != pdg for codes in pions if len(codes) == 1])
+        assert {c for codes in pions for c in codes} <= {pdg, 111 if pdg != 111 else 211, -211}
+    # Of charged pions only where the nucleon can take the charge.
+    assert single[111] == pytest.approx(single[211] + single[-211], rel=0.2)
+    assert min(single.values()) > 0.03
 
 
 def test_seeds_reproduce():

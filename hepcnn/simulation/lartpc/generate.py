@@ -89,7 +89,8 @@ class Simulator:
 
     def __call__(self) -> SimulatedEvent:
         """Make the next event."""
-        generated = generate(self._settings, self._volume, self._rng, self._tpc.readout_window)
+        window, drift = self._tpc.readout_window, self._tpc.longest_drift
+        generated = generate(self._settings, self._volume, self._rng, window, drift)
         particles, deposits = self._transport(generated.primaries, self._rng)
         hits = self._response.hits(deposits, len(particles), self._rng)
         return SimulatedEvent(generated, particles, deposits, hits)

@@ -13,7 +13,7 @@ from hepcnn.simulation.lartpc.neutrino import generate_interaction
 from hepcnn.simulation.lartpc.records import GeneratedEvent, Primaries
 from hepcnn.simulation.lartpc.single import generate_single, sample_class
 
-#: When cosmic rays come, from the trigger (ns): MicroBooNE's readout of 4.8 ms, of which 1.6 ms
+#: The readout, from the trigger (ns): MicroBooNE's readout of 4.8 ms, of which 1.6 ms
 #: are before the trigger.
 READOUT = (-1.6e6, 3.2e6)
 
@@ -32,6 +32,7 @@ def generate(
     volume: NDArray[np.float64],
     rng: np.random.Generator,
     window: tuple[float, float] = READOUT,
+    drift: float = 0.0,
 ) -> GeneratedEvent:
     """Make one event.
 
@@ -44,14 +45,21 @@ def generate(
     rng : Generator
         Source of all random numbers.
     window : tuple of float
-        When cosmic rays come (ns); 0 is the trigger.
+        The readout (ns), when the cosmic rays come that are counted; 0 is the trigger.
+    drift : float
+        Longest drift time (ns). What came so long before the readout is seen too, in part: as
+        many cosmic rays in proportion, over and above.
     """
     if settings.generator == "particles":
         event = generate_single(settings, volume, rng)
     else:
         event = generate_interaction(settings, sample_class(settings, rng), volume, rng)
     at_least_one = settings.generator == "interactions" and event.neutrino_pdg == 0
-    cosmics = generate_cosmics(
-        sample_number(settings.cosmics, at_least_one, rng), volume, window, rng
+    start, stop = window
+    during = sample_number(settings.cosmics, at_least_one, rng)
+    before = sample_number(settings.cosmics * drift / (stop - start), False, rng)
+    cosmics = (
+        generate_cosmics(during, volume, window, rng),
+        generate_cosmics(before, volume, (start - drift, start), rng),
     )
-    return replace(event, primaries=Primaries.joined(event.primaries, cosmics))
+    return replace(event, primaries=Primaries.joined(event.primaries, *cosmics))

@@ -145,9 +145,12 @@ def react(
     ):
         return products[: _produce(rng, products, pdg, energy, direction, target)]
     charge = charge_of(pdg)
-    exchanges = meson and draw < _ABSORBED + _EXCHANGED and 0 <= charge + target <= 1
-    successor = pion_of(0) if exchanges else pdg
-    nucleon = nucleon_of(charge + target if exchanges else target)
+    exchanges = meson and draw < _ABSORBED + _EXCHANGED
+    # π⁻p ↔ π⁰n and π⁺n ↔ π⁰p: what a charged pion becomes, and what a neutral one becomes.
+    changed = 0 if charge else 2 * target - 1
+    exchanges = exchanges and 0 <= charge + target - changed <= 1
+    successor = pion_of(changed) if exchanges else pdg
+    nucleon = nucleon_of(charge + target - changed if exchanges else target)
     masses = (mass_of(successor), NUCLEON_MASS)
     one, there, two, back = collision(rng, energy, direction, mass, NUCLEON_MASS, masses)
     # The pion or the leading nucleon is in the nucleus's field as before: it pays nothing.
