@@ -19,6 +19,12 @@ SINGLE_PARTICLES = {"electron": 11, "photon": 22, "muon": 13, "pion": 211, "prot
 #: Michel electrons, δ electrons; `other` has no known particle (noise).
 PIXEL_CLASSES = ("hip", "mip", "shower", "michel", "delta", "other")
 
+#: The same in two: tracks and showers.
+TWO_CLASSES = {"track": ("hip", "mip"), "shower": ("shower", "michel", "delta")}
+
+#: Key points: where the beam's interaction is, both ends of tracks, starts of showers.
+POINTS = ("vertex", "track_end", "shower_start")
+
 #: How a particle came to be, as numbered in `particle_process`.
 PROCESSES = ("primary", "decay", "ionisation", "electromagnetic", "hadronic")
 

@@ -35,9 +35,11 @@ def one_image(shape: Shape, smallest: int) -> tuple[int, int, int]:
 
     Refuse features, and images of less than `smallest` × `smallest` pixels.
     """
-    views, channels, height, width, features, _ = shape
+    views, channels, height, width, features, _, depth = shape
     if features:
         raise InputError("it takes no features; 'siamese' and 'aligned' do")
+    if depth:
+        raise InputError("it takes images of two axes, and these have three")
     if min(height, width) < smallest:
         raise InputError(
             f"images of {height} × {width} pixels are too small; it needs {smallest} × {smallest}"

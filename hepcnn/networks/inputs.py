@@ -16,7 +16,7 @@ class Inputs(NamedTuple):
 
     Attributes
     ----------
-    images : Tensor, (B, V, C, H, W)
+    images : Tensor, (B, V, C, H, W) or (B, V, C, X, Y, Z)
         V views of C channels.
     features : Tensor, (B, F)
         Numbers beside the images, standardised.
@@ -37,9 +37,8 @@ class Inputs(NamedTuple):
     @classmethod
     def zeros(cls, shape: Shape, batch: int = 1) -> Self:
         """Make examples with nothing in them."""
-        views, channels, height, width, features, hypotheses = shape
         return cls(
-            torch.zeros(batch, views, channels, height, width),
-            torch.zeros(batch, features),
-            torch.zeros(batch, views, hypotheses, 2),
+            torch.zeros(batch, shape.views, shape.channels, *shape.sides),
+            torch.zeros(batch, shape.features),
+            torch.zeros(batch, shape.views, shape.hypotheses, 2),
         )

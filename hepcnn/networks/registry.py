@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Shape(NamedTuple):
     """An example: views, channels, height and width of its images, and what comes beside them.
 
-    `features` numbers, and for each view the light that each of `hypotheses` lets expect.
+    `features` numbers, and for each view the light that each of `hypotheses` lets expect. `depth`
+    is the length of the images' third axis, 0 in two dimensions.
     """
 
     views: int
@@ -27,6 +28,12 @@ class Shape(NamedTuple):
     width: int
     features: int = 0
     hypotheses: int = 0
+    depth: int = 0
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Lengths of an image's axes, two or three."""
+        return (self.height, self.width, *([self.depth] if self.depth else []))
 
 
 class Entry(NamedTuple):
