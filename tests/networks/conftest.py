@@ -12,7 +12,7 @@ def make_inputs():
 
     def maker(shape, batch=5, seed=1):
         numbers = torch.Generator().manual_seed(seed)
-        views, channels, height, width, features, hypotheses = shape
+        views, channels, height, width, features, hypotheses, _ = shape
 
         def rand(*sizes):
             return torch.rand(*sizes, generator=numbers)
