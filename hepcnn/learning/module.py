@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from hepcnn.config import Train
 from hepcnn.learning.cpu import keep_freed_memory
-from hepcnn.learning.heads import ClassificationHead
+from hepcnn.learning.heads.classification import ClassificationHead
 from hepcnn.learning.loading import EpochDataset, loader
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hepcnn.learning.heads import ClassificationHead
+from hepcnn.learning.heads.classification import ClassificationHead
 
 
 def test_loss_is_weighted_cross_entropy():
