@@ -5,6 +5,16 @@ resolved whole, `hepcnn config --schema` the JSON schema, and the Snakefile vali
 same models.
 """
 
+from hepcnn.config.any_task import AnyTask
+from hepcnn.config.image_tasks import (
+    ImageTask,
+    InstanceTask,
+    PointTask,
+    PointTrain,
+    SegmentTask,
+    SegmentTrain,
+    VertexTask,
+)
 from hepcnn.config.images import AnyImages, PlaneImages, PolarImages, VoxelImages
 from hepcnn.config.loading import entry, load, validate
 from hepcnn.config.problems import explain
@@ -37,9 +47,9 @@ from hepcnn.config.settings import (
 from hepcnn.config.steps import Step
 from hepcnn.config.tasks import (
     NOMINAL,
-    AnyTask,
     ClassTables,
     ClassTask,
+    EventTables,
     Network,
     PidTables,
     PidTask,
@@ -61,7 +71,10 @@ __all__ = [
     "Control",
     "Count",
     "Edges",
+    "EventTables",
     "Fraction",
+    "ImageTask",
+    "InstanceTask",
     "LArTPCSample",
     "LArTPCSimulation",
     "Network",
@@ -70,6 +83,8 @@ __all__ = [
     "PidTask",
     "Plane",
     "PlaneImages",
+    "PointTask",
+    "PointTrain",
     "PolarImages",
     "Positive",
     "Range",
@@ -78,6 +93,8 @@ __all__ = [
     "RichSimulation",
     "Rising",
     "Sample",
+    "SegmentTask",
+    "SegmentTrain",
     "Settings",
     "Species",
     "Split",
@@ -85,6 +102,7 @@ __all__ = [
     "Task",
     "Train",
     "Tree",
+    "VertexTask",
     "VoxelImages",
     "abundances",
     "entry",

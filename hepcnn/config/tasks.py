@@ -25,18 +25,20 @@ from hepcnn.config.settings import (
     check_mixture,
 )
 from hepcnn.config.steps import Step
-from hepcnn.config.unions import chosen_by, tag
-from hepcnn.detector.labels import INTERACTIONS, SINGLE_PARTICLES
+from hepcnn.detector.labels import INTERACTIONS, PIXEL_CLASSES, POINTS, SINGLE_PARTICLES
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import nearest
 
 #: What the tables call a task's own sample.
 NOMINAL = "nominal"
-#: Names of the classes of each target, in the order of labels.
+#: Names of the classes of each target, in the order of labels: of examples, of pixels (all but
+#: `other`), of key points.
 CLASSES: Mapping[str, tuple[str, ...]] = {
     "species": SPECIES,
     "particle": tuple(SINGLE_PARTICLES),
     "interaction": INTERACTIONS,
+    "semantic": PIXEL_CLASSES[:-1],
+    "points": POINTS,
 }
 
 
@@ -127,12 +129,23 @@ class PidTables(Settings):
         return self
 
 
-class ClassTables(Settings):
-    """The performance tables of the classification of events."""
+class EventTables(Settings):
+    """The performance tables of events of a liquid-argon TPC."""
 
     energy_bins: Edges = [0.0, 250.0, 500.0, 750.0, 1000.0, 1500.0, 2000.0, 3000.0, 5000.0]
     """Edges of the bins of true energy (MeV), half-open: the neutrino's, or the kinetic energy of a
     single particle."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if any(a >= b for a, b in pairwise(self.energy_bins)):
+            raise ValueError("energy_bins: the edges must increase")
+        return self
+
+
+class ClassTables(EventTables):
+    """The performance tables of the classification of events."""
+
     mixture: dict[str, NonNegative] | Literal["natural", "flat"] = "natural"
     """The population that decisions and purities are for: `natural` is the test sample's own."""
     misid: Annotated[list[Fraction], Field(min_length=1)] = [0.05, 0.10, 0.20]
@@ -140,8 +153,6 @@ class ClassTables(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if any(a >= b for a, b in pairwise(self.energy_bins)):
-            raise ValueError("energy_bins: the edges must increase")
         check_distinct("misid", self.misid)
         return self
 
@@ -151,7 +162,7 @@ class Task(Settings):
 
     images: str
     """The image set."""
-    kind: Literal["classification"] = "classification"
+    kind: str
     """The kind of question."""
     target: str
     """The truth that is asked for."""
@@ -163,7 +174,7 @@ class Task(Settings):
     """Samples on which the same methods are tried as they are, without training on them."""
     train: Train = Train()
     """Training."""
-    tables: PidTables | ClassTables
+    tables: PidTables | EventTables
     """Tables."""
 
     @model_validator(mode="after")
@@ -182,18 +193,19 @@ class Task(Settings):
             try:
                 self.train_of(name)
             except ValidationError as error:
-                problem = explain(error, f"networks.{name}.train", Train)
+                problem = explain(error, f"networks.{name}.train", type(self.train))
                 raise ValueError(problem) from error
         return self
 
     def train_of(self, network: str) -> Train:
         """Settings of the training of a network: the task's, and its own laid over them."""
-        return Train.model_validate(self.train.model_dump() | self.networks[network].train)
+        settings = self.train.model_dump() | self.networks[network].train
+        return type(self.train).model_validate(settings)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of labels."""
-        return CLASSES[self.target]
+        """Names of the classes, in the order of labels, where the target has any."""
+        return CLASSES.get(self.target, ())
 
     @property
     def methods(self) -> list[str]:
@@ -209,6 +221,8 @@ class Task(Settings):
 class PidTask(Task):
     """Which of six species a track is."""
 
+    kind: Literal["classification"] = "classification"
+    """The kind of question."""
     target: Literal["species"] = "species"
     """The truth that is asked for."""
     baselines: Sequence[Control | Analytic] = ["majority", "momentum_prior"]
@@ -221,6 +235,8 @@ class PidTask(Task):
 class ClassTask(Task):
     """Which class an event of a liquid-argon TPC is of."""
 
+    kind: Literal["classification"] = "classification"
+    """The kind of question."""
     target: Literal["particle", "interaction"]
     """`particle`: electron, photon, muon, pion or proton. `interaction`: νμ CC, νe CC, NC or cosmic
     rays only."""
@@ -235,10 +251,3 @@ class ClassTask(Task):
         if isinstance(self.tables.mixture, dict):
             check_mixture(self.tables.mixture, self.classes)
         return self
-
-
-_FORMS = {"species": PidTask, "particle": ClassTask, "interaction": ClassTask}
-AnyTask = Annotated[
-    Annotated[PidTask, tag(PidTask)] | Annotated[ClassTask, tag(ClassTask)],
-    Field(discriminator=chosen_by("target", _FORMS, default="species")),
-]

@@ -6,10 +6,12 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from hepcnn.config.any_task import AnyTask
+from hepcnn.config.image_tasks import SegmentTask
 from hepcnn.config.images import DETECTOR, AnyImages, PolarImages
 from hepcnn.config.samples import AnySample, RichSample, RichSimulation
 from hepcnn.config.settings import Analytic, Fraction, Settings
-from hepcnn.config.tasks import AnyTask, PidTask, Task
+from hepcnn.config.tasks import PidTask, Task
 from hepcnn.errors import nearest
 
 
@@ -111,11 +113,12 @@ class Config(Settings):
     def _check_kind(self, place: str, task: Task) -> None:
         """Refuse what a task asks of images that cannot give it."""
         images = self.images[task.images]
-        wanted = "polar" if isinstance(task, PidTask) else "planes"
-        if images.maker != wanted:
+        wanted = ["polar"] if isinstance(task, PidTask) else ["planes"]
+        wanted += ["voxels"] if isinstance(task, SegmentTask) else []
+        if images.maker not in wanted:
             raise ValueError(
-                f"{place}.images: the target '{task.target}' needs images of the maker '{wanted}'; "
-                f"'{task.images}' is of '{images.maker}'"
+                f"{place}.images: the target '{task.target}' needs images of the maker "
+                f"'{' or '.join(wanted)}'; '{task.images}' is of '{images.maker}'"
             )
         if isinstance(images, PolarImages):
             analytic = [b for b in task.baselines if b in get_args(Analytic)]

@@ -23,7 +23,7 @@ from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.networks.registry import build
 
 FORMAT = "hepcnn-checkpoint"
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Checkpoint:
     task, name : str
         Names of the task and of the network in it.
     target : str
-        What its classes are of.
+        What it is asked for.
     architecture : str
         Name in the registry of networks.
     options : dict
@@ -44,8 +44,13 @@ class Checkpoint:
         The images and features it is for, with its classes, and what is done to them.
     split : Split
         Fractions of events that it was trained with.
+    outputs : int
+        Numbers that the network gives, of an example or a pixel.
+    train : dict
+        Settings of its training.
     prior : ndarray (C,) float64
-        The class abundances under which its scores are posterior probabilities.
+        The class abundances under which its scores are posterior probabilities; of what is not
+        one class an example empty.
     temperature : float
         The scores to the power 1/temperature, renormalised, are calibrated on the validation
         split.
@@ -64,6 +69,8 @@ class Checkpoint:
     options: dict[str, Any]
     preprocessing: Preprocessing
     split: Split
+    outputs: int
+    train: dict[str, Any]
     prior: NDArray[np.float64]
     temperature: float
     history: list[dict[str, float]]
@@ -78,8 +85,7 @@ class Checkpoint:
         InputError
             If the weights are not those of the architecture, as it now is.
         """
-        shape, classes = self.preprocessing.shape, len(self.prior)
-        network = build(self.architecture, shape, classes, **self.options)
+        network = build(self.architecture, self.preprocessing.shape, self.outputs, **self.options)
         try:
             network.load_state_dict(self.weights)
         except RuntimeError as error:

@@ -56,6 +56,8 @@ class EpochDataset(IterableDataset[dict[str, Tensor]]):
                 "expected": torch.from_numpy(batch["expected"]),
                 "label": torch.from_numpy(batch["label"]),
                 "index": torch.from_numpy(batch["index"]),
+                "truth": torch.from_numpy(batch["truth"]),
+                "points": torch.from_numpy(batch["points"]),
             }
 
 

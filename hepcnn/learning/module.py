@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,14 +21,11 @@ from torch.utils.data import DataLoader
 
 from hepcnn.config import Train
 from hepcnn.learning.cpu import keep_freed_memory
-from hepcnn.learning.heads.classification import ClassificationHead
 from hepcnn.learning.loading import EpochDataset, loader
-from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
-from hepcnn.networks.inputs import Inputs
+from hepcnn.learning.training_data import TrainingData
 from hepcnn.progress import note, progress
 from hepcnn.store.batches import Mirror
-from hepcnn.store.images import ImageSet
 from hepcnn.store.order import Order
 
 # Its advice is not for the users of `hepcnn`. Here, because each process of a training imports it.
@@ -66,38 +62,14 @@ def _line(state: TrainingProgress, seconds: float) -> str:
     """One line on an epoch, for the log."""
     last = state.history[-1]
     best = ", the best so far" if state.best_epoch == state.epoch else ""
-    return (
-        f"epoch {state.epoch}: loss {last['train_loss']:.4f}, validation loss "
-        f"{last['validation_loss']:.4f}, accuracy {last['validation_accuracy']:.4f}, balanced "
-        f"{last['validation_balanced_accuracy']:.4f}, {seconds:.1f} s{best}"
+    validation = ", ".join(
+        f"{name.replace('_', ' ')} {value:.4f}"
+        for name, value in last.items()
+        if name.startswith("validation_")
     )
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """Examples to train with: the images, indices into them, what is done to them, weights.
-
-    Attributes
-    ----------
-    images : ImageSet
-        The images.
-    target : str
-        What the classes are of.
-    train, validation : ndarray int64
-        Indices of the examples.
-    preprocessing : Preprocessing
-        What is seen of them, and how.
-    train_weights, validation_weights : ndarray (C,) float64
-        Weight of each class in the losses.
-    """
-
-    images: ImageSet
-    target: str
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    preprocessing: Preprocessing
-    train_weights: NDArray[np.float64]
-    validation_weights: NDArray[np.float64]
+    return (
+        f"epoch {state.epoch}: loss {last['train_loss']:.4f}, {validation}, {seconds:.1f} s{best}"
+    )
 
 
 class TrainingModule(LightningModule):
@@ -109,7 +81,7 @@ class TrainingModule(LightningModule):
     Parameters
     ----------
     network : nn.Module
-        From `hepcnn.networks.inputs.Inputs` to logits (B, C).
+        From `hepcnn.networks.inputs.Inputs` to what the head takes.
     data : TrainingData
         Examples.
     settings : Train
@@ -136,8 +108,7 @@ class TrainingModule(LightningModule):
             network.load_state_dict(state.weights)
         # oneDNN and cuDNN compute convolutions fastest with channels last.
         self.network = network.to(memory_format=torch.channels_last)
-        self.train_head = ClassificationHead(torch.from_numpy(data.train_weights))
-        self.validation_head = ClassificationHead(torch.from_numpy(data.validation_weights))
+        self.train_head, self.validation_head = data.heads
         self.data = data
         self.settings = settings
         self.seed = seed
@@ -164,7 +135,9 @@ class TrainingModule(LightningModule):
             self.settings.batch_size,
             rank=self.trainer.global_rank,
             ranks=self.trainer.world_size,
-            target=self.data.target,
+            target=self.data.labels,
+            truth=self.train_head.truth,
+            points=self.train_head.wants_points,
             order=order,
             mirrored=mirrored,
             seed=self.seed,
@@ -199,10 +172,10 @@ class TrainingModule(LightningModule):
             # Here, since what Lightning does between epochs draws random numbers too, and differs
             # between a resumed training and one that goes on.
             seed_torch(self.seed, 1, self.state.epoch, self.trainer.global_rank)
-        return self.train_head(self.network(Inputs.of(batch)), batch["label"])
+        return self.train_head.loss(self.network, batch)
 
     def validation_step(self, batch: dict[str, Tensor], number: int) -> None:
-        self.validation_head(self.network(Inputs.of(batch)), batch["label"])
+        self.validation_head.loss(self.network, batch)
 
     def on_train_epoch_end(self) -> None:
         """Bring the progress up to date; the validation has been."""
@@ -216,7 +189,7 @@ class TrainingModule(LightningModule):
             {
                 "epoch": state.epoch + 1,
                 "learning_rate": learning_rate(self.settings, state.epoch),
-                **{f"train_{name}": train[name] for name in ("loss", "accuracy")},
+                **{f"train_{n}": train[n] for n in ("loss", "accuracy") if n in train},
                 **{f"validation_{name}": value for name, value in validation.items()},
             }
         )

@@ -13,25 +13,22 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
-from numpy.typing import NDArray
 from torch import nn
 
-from hepcnn.config import Config, Network, Split, Train, entry
+from hepcnn.config import Config, Train, entry
 from hepcnn.errors import InputError
 from hepcnn.files import write_text
 from hepcnn.learning.checkpoint import Checkpoint
-from hepcnn.learning.examples import indices
 from hepcnn.learning.hardware import Hardware, choose
-from hepcnn.learning.module import ShowProgress, TrainingData, TrainingModule, seed_torch
+from hepcnn.learning.module import ShowProgress, TrainingModule, seed_torch
 from hepcnn.learning.prediction import posteriors
-from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
+from hepcnn.learning.training_data import TrainingData, training_data
 from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import Shape, build
 from hepcnn.performance.temperature import fit_temperature
 from hepcnn.progress import note
 from hepcnn.provenance import record
-from hepcnn.store.batches import swapped
 from hepcnn.store.images import ImageSet
 from hepcnn.store.order import balanced
 
@@ -84,7 +81,7 @@ def train(
     }
     inputs = dict(zip(map(str, paths), images.ids, strict=True))
     provenance = record("train", made_of, code=__name__, inputs=inputs, seed=config.seed)
-    data, prior = _examples(images, task.target, config.split, settings, chosen)
+    data = training_data(images, task.target, architecture, config.split, settings, chosen)
     hardware = choose(settings)
     folder = output.resolve()
     work = folder.parent / f".{folder.name}.progress-{provenance['id']}"
@@ -93,7 +90,8 @@ def train(
         warnings.simplefilter("ignore")  # Lightning's advice, and torch's own news
         seed_torch(config.seed, 0)
         shape = data.preprocessing.shape
-        network = build(architecture, shape, len(prior), **chosen.options)
+        outputs = data.heads[0].outputs
+        network = build(architecture, shape, outputs, **chosen.options)
         if settings.batch_size <= hardware.devices:
             _check_single(network, shape)
         _make_folders(output, work)
@@ -108,14 +106,18 @@ def train(
         options=dict(chosen.options),
         preprocessing=data.preprocessing,
         split=config.split,
-        prior=prior,
+        outputs=outputs,
+        train=settings.model_dump(mode="json"),
+        prior=data.prior,
         temperature=1.0,
         history=state.history,
         provenance=provenance,
         weights=state.best,
     )
-    temperature = _temperature(trained, data, settings, config.seed)
-    replace(trained, temperature=temperature).save(output / CHECKPOINT)
+    if data.labels is not None:
+        temperature = _temperature(trained, data, settings, config.seed)
+        trained = replace(trained, temperature=temperature)
+    trained.save(output / CHECKPOINT)
     write_text(output / HISTORY, _csv(state.history))
     note(f"{output / CHECKPOINT}: the weights of epoch {state.best_epoch} of {state.epoch}")
     # Also what other settings or older code may have left unfinished for this output.
@@ -160,7 +162,7 @@ def _temperature(trained: Checkpoint, data: TrainingData, settings: Train, seed:
     """Fit the temperature on the validation split, in the mixture that the scores stand under."""
     title = f"{trained.task}/{trained.name}: temperature"
     scores = posteriors(trained, data.images, data.validation, title)
-    labels = data.images.labels(data.target)[data.validation]
+    labels = data.images.labels(trained.target)[data.validation]
     rows = np.arange(len(labels))
     if settings.balance != "none":
         rows = balanced(rows, labels, np.random.default_rng(seed))
@@ -174,48 +176,6 @@ def _make_folders(*folders: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from error
-
-
-def _examples(
-    images: ImageSet, target: str, split: Split, settings: Train, network: Network
-) -> tuple[TrainingData, NDArray[np.float64]]:
-    """Find the examples and their weights, and the prior that the scores will stand under."""
-    labels = images.labels(target)
-    names = images.header.classes[target]
-    parts, counts = {}, {}
-    for part in ("train", "validation"):
-        which = indices(images, split, part)
-        # What is of none of the classes is scored, but never trained on.
-        parts[part] = which[labels[which] >= 0]
-        counts[part] = np.bincount(labels[parts[part]], minlength=len(names))
-        present = [name for name, count in zip(names, counts[part], strict=True) if count]
-        if len(present) < (2 if part == "train" else 1):
-            raise InputError(
-                f"the {part} split has {len(which)} examples, of these classes: "
-                f"{', '.join(present) or 'none'}; training needs at least two"
-            )
-        for name in sorted(set(names) - set(present)):
-            note(f"the {part} split has no {name}")
-    preprocessing = Preprocessing.fit(images, parts["train"], network)
-    if "beam" in settings.augment:
-        # Here, where it is not yet within a process of the training.
-        swapped(preprocessing.views)
-        swapped(preprocessing.features)
-    frequencies = counts["train"] / counts["train"].sum()
-    flat = (frequencies > 0) / np.count_nonzero(frequencies)
-    one = np.ones(len(names))
-    # A class's weight is what makes its share that of a flat mixture.
-    weights = np.divide(flat, frequencies, out=np.zeros(len(names)), where=frequencies > 0)
-    data = TrainingData(
-        images=images,
-        target=target,
-        train=parts["train"],
-        validation=parts["validation"],
-        preprocessing=preprocessing,
-        train_weights=weights if settings.balance == "class" else one,
-        validation_weights=one if settings.balance == "none" else weights,
-    )
-    return data, frequencies if settings.balance == "none" else flat
 
 
 def fit(

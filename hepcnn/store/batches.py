@@ -41,7 +41,10 @@ class Batch(TypedDict):
     ``expected`` float32 (B, V, K, 2), of each view and each of K hypotheses the row of its expected
     ring as a float, in rows from the image's lower edge (−1: no light), and the number of its
     photons expected, K = 0 in image sets that do not say; ``label`` int64 (B,), −1 for what is none
-    of the classes; ``index`` int64 (B,) into the image set.
+    of the classes; ``index`` int64 (B,) into the image set. If they are asked for: ``truth`` float32
+    (B, V, T, H, W), columns of the pixels' truth plus 1, 0 where there is no pixel; ``points`` float32
+    (P, 5), the key points: example, view, row, column and kind, see
+    `hepcnn.store.points.key_points`.
     """
 
     images: NDArray[np.float32]
@@ -49,6 +52,8 @@ class Batch(TypedDict):
     expected: NDArray[np.float32]
     label: NDArray[np.int64]
     index: NDArray[np.int64]
+    truth: NDArray[np.float32]
+    points: NDArray[np.float32]
 
 
 class Batches:
@@ -68,8 +73,12 @@ class Batches:
         Names of those seen, in this order; by default all.
     features : sequence of str
         Names of the features given, as they are stored; by default none.
-    target : str
-        What the labels are of.
+    target : str, optional
+        What the labels are of; by default all are −1.
+    truth : sequence of str
+        Columns of the pixels' truth that are given; by default none.
+    points : bool
+        Whether the key points are given.
     order : {"stored", "shuffled", "balanced"}
         See `Order`.
     mirrored : sequence of {"drift", "beam"}
@@ -102,7 +111,9 @@ class Batches:
         views: Sequence[str] | None = None,
         channels: Sequence[str] | None = None,
         features: Sequence[str] = (),
-        target: str = "species",
+        target: str | None = "species",
+        truth: Sequence[str] = (),
+        points: bool = False,
         order: Order = "stored",
         mirrored: Sequence[Mirror] = (),
         seed: int = 0,
@@ -116,13 +127,14 @@ class Batches:
         self.kind = order
         self.mirrored = tuple(mirrored)
         self.seed = seed
-        self._selection = Selection.of(images, views, channels, transform)
+        self._selection = Selection.of(images, views, channels, transform, truth, points)
         seen = self._selection.views
         shape = len(seen), len(self._selection.channels)
-        self._scale = np.ones(shape, np.float32) if scale is None else np.asarray(scale, np.float32)
-        if self._scale.shape != shape:
-            raise ValueError(f"scale is {self._scale.shape}, for {shape} views and channels")
-        self._labels = images.labels(target)
+        scale = np.ones(shape, np.float32) if scale is None else np.asarray(scale, np.float32)
+        if scale.shape != shape:
+            raise ValueError(f"scale is {scale.shape}, for {shape} views and channels")
+        self._scale = np.concatenate([scale, np.ones((shape[0], len(truth)), np.float32)], axis=1)
+        self._labels = _labels(images, target)
         self._features = _features(images, features)
         self._expected = _expected(images, seen)
         if "beam" in self.mirrored:
@@ -226,13 +238,28 @@ class Batches:
             place = np.where(beam, self._places[:, np.newaxis], place)
             features[beam] = features[beam][:, self._feature_places]
         drawn = Drawn(np.searchsorted(block.index, index), mirrored, place)
+        filled, channels = buffer.fill(block, drawn, self._scale), len(self._selection.channels)
         return Batch(
-            images=buffer.fill(block, drawn, self._scale),
+            images=filled[:, :, :channels],
             features=features,
             expected=self._expected[index],
             label=self._labels[index].astype(np.int64),
             index=index.copy(),
+            truth=filled[:, :, channels:],
+            points=self._points(block, drawn),
         )
+
+    def _points(self, block: Block, drawn: Drawn) -> NDArray[np.float32]:
+        """The key points of a batch, as in `Batch`: where the images put them."""
+        if block.points is None:
+            return np.empty((0, 5), np.float32)
+        points = block.points.take(drawn.rows)
+        example = np.repeat(np.arange(len(points)), np.diff(points.offsets))
+        view, place = points.columns["view"], points.columns["place"]
+        mirrored = np.asarray(self._selection.header.shape) - place
+        place = np.where(drawn.mirrored[example], mirrored, place)
+        columns = [example, drawn.place[view, example], *place.T, points.columns["kind"]]
+        return np.column_stack(columns).astype(np.float32)
 
     def _read(self, index: NDArray[np.int64]) -> Block:
         return join(list(read_blocks(self.images, index, self._selection)))
@@ -268,6 +295,11 @@ def swapped(names: Sequence[str]) -> NDArray[np.int64]:
             )
         others.append(names.index(other))
     return np.array(others, np.int64)
+
+
+def _labels(images: ImageSet, target: str | None) -> NDArray[np.int16]:
+    """Labels of all examples."""
+    return np.full(len(images), -1, np.int16) if target is None else images.labels(target)
 
 
 def _features(images: ImageSet, names: Sequence[str]) -> NDArray[np.float32]:

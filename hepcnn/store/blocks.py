@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError, nearest
 from hepcnn.store.header import Header
-from hepcnn.store.images import ImageSet
-from hepcnn.store.shard import Images, Sparse
+from hepcnn.store.images import ImageSet, join_rows
+from hepcnn.store.points import key_points
+from hepcnn.store.shard import Images, Rows, Sparse
 
 #: Examples read at once, if they are no more than so many bytes uncompressed: bounds the memory of
 #: a read.
@@ -37,12 +38,27 @@ class Transform:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is seen of images: names of views, indices of channels, after a transform if any."""
+    """What is seen of images: names of views, indices of channels, after a transform if any.
+
+    Attributes
+    ----------
+    truth : tuple of str
+        Columns of the pixels' truth, seen as further channels: the column plus 1.
+    points : bool
+        Whether the key points are found.
+    """
 
     views: tuple[str, ...]
     channels: tuple[int, ...]
     header: Header
     transform: Transform | None
+    truth: tuple[str, ...] = ()
+    points: bool = False
+
+    @property
+    def width(self) -> int:
+        """Numbers seen of a pixel: channels, and columns of truth."""
+        return len(self.channels) + len(self.truth)
 
     @classmethod
     def of(
@@ -51,19 +67,23 @@ class Selection:
         views: Sequence[str] | None,
         channels: Sequence[str] | None,
         transform: Transform | None = None,
+        truth: Sequence[str] = (),
+        points: bool = False,
     ) -> Selection:
-        """Choose views and channels by name, by default all.
+        """Choose views and channels by name, by default all; columns of truth, by default none.
 
         Raises
         ------
         InputError
-            If there is no view or channel of a name, or none is chosen.
+            If there is no view, channel or column of truth of a name, or no view or channel is
+            chosen; or the images have no key points.
         """
         header = images.header if transform is None else transform.header
         path = images.paths[0]
         for what, names, there in (
             ("view", views, header.views),
             ("channel", channels, header.channels),
+            ("truth of pixels", truth or None, tuple(header.pixel_truth)),
         ):
             if names is not None and not names:
                 raise InputError(f"no {what} is chosen; there are {', '.join(there)}")
@@ -71,15 +91,22 @@ class Selection:
                 if name not in there:
                     raise InputError(f"{path}: no {what} '{name}'; {nearest(name, there)}")
         places = [header.channels.index(name) for name in channels or header.channels]
-        return cls(tuple(views or header.views), tuple(places), header, transform)
+        seen = tuple(views or header.views)
+        if points and (header.detector != "lartpc" or len(header.shape) != 2):
+            raise InputError(f"{path}: no key points: they are of wire planes")
+        return cls(seen, tuple(places), header, transform, tuple(truth), points)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Sparse images of some examples: of increasing indices (n,), and of each view seen."""
+    """Sparse images of some examples: of increasing indices (n,), and of each view seen.
+
+    With the key points, if they are asked for: see `hepcnn.store.points.key_points`.
+    """
 
     index: NDArray[np.int64]
     views: list[Sparse]
+    points: Rows | None = None
 
     @property
     def nbytes(self) -> int:
@@ -96,24 +123,45 @@ def read_blocks(
     images: ImageSet, index: NDArray[np.int64], selection: Selection
 ) -> Iterator[Block]:
     """Read the examples of a strictly increasing index, a span of the image set at a time."""
-    every = selection.channels == tuple(range(len(selection.header.channels)))
     cuts = np.flatnonzero(np.diff(index // span(images))) + 1
     for part in np.split(index, cuts) if len(index) else []:
         start, stop = int(part[0]), int(part[-1]) + 1
         rows = part - start
-        if selection.transform is None:
+        if selection.transform is None and not selection.truth and not selection.points:
             views = [_take(images.view(name, start, stop), rows) for name in selection.views]
-        else:
-            stored = images.read(start, stop)
-            chosen = stored if len(rows) == len(stored) else stored.take(rows)
-            made = selection.transform.apply(chosen)
-            views = [made.views[name] for name in selection.views]
-        if not every:
-            views = [
-                Sparse(v.offsets, v.pixel, np.ascontiguousarray(v.value[:, selection.channels]))
-                for v in views
-            ]
-        yield Block(part, views)
+            yield Block(part, [_seen(view, selection) for view in views])
+            continue
+        stored = images.read(start, stop)
+        made = stored if len(rows) == len(stored) else stored.take(rows)
+        if selection.transform is not None:
+            made = selection.transform.apply(made)
+        views = [_seen(made.views[name], selection) for name in selection.views]
+        yield Block(part, views, _points(made, selection) if selection.points else None)
+
+
+def _seen(sparse: Sparse, selection: Selection) -> Sparse:
+    """The channels and the columns of truth that are seen, side by side."""
+    value = sparse.value
+    if selection.channels != tuple(range(value.shape[1])):
+        value = np.ascontiguousarray(value[:, selection.channels])
+    if selection.truth:
+        truth = [sparse.truth[name].astype(np.float32) + 1 for name in selection.truth]
+        value = np.column_stack([value.astype(np.float32), *truth])
+    return Sparse(sparse.offsets, sparse.pixel, value)
+
+
+def _points(made: Images, selection: Selection) -> Rows:
+    """The key points of the views seen, numbered as these are."""
+    header = selection.header
+    points = key_points(made, header)
+    place = [selection.views.index(v) if v in selection.views else -1 for v in header.views]
+    view = np.array(place)[points.columns["view"]]
+    example = np.repeat(np.arange(len(points)), np.diff(points.offsets))[view >= 0]
+    columns = points.columns | {"view": view.astype(np.uint8)}
+    return Rows(
+        np.searchsorted(example, np.arange(len(points) + 1)),
+        {name: column[view >= 0] for name, column in columns.items()},
+    )
 
 
 def join(parts: Sequence[Block]) -> Block:
@@ -131,7 +179,10 @@ def join(parts: Sequence[Block]) -> Block:
                 np.concatenate([sparse.value for sparse in view]),
             )
         )
-    return Block(np.concatenate([part.index for part in parts]), views)
+    points = [part.points for part in parts if part.points is not None]
+    return Block(
+        np.concatenate([part.index for part in parts]), views, join_rows(points) if points else None
+    )
 
 
 def _take(sparse: Sparse, rows: NDArray[np.int64]) -> Sparse:

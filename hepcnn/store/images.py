@@ -198,7 +198,7 @@ class ImageSet:
                         f"{self.header.pixels} pixels: a damaged image shard"
                     )
                 parts.append(Rows(offsets - offsets[0], read))
-        return parts[0] if len(parts) == 1 else _concatenate(parts)
+        return parts[0] if len(parts) == 1 else join_rows(parts)
 
     def _spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """The shards that hold a block, and which of their rows: at least one, if of no rows."""
@@ -349,7 +349,8 @@ def _check_together(shards: Sequence[_Shard]) -> None:
                 )
 
 
-def _concatenate(parts: Sequence[Rows]) -> Rows:
+def join_rows(parts: Sequence[Rows]) -> Rows:
+    """Put the rows of examples after one another."""
     starts = np.cumsum([0] + [part.offsets[-1] for part in parts[:-1]])
     shifted = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=True)]
     return Rows(

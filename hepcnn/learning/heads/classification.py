@@ -1,12 +1,14 @@
-"""Heads: what a network's output means, its loss and its metrics."""
+"""One class an example."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+from hepcnn.networks.inputs import Inputs
 
 
 class ClassificationHead:
@@ -24,9 +26,17 @@ class ClassificationHead:
     buffers, because torch overwrites those with the first process's.
     """
 
+    truth: tuple[str, ...] = ()
+    wants_points = False
+
     def __init__(self, weights: Tensor) -> None:
         self.weights = weights.to(torch.float32)
+        self.outputs = len(weights)
         self.reset()
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        """Give the loss of a batch and count it in the metrics."""
+        return self(network(Inputs.of(batch)), batch["label"])
 
     def reset(self, device: torch.device | str = "cpu") -> None:
         """Forget all batches: an epoch begins, on a device."""
