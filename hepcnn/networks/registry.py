@@ -59,7 +59,7 @@ BACKBONES = {
     ),
 }
 #: All that see one image; the others are each built by the function of its name in
-#: `hepcnn.networks.single_image`, `tower` in its own module.
+#: `hepcnn.networks.single_image`, `tower` and `sparse_tower` in their own modules.
 SINGLE_IMAGE = {
     "lecture_cnn": Entry(Shape(1, 1, 32, 32), 6, "the lecture's CNN for RICH images"),
     "lenet5": Entry(Shape(1, 1, 32, 32), 10, "LeNet-5 (LeCun et al. 1998)"),
@@ -67,6 +67,9 @@ SINGLE_IMAGE = {
     "lecture_cifar10": Entry(Shape(1, 3, 32, 32), 10, "the lecture's CNN for CIFAR-10"),
     "small": Entry(Shape(1, 2, 128, 32), 6, "a small CNN for long images"),
     "tower": Entry(Shape(1, 1, 192, 192), 5, "ours: a small, fast tower for wire planes"),
+    "sparse_tower": Entry(
+        Shape(1, 1, 192, 192), 5, "ours: sparse convolutions of occupied pixels only"
+    ),
     **BACKBONES,
 }
 #: All of them; the others are each built by the function of its name in its own module.
@@ -99,9 +102,14 @@ def require(name: str) -> Entry:
 def _builder(name: str) -> Callable[..., nn.Module]:
     require(name)
     # Import statements, not modules' names in strings: `provenance.code_version` follows them.
-    from hepcnn.networks import aligned, backbones, siamese, single_image, tower
+    from hepcnn.networks import aligned, backbones, siamese, single_image, sparse_tower, tower
 
-    modules = {"aligned": aligned, "siamese": siamese, "tower": tower}
+    modules = {
+        "aligned": aligned,
+        "siamese": siamese,
+        "tower": tower,
+        "sparse_tower": sparse_tower,
+    }
     modules |= dict.fromkeys(BACKBONES, backbones)
     return getattr(modules.get(name, single_image), name)
 
