@@ -39,12 +39,12 @@ class Stage(nn.Sequential):
 
 
 class Down(nn.Module):
-    """To half the rows and columns."""
+    """To half the resolution."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, dimensions: int = 2) -> None:
         super().__init__()
         self.norm = SiteNorm(inputs)
-        self.conv = StridedConv(inputs, outputs)
+        self.conv = StridedConv(inputs, outputs, dimensions)
 
     def forward(self, input: SparseMaps) -> SparseMaps:
         coarser = input.sites.coarser
