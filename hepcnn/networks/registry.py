@@ -72,13 +72,27 @@ SINGLE_IMAGE = {
     ),
     **BACKBONES,
 }
-#: All of them; the others are each built by the function of its name in its own module.
-NETWORKS = SINGLE_IMAGE | {
-    "siamese": Entry(Shape(2, 2, 128, 32, 3), 6, "a tower for each view, joined with features"),
-    "aligned": Entry(
-        Shape(2, 2, 128, 32, 3, 6), 6, "ours: light where each hypothesis lets expect it"
-    ),
+_PLANE = Shape(1, 1, 256, 256)
+#: Those that tell the class of each occupied pixel, or voxel: each is built by the function of its
+#: name in its own module of `hepcnn.networks.pixels`.
+PIXEL_NETWORKS = {
+    "sparse_uresnet": Entry(_PLANE, 5, "U-ResNet of submanifold convolutions (Dominé, Terao 2019)"),
+    "uresnet": Entry(_PLANE, 5, "U-ResNet: a U-Net of residual modules, on all pixels"),
+    "fcn8": Entry(_PLANE, 5, "FCN-8s (Long et al. 2015)"),
+    "segnet": Entry(_PLANE, 5, "SegNet (Badrinarayanan et al. 2017)"),
+    "deeplab": Entry(_PLANE, 5, "DeepLabV3 (Chen et al. 2017)"),
 }
+#: All of them; the others are each built by the function of its name in its own module.
+NETWORKS = (
+    SINGLE_IMAGE
+    | PIXEL_NETWORKS
+    | {
+        "siamese": Entry(Shape(2, 2, 128, 32, 3), 6, "a tower for each view, joined with features"),
+        "aligned": Entry(
+            Shape(2, 2, 128, 32, 3, 6), 6, "ours: light where each hypothesis lets expect it"
+        ),
+    }
+)
 
 
 def names() -> list[str]:
@@ -102,6 +116,12 @@ def require(name: str) -> Entry:
 def _builder(name: str) -> Callable[..., nn.Module]:
     require(name)
     # Import statements, not modules' names in strings: `provenance.code_version` follows them.
+    if name in PIXEL_NETWORKS:
+        from hepcnn.networks.pixels import deeplab, fcn, segnet, sparse_uresnet, uresnet
+
+        pixels = {"sparse_uresnet": sparse_uresnet, "uresnet": uresnet, "fcn8": fcn}
+        pixels |= {"segnet": segnet, "deeplab": deeplab}
+        return getattr(pixels[name], name)
     from hepcnn.networks import aligned, backbones, siamese, single_image, sparse_tower, tower
 
     modules = {
