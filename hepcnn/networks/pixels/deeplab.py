@@ -14,7 +14,7 @@ from hepcnn.networks.pixels.output import DenseNetwork
 from hepcnn.networks.registry import Shape
 
 _BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
-#: Of the stages that keep an eighth of the image's size: dilation of the first block, of the others.
+#: Of stages that keep an eighth of the image's size: dilation of the first block, of the others.
 _DILATIONS = {"layer3": (1, 2), "layer4": (2, 4)}
 
 
@@ -52,7 +52,8 @@ def deeplab(shape: Shape, outputs: int, *, backbone: str = "resnet50") -> DeepLa
     from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
     if backbone not in _BACKBONES:
-        raise InputError(f"option 'backbone': no '{backbone}'; {nearest(str(backbone), _BACKBONES)}")
+        known = nearest(str(backbone), _BACKBONES)
+        raise InputError(f"option 'backbone': no '{backbone}'; {known}")
     channels = each_view(shape)
     network = getattr(resnet, backbone)(weights=None)
     adapt_channels(network, channels)

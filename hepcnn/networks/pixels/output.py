@@ -59,4 +59,6 @@ def padded(images: Tensor, multiple: int) -> Tensor:
 
 def cropped(maps: Tensor, sides: Sequence[int]) -> Tensor:
     """Take away what `padded` has appended."""
-    return maps[..., *(slice(side) for side in sides)]
+    for axis, side in enumerate(sides, start=2):
+        maps = maps.narrow(axis, 0, side)
+    return maps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,12 +20,11 @@ class SegNet(DenseNetwork):
         super().__init__()
         self.encoders = vgg.encoder(channels, width)
         widths = [width * wider for wider, _ in vgg.STAGES]
+        levels = list(zip(itertools.pairwise(widths), vgg.STAGES[1:], strict=True))
         # From the deepest to the first, each down to the width of the one before it.
         self.decoders = nn.ModuleList(
             vgg.stage(here, here, before, convolutions)
-            for before, here, (_, convolutions) in reversed(
-                list(zip(widths, widths[1:], vgg.STAGES[1:], strict=False))
-            )
+            for (before, here), (_, convolutions) in reversed(levels)
         )
         self.output = nn.Sequential(
             vgg.stage(width, width, width, vgg.STAGES[0][1] - 1),
@@ -40,7 +41,7 @@ class SegNet(DenseNetwork):
             pools.append((largest, sides))
         for decoder in (*self.decoders, self.output):
             largest, sides = pools.pop()
-            maps = decoder(functional.max_unpool2d(maps, largest, 2, output_size=list(sides)))
+            maps = decoder(functional.max_unpool2d(maps, largest, [2], output_size=list(sides)))
         return maps
 
 

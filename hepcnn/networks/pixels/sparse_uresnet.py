@@ -7,6 +7,7 @@ argon time projection chamber data, arXiv:1903.05663.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
@@ -133,8 +134,7 @@ def _transposed(name: str) -> bool:
 
 def _parts(dimensions: int) -> Parts:
     def stage(widths: Sequence[int]) -> nn.Module:
-        pairs = zip(widths, widths[1:], strict=False)
-        return Stage(*(SparseResidual(n, m, dimensions) for n, m in pairs))
+        return Stage(*(SparseResidual(n, m, dimensions) for n, m in itertools.pairwise(widths)))
 
     def head(inputs: int, outputs: int) -> nn.Module:
         output = nn.Linear(inputs, outputs)

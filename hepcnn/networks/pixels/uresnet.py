@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import cast
@@ -108,8 +109,7 @@ def uresnet(
 
 def _parts(dimensions: int) -> Parts:
     def stage(widths: Sequence[int]) -> nn.Module:
-        pairs = zip(widths, widths[1:], strict=False)
-        return nn.Sequential(*(Residual(n, m, dimensions) for n, m in pairs))
+        return nn.Sequential(*(Residual(n, m, dimensions) for n, m in itertools.pairwise(widths)))
 
     def head(inputs: int, outputs: int) -> nn.Module:
         return sequential(

@@ -8,6 +8,7 @@ the resolution of the level before.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ class UShape(nn.Module):
         check_count("filters", filters)
         check_count("blocks", blocks)
         widths = [filters * (level + 1) for level in range(levels)]
-        steps = list(zip(widths, widths[1:], strict=False))
+        steps = list(itertools.pairwise(widths))
         self.stem = parts.stem(channels, filters)
         self.encoders = nn.ModuleList(parts.stage([n] * (blocks + 1)) for n in widths)
         self.downs = nn.ModuleList(parts.down(n, m) for n, m in steps)

@@ -6,6 +6,8 @@ convolution: the originals begin with trained weights, and these are drawn.
 
 from __future__ import annotations
 
+import itertools
+
 from torch import nn
 
 #: Of each stage its maps, in those of the first, and its convolutions. VGG-16 has 64 maps first.
@@ -16,10 +18,11 @@ def stage(inputs: int, hidden: int, outputs: int, convolutions: int) -> nn.Seque
     """3 × 3 convolutions, normalised and rectified: `hidden` maps from all but the last."""
     widths = [inputs] + [hidden] * (convolutions - 1) + [outputs]
     layers: list[nn.Module] = []
-    for n, m in zip(widths, widths[1:], strict=False):
-        # He's initialisation, arXiv:1502.01852, for rectifiers.
-        layers += [nn.Conv2d(n, m, 3, padding=1, bias=False), nn.BatchNorm2d(m), nn.ReLU(True)]
-        nn.init.kaiming_normal_(layers[-3].weight, nonlinearity="relu")
+    for n, m in itertools.pairwise(widths):
+        convolution = nn.Conv2d(n, m, 3, padding=1, bias=False)
+        # For rectifiers: K. He et al., arXiv:1502.01852.
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        layers += [convolution, nn.BatchNorm2d(m), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 
@@ -28,5 +31,5 @@ def encoder(channels: int, width: int) -> nn.ModuleList:
     widths = [channels, *(width * wider for wider, _ in STAGES)]
     return nn.ModuleList(
         stage(n, m, m, convolutions)
-        for n, m, (_, convolutions) in zip(widths, widths[1:], STAGES, strict=False)
+        for (n, m), (_, convolutions) in zip(itertools.pairwise(widths), STAGES, strict=True)
     )
