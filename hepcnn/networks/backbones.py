@@ -110,8 +110,7 @@ def inception_resnet_v2(shape: Shape, classes: int) -> nn.Sequential:
 
 def _adapted(network: nn.Module, channels: int) -> nn.Sequential:
     """Chain the parts of a network, which stand in the order they run, for so many channels."""
-    if channels != _COLOURS:
-        _see(network, channels)
+    adapt_channels(network, channels)
     parts = dict(network.named_children())
     last, head = parts.popitem()
     if isinstance(head, nn.Sequential):  # the dense layers of AlexNet and VGG
@@ -124,12 +123,14 @@ def _adapted(network: nn.Module, channels: int) -> nn.Sequential:
     return sequential(views=FoldViews(), **layers, output=head)
 
 
-def _see(network: nn.Module, channels: int) -> None:
-    """Exchange the first convolution for one of other channels.
+def adapt_channels(network: nn.Module, channels: int) -> None:
+    """Exchange the first convolution of a network for three channels, if there are others.
 
     Its weights are drawn anew, as wide as the original's, but so that the outputs have the same
     variance.
     """
+    if channels == _COLOURS:
+        return
     found = ((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
     name, old = next(found)
     new = nn.Conv2d(

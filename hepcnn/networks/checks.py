@@ -35,13 +35,25 @@ def one_image(shape: Shape, smallest: int) -> tuple[int, int, int]:
 
     Refuse features, and images of less than `smallest` × `smallest` pixels.
     """
-    views, channels, height, width, features, _, depth = shape
-    if features:
+    return shape.views * each_view(shape, smallest), shape.height, shape.width
+
+
+def each_view(shape: Shape, smallest: int = 1, *, voxels: bool = False) -> int:
+    """Give the channels of a view, for networks that see each by itself.
+
+    Refuse features, images of less than `smallest` × `smallest` pixels, and images of three axes
+    unless `voxels` are taken.
+    """
+    if shape.features:
         raise InputError("it takes no features; 'siamese' and 'aligned' do")
-    if depth:
-        raise InputError("it takes images of two axes, and these have three")
-    if min(height, width) < smallest:
+    if shape.depth and not voxels:
         raise InputError(
-            f"images of {height} × {width} pixels are too small; it needs {smallest} × {smallest}"
+            "it takes images of two axes, and these have three; "
+            "'uresnet' and 'sparse_uresnet' take both"
         )
-    return views * channels, height, width
+    if min(shape.sides) < smallest:
+        sides = " × ".join(str(side) for side in shape.sides)
+        raise InputError(
+            f"images of {sides} pixels are too small; it needs {smallest} × {smallest}"
+        )
+    return shape.channels

@@ -59,7 +59,7 @@ BACKBONES = {
     ),
 }
 #: All that see one image; the others are each built by the function of its name in
-#: `hepcnn.networks.single_image`, `tower` in its own module.
+#: `hepcnn.networks.single_image`, `tower` and `sparse_tower` in their own modules.
 SINGLE_IMAGE = {
     "lecture_cnn": Entry(Shape(1, 1, 32, 32), 6, "the lecture's CNN for RICH images"),
     "lenet5": Entry(Shape(1, 1, 32, 32), 10, "LeNet-5 (LeCun et al. 1998)"),
@@ -67,15 +67,32 @@ SINGLE_IMAGE = {
     "lecture_cifar10": Entry(Shape(1, 3, 32, 32), 10, "the lecture's CNN for CIFAR-10"),
     "small": Entry(Shape(1, 2, 128, 32), 6, "a small CNN for long images"),
     "tower": Entry(Shape(1, 1, 192, 192), 5, "ours: a small, fast tower for wire planes"),
+    "sparse_tower": Entry(
+        Shape(1, 1, 192, 192), 5, "ours: sparse convolutions of occupied pixels only"
+    ),
     **BACKBONES,
 }
-#: All of them; the others are each built by the function of its name in its own module.
-NETWORKS = SINGLE_IMAGE | {
-    "siamese": Entry(Shape(2, 2, 128, 32, 3), 6, "a tower for each view, joined with features"),
-    "aligned": Entry(
-        Shape(2, 2, 128, 32, 3, 6), 6, "ours: light where each hypothesis lets expect it"
-    ),
+_PLANE = Shape(1, 1, 256, 256)
+#: Those that tell the class of each occupied pixel, or voxel: each is built by the function of its
+#: name in its own module of `hepcnn.networks.pixels`.
+PIXEL_NETWORKS = {
+    "sparse_uresnet": Entry(_PLANE, 5, "U-ResNet of submanifold convolutions (Dominé, Terao 2019)"),
+    "uresnet": Entry(_PLANE, 5, "U-ResNet: a U-Net of residual modules, on all pixels"),
+    "fcn8": Entry(_PLANE, 5, "FCN-8s (Long et al. 2015)"),
+    "segnet": Entry(_PLANE, 5, "SegNet (Badrinarayanan et al. 2017)"),
+    "deeplab": Entry(_PLANE, 5, "DeepLabV3 (Chen et al. 2017)"),
 }
+#: All of them; the others are each built by the function of its name in its own module.
+NETWORKS = (
+    SINGLE_IMAGE
+    | PIXEL_NETWORKS
+    | {
+        "siamese": Entry(Shape(2, 2, 128, 32, 3), 6, "a tower for each view, joined with features"),
+        "aligned": Entry(
+            Shape(2, 2, 128, 32, 3, 6), 6, "ours: light where each hypothesis lets expect it"
+        ),
+    }
+)
 
 
 def names() -> list[str]:
@@ -99,9 +116,20 @@ def require(name: str) -> Entry:
 def _builder(name: str) -> Callable[..., nn.Module]:
     require(name)
     # Import statements, not modules' names in strings: `provenance.code_version` follows them.
-    from hepcnn.networks import aligned, backbones, siamese, single_image, tower
+    if name in PIXEL_NETWORKS:
+        from hepcnn.networks.pixels import deeplab, fcn, segnet, sparse_uresnet, uresnet
 
-    modules = {"aligned": aligned, "siamese": siamese, "tower": tower}
+        pixels = {"sparse_uresnet": sparse_uresnet, "uresnet": uresnet, "fcn8": fcn}
+        pixels |= {"segnet": segnet, "deeplab": deeplab}
+        return getattr(pixels[name], name)
+    from hepcnn.networks import aligned, backbones, siamese, single_image, sparse_tower, tower
+
+    modules = {
+        "aligned": aligned,
+        "siamese": siamese,
+        "tower": tower,
+        "sparse_tower": sparse_tower,
+    }
     modules |= dict.fromkeys(BACKBONES, backbones)
     return getattr(modules.get(name, single_image), name)
 

@@ -21,6 +21,8 @@ from hepcnn.provenance import _imports
 OURS = [name for name in names() if name not in BACKBONES]
 OPTIONS = [
     ("tower", {"width": 8}),
+    ("sparse_tower", {"filters": [16, 32]}),
+    ("sparse_tower", {"blocks": 2}),
     ("mlp", {"hidden": [40]}),
     ("mlp", {"hidden": [512, 128, 32]}),
     ("mlp", {"hidden": []}),
@@ -55,6 +57,7 @@ def original(name, **chosen):
         ("mlp", 1024 * 512 + 512 + 512 * 128 + 128 + 128 * 6 + 6),
         ("small", 52_974),
         ("tower", 258_757),
+        ("sparse_tower", 494_138),
         ("siamese", 2 * (52_974 - 198) + 4 * 32 + 97 * 64 + 65 * 6),
     ],
 )
@@ -133,7 +136,7 @@ def test_dropout_acts_in_training(name, make_inputs):
     ("name", "smallest"),
     [
         *[("lecture_cnn", 6), ("lenet5", 16), ("mlp", 1), ("lecture_cifar10", 4), ("small", 4)],
-        *[("tower", 4), ("siamese", 4), ("aligned", 1)],
+        *[("tower", 4), ("sparse_tower", 1), ("siamese", 4), ("aligned", 1)],
     ],
 )
 def test_the_smallest_image_works_and_a_smaller_one_is_an_error(name, smallest, make_inputs):
@@ -191,6 +194,9 @@ def test_wrong_options_are_named(chosen, message):
         ("siamese", {"dropout": 1}, "option 'dropout'"),
         ("small", {"dropout": -1}, "option 'dropout'"),
         ("tower", {"width": 0}, "option 'width': 0 must be a whole number, at least 1"),
+        ("sparse_tower", {"filters": 16}, "option 'filters': 16 must be a list"),
+        ("sparse_tower", {"filters": []}, "option 'filters': there must be at least one"),
+        ("sparse_tower", {"blocks": 0}, "option 'blocks': 0 must be a whole number, at least 1"),
         ("aligned", {"rows": -1}, "option 'rows': -1 must be a whole number, at least 0"),
         ("aligned", {"rows": 1.5}, "option 'rows'"),
         ("aligned", {"filters": 0}, "option 'filters'"),
@@ -248,6 +254,6 @@ def test_names_are_known_without_torch():
 
 
 def test_the_code_version_follows_the_lazy_import():
-    parts = ("single_image", "siamese", "aligned", "tower", "backbones")
+    parts = ("single_image", "siamese", "aligned", "tower", "sparse_tower", "backbones")
     modules = {f"hepcnn.networks.{name}" for name in parts}
     assert modules <= set(_imports("hepcnn.networks.registry"))
