@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.cpu import keep_freed_memory
 from hepcnn.learning.examples import indices, predictions
+from hepcnn.learning.finding import find, findings
 from hepcnn.learning.loading import loader
 from hepcnn.networks.inputs import Inputs
 from hepcnn.progress import progress
 from hepcnn.provenance import record
+from hepcnn.store.findings import write_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
@@ -59,6 +61,26 @@ def predict(
     title = f"{trained.task}/{trained.name}: predict"
     inputs = dict(zip(map(str, paths), images.ids, strict=True))
     inputs[str(checkpoint)] = trained.provenance["id"]
+    made = record("predict", {"part": part, "altered": altered}, code=__name__, inputs=inputs)
+    if not len(trained.prior):
+        seen = trained.preprocessing
+        write_findings(
+            output,
+            findings(
+                find(trained, images, which, title),
+                images,
+                which,
+                part,
+                seen.seen_header,
+                seen.views,
+                task=trained.task,
+                method=trained.name,
+                target=trained.target,
+                provenance=made,
+                altered=altered,
+            ),
+        )
+        return
     write_predictions(
         output,
         predictions(
@@ -70,9 +92,7 @@ def predict(
             target=trained.target,
             method=trained.name,
             prior=trained.prior,
-            provenance=record(
-                "predict", {"part": part, "altered": altered}, code=__name__, inputs=inputs
-            ),
+            provenance=made,
             altered=altered,
             temperature=trained.temperature,
         ),

@@ -61,13 +61,18 @@ class Preprocessing:
     deviation: NDArray[np.float32]
 
     @property
+    def seen_header(self) -> Header:
+        """Of the images as the network sees them, but for views and channels."""
+        return step_header(self.steps, self.header)
+
+    @property
     def shape(self) -> Shape:
         """What an example is made of."""
         known = self.header.features
         hypotheses = min(known.get(f"angle_{view}") or 0 for view in self.views)
-        height, width = step_header(self.steps, self.header).shape
+        height, width, *depth = self.seen_header.shape
         views, channels = len(self.views), len(self.channels)
-        return Shape(views, channels, height, width, len(self.mean), hypotheses)
+        return Shape(views, channels, height, width, len(self.mean), hypotheses, *depth)
 
     @classmethod
     def fit(cls, images: ImageSet, which: NDArray[np.int64], network: Network) -> Self:
@@ -85,14 +90,10 @@ class Preprocessing:
         Raises
         ------
         InputError
-            If the images have no such view, channel or feature, where it gives the nearest; have
-            three axes; or a step is not possible.
+            If the images have no such view, channel or feature, where it gives the nearest; or a
+            step is not possible.
         """
         header, steps = images.header, tuple(network.steps)
-        if len(header.shape) != 2:
-            raise InputError(
-                f"{images.paths[0]}: images of {len(header.shape)} axes; networks see images of 2"
-            )
         views = _chosen("views", network.views, header.views)
         channels = _chosen("channels", network.channels, header.channels)
         features = _chosen("features", network.features, tuple(header.features))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hepcnn.config import Network, Split, Train
 from hepcnn.errors import InputError
+from hepcnn.imaging.steps import step_header
 from hepcnn.learning.examples import indices
 from hepcnn.learning.heads.choosing import head_for
 from hepcnn.learning.heads.classification import ClassificationHead
@@ -79,15 +80,13 @@ def training_data(
     InputError
         If a part of the split has too few examples, or network and target do not fit.
     """
-    if target in images.header.classes:
+    if target in images.header.classes and target in images.header.truth:
         parts, heads, prior = _classes(images, target, split, settings)
     else:
         parts = {part: indices(images, split, part) for part in ("train", "validation")}
-        header = images.header
-        heads = (
-            head_for(target, architecture, settings, header),
-            head_for(target, architecture, settings, header),
-        )
+        header = step_header(tuple(network.steps), images.header)
+        asked = target, architecture, settings.model_dump(), header
+        heads = head_for(*asked), head_for(*asked)
         prior = np.empty(0)
     preprocessing = Preprocessing.fit(images, parts["train"], network)
     if "beam" in settings.augment:

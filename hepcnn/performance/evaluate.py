@@ -9,13 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import AnyTask, Config, PidTask, entry
+from hepcnn.config import AnyTask, Config, ImageTask, PidTask, entry
 from hepcnn.files import write_text
 from hepcnn.performance.classes import evaluation as classes
+from hepcnn.performance.instances import evaluation as instances
 from hepcnn.performance.pid import evaluation as pid
+from hepcnn.performance.pixels import evaluation as pixels
+from hepcnn.performance.points import evaluation as points
 from hepcnn.performance.table import FORMATS, Table, write_table
+from hepcnn.performance.vertex import evaluation as vertex
 from hepcnn.provenance import record
+from hepcnn.store.findings import Findings, read_findings
 from hepcnn.store.predictions import Predictions, read_predictions
+
+#: What evaluates findings of each target.
+_FINDINGS = {"semantic": pixels, "instance": instances, "vertex": vertex, "points": points}
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,8 @@ class Evaluation:
 
 def table_names(task: AnyTask) -> list[str]:
     """Names of the tables of a task, in order: they depend on nothing but its settings."""
+    if isinstance(task, ImageTask):
+        return _FINDINGS[task.target].table_names(task.methods)
     return pid.table_names(task) if isinstance(task, PidTask) else classes.table_names(task)
 
 
@@ -45,16 +55,16 @@ def table_paths(folder: str | Path, task: AnyTask) -> list[str]:
 
 
 def evaluate(
-    predictions: Sequence[Predictions], task: AnyTask, name: str, generator: np.random.Generator
+    predictions: Sequence[Any], task: AnyTask, name: str, generator: np.random.Generator
 ) -> Evaluation:
     """Make the tables of a task.
 
     Parameters
     ----------
-    predictions : sequence of Predictions
+    predictions : sequence of Predictions, or of Findings
         Of the task's networks and baselines, on the same examples; and of the same methods on each
         altered sample that the task names.
-    task : PidTask or ClassTask
+    task : Task
         Names the methods; its `tables` are the settings.
     name : str
         The task's name.
@@ -67,6 +77,9 @@ def evaluate(
         See `hepcnn.performance.sample.aligned` and `altered`; or if a step of an ablation has no
         predictions.
     """
+    if isinstance(task, ImageTask):
+        of, bins = _FINDINGS[task.target], task.tables.energy_bins
+        return Evaluation(of.evaluate(predictions, name, bins, generator), {})
     if isinstance(task, PidTask):
         return Evaluation(*pid.evaluate(predictions, task, name, generator))
     return Evaluation(classes.evaluate(predictions, task, name, generator), {})
@@ -95,7 +108,8 @@ def evaluate_files(
         together, or the folder cannot be written to.
     """
     settings = entry(config.tasks, task, "task")
-    predictions = [read_predictions(path) for path in paths]
+    read = read_findings if isinstance(settings, ImageTask) else read_predictions
+    predictions: list[Findings | Predictions] = [read(path) for path in paths]
     result = evaluate(predictions, settings, task, np.random.default_rng(config.seed))
     provenance = _provenance(paths, predictions, settings, task, config.seed)
     for table in result.tables:
@@ -108,7 +122,7 @@ def evaluate_files(
 
 def _provenance(
     paths: Sequence[str | Path],
-    predictions: Sequence[Predictions],
+    predictions: Sequence[Findings | Predictions],
     settings: AnyTask,
     task: str,
     seed: int,

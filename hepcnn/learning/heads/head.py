@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -41,4 +42,12 @@ class Head(Protocol):
 
         `total` sums a tensor over the processes of a training.
         """
+        ...
+
+
+class FindingHead(Head, Protocol):
+    """A head of what is not one class an example."""
+
+    def predict(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
+        """Give what the network finds in a batch; see each head."""
         ...

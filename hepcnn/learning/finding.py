@@ -1,0 +1,192 @@
+"""What networks find in images: pixels' classes and particles, points and the vertex."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hepcnn.detector.labels import POINTS
+from hepcnn.imaging.lengths import pixel_size
+from hepcnn.learning.checkpoint import Checkpoint
+from hepcnn.learning.cpu import keep_freed_memory
+from hepcnn.learning.examples import column
+from hepcnn.learning.heads.choosing import head_for
+from hepcnn.learning.heads.segmentation import SegmentationHead
+from hepcnn.learning.loading import loader
+from hepcnn.learning.preprocessing import Preprocessing
+from hepcnn.learning.vertices import vertex_columns
+from hepcnn.progress import progress
+from hepcnn.store.findings import PLACE, Findings
+from hepcnn.store.header import Header
+from hepcnn.store.images import ImageSet
+from hepcnn.store.shard import Rows
+
+#: Examples a step, if they are no more than so many pixels.
+BATCH_SIZE, BATCH_PIXELS = 64, 1 << 22
+
+Columns = dict[str, NDArray[Any]]
+
+
+def find(
+    trained: Checkpoint, images: ImageSet, which: NDArray[np.int64], title: str
+) -> tuple[Columns, dict[str, Rows]]:
+    """Let a network find what it is asked for.
+
+    Parameters
+    ----------
+    trained : Checkpoint
+        The network; the images must be such as it is for.
+    images : ImageSet
+        The images.
+    which : int array (N,)
+        Indices of the examples, strictly increasing.
+    title : str
+        Of the progress shown.
+
+    Returns
+    -------
+    columns, tables
+        As of `Findings`, in the order of the examples.
+    """
+    keep_freed_memory()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    seen = trained.preprocessing
+    header = seen.seen_header
+    head = head_for(trained.target, trained.architecture, trained.train, header)
+    size = max(min(BATCH_SIZE, BATCH_PIXELS // math.prod(seen.shape.sides)), 1)
+    points = trained.target in ("vertex", "points")
+    dataset = seen.dataset(
+        images, which, size, target=None, truth=head.truth, points=points, memory=0
+    )
+    parts: list[dict[str, tuple[NDArray[np.int64], Columns]]] = []
+    done = 0
+    with (
+        # Building draws weights, which the checkpoint's replace, and the loader draws too.
+        torch.random.fork_rng(),
+        torch.inference_mode(),
+        progress(title, len(which), "images") as advance,
+    ):
+        network = trained.network().to(device)
+        for batch in loader(dataset):
+            found = head.predict(network, {name: part.to(device) for name, part in batch.items()})
+            tables = _tables(trained.target, found, batch, seen, header)
+            parts.append({n: (example + done, own) for n, (example, own) in tables.items()})
+            done += len(batch["index"])
+            advance(len(batch["index"]))
+    tables = {name: _rows([part[name] for part in parts], len(which)) for name in parts[0]}
+    columns = {name: column(images, name)[which] for name in ("energy", "n_hits")}
+    if trained.target == "vertex":
+        columns |= vertex_columns(tables["candidates"], images, which, seen, trained.train["box"])
+    return columns, tables
+
+
+def _tables(
+    target: str,
+    found: Mapping[str, NDArray[Any]],
+    batch: Mapping[str, torch.Tensor],
+    seen: Preprocessing,
+    header: Header,
+) -> dict[str, tuple[NDArray[np.int64], Columns]]:
+    """The tables of a batch: of each row its example in the batch, and the columns."""
+    views = len(seen.views)
+    if target in ("semantic", "instance"):
+        image, place = found["image"], found["place"]
+        example, view = image // views, (image % views).astype(np.uint8)
+        value = batch["images"].numpy()[example, view, 0, *place.T] / seen.scale[view, 0]
+        pixels = {
+            "view": view,
+            "pixel": np.ravel_multi_index(tuple(place.T), header.shape).astype(np.uint32),
+            "value": value.astype(np.float32),
+            "semantic": found["semantic"],
+            "instance": found["instance"],
+        }
+        if target == "semantic":
+            pixels |= {"boundary": found["boundary"], "scores": found["scores"].astype(np.float16)}
+            return {"pixels": (example, pixels)}
+        own, cluster_view = np.divmod(found["cluster_image"], views)
+        clusters = {
+            "view": cluster_view.astype(np.uint8),
+            "cluster": found["cluster"],
+            "score": found["cluster_score"],
+        }
+        return {
+            "pixels": (example, pixels | {"found": found["found"]}),
+            "clusters": (own, clusters),
+        }
+    example, view = np.divmod(found["image"], views)
+    axes = PLACE[: len(header.shape)]
+    candidates = {"view": view.astype(np.int8), "score": found["score"].astype(np.float32)}
+    candidates |= dict(zip(axes, found["place"].T.astype(np.float32), strict=True))
+    if target == "vertex":
+        none = np.full((len(view), 2 * len(axes)), np.nan, np.float32)
+        candidates["box"] = found.get("box", none).astype(np.float32)
+        return {"candidates": (example, candidates)}
+    true = batch["points"].numpy()
+    points = {"view": true[:, 1].astype(np.int8), "kind": true[:, -1].astype(np.uint8)}
+    points |= dict(zip(axes, true[:, 2:-1].T, strict=True))
+    return {
+        "candidates": (example, candidates | {"kind": found["kind"]}),
+        "points": (true[:, 0].astype(np.int64), points),
+    }
+
+
+def _rows(parts: list[tuple[NDArray[np.int64], Columns]], examples: int) -> Rows:
+    """Rows of all batches, by example."""
+    example = np.concatenate([own for own, _ in parts])
+    order = np.argsort(example, kind="stable")
+    offsets = np.searchsorted(example[order], np.arange(examples + 1))
+    return Rows(
+        offsets.astype(np.int64),
+        {name: np.concatenate([c[name] for _, c in parts])[order] for name in parts[0][1]},
+    )
+
+
+def findings(
+    found: tuple[Columns, dict[str, Rows]],
+    images: ImageSet,
+    which: NDArray[np.int64],
+    part: str,
+    header: Header,
+    views: tuple[str, ...],
+    **described: Any,
+) -> Findings:
+    """Put what is found in some examples together, sorted by key.
+
+    Parameters
+    ----------
+    found : columns and tables
+        In the order of the examples.
+    images : ImageSet
+        The images.
+    which : int array (N,)
+        Indices of the examples.
+    part : str
+        The part of the split that they are.
+    header : Header
+        Of the images as they were looked at.
+    views : tuple of str
+        Those looked at.
+    **described
+        Task, method, target, provenance and altered, as of `Findings`.
+    """
+    columns, tables = found
+    key = images.key[which]
+    order = np.argsort(key, order=key.dtype.names)
+    classes = {"semantic": SegmentationHead.classes, "points": POINTS}
+    selected = [] if part == "all" else [(f"in {part} split", len(which))]
+    return Findings(
+        classes=classes.get(described["target"], ()),
+        views=views,
+        pixel_mm=pixel_size(header, views[0]),
+        shape=header.shape,
+        key=key[order],
+        columns={name: own[order] for name, own in columns.items()},
+        tables={name: rows.take(order) for name, rows in tables.items()},
+        cutflow=(*images.cutflow.items(), *selected, ("scored", len(which))),
+        **described,
+    )
