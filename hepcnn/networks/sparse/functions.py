@@ -4,10 +4,10 @@ Nothing is scattered, forward or backward: neighbourhood is mutual, so that a si
 from the same neighbours as its value, and each fine site has one parent. All results are the same
 from run to run, on a GPU too.
 
-What is gathered is 3**D times the values: it is never there as a whole, but block by block, each of
-which is multiplied before it leaves the cache (on a CPU in half the time at the finest level). For the
-backward pass the values alone are kept. The gradients of weights need no second gather of those:
-they are found from the gathered gradients of the output, as those of the input are.
+What is gathered is 3**D times the values: it is never there as a whole, but block by block, each
+of which is multiplied before it leaves the cache (on a CPU in half the time, of large images). For
+the backward pass the values alone are kept. The gradients of weights need no second gather of
+those: they are found from the gathered gradients of the output, as those of the input are.
 """
 
 from __future__ import annotations
