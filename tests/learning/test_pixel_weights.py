@@ -87,7 +87,7 @@ def test_points_weigh_within_the_radius_of_the_pixels_middles(drawn):
 def test_factors_are_combined_and_multiply_the_groups_weight(drawn, combine, expected):
     """At (0, 1) factors 3 and 5: 1 + 2 + 4, or 5."""
     batch = drawn(PICTURE, points=[(0, "vertex", 1.5, 2.5)])
-    settings = dict(boundary=3.0, points=5.0, radius=1.5, combine=combine)
+    settings = {"boundary": 3.0, "points": 5.0, "radius": 1.5, "combine": combine}
     sites, _, weights = weigh(batch, **settings)
     assert at(sites, weights, 0, 1) == expected
     sites, _, weights = weigh(batch, by="class", **settings)
@@ -102,7 +102,7 @@ def test_weights_are_clipped_and_noise_still_counts_nothing(drawn):
 
 @pytest.mark.parametrize("by", ["none", "class", "instance"])
 def test_nothing_to_weigh(drawn, by):
-    settings = dict(by=by, boundary=2.0, points=2.0)
+    settings = {"by": by, "boundary": 2.0, "points": 2.0}
     assert weigh(drawn(EMPTY), **settings)[2].tolist() == []
     noise = drawn(["oo......", *EMPTY[1:]], points=[(0, "vertex", 0.0, 0.0)])
     assert weigh(noise, **settings)[2].tolist() == [0, 0]
