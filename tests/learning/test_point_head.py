@@ -244,8 +244,8 @@ def test_a_linear_layer_learns_where_a_line_begins(drawn):
         *([p] for p in pictures), points=[(0, "vertex", 0.3, 2.6), (1, "vertex", 0.3, 6.6)]
     )
     network, head = Linear(), PointHead(["vertex"], sigma=0.5, radius=0.5)
-    optimiser = torch.optim.Adam(network.parameters(), lr=0.1)
-    for _ in range(150):
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.2)
+    for _ in range(80):
         optimiser.zero_grad()
         head.loss(network, batch).backward()
         optimiser.step()
