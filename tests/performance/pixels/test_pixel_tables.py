@@ -268,9 +268,9 @@ def test_speed():
     """A tenth of the events of a long test sample, as many pixels, two methods."""
     assert SHAPE[0] * SHAPE[1] >= 300
     methods = [big(200, m, 0.8, pixels=300) for m in ("one", "two")]
-    start = time.perf_counter()
+    start = time.process_time()
     make(*methods)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_class_names_are_those_of_the_detector():
