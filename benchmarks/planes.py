@@ -24,6 +24,7 @@ from benchmarks.harness import row, seconds
 from hepcnn.config import LArTPCSample, LArTPCSimulation, PlaneImages
 from hepcnn.detector.tpc import load_tpc
 from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.events.layout import wanted_lartpc
 from hepcnn.events.writing import write_events
 from hepcnn.imaging.convert import convert
 from hepcnn.imaging.plane_kernels import merge_hits
@@ -162,35 +163,39 @@ def write_file(path: Path) -> None:
 
 
 def bare_read(path: Path) -> int:
-    """Only read: the branches that conversion needs, decompressed into arrays."""
+    """Only read, in uproot's own steps: the branches that conversion reads, as arrays."""
     with uproot.open(path) as file:
         tree = file["events"]
-        names = [n for n in tree.keys() if "deposit" not in n]  # noqa: SIM118
-        return len(tree.arrays(names))
+        names = [branch.name for branch in wanted_lartpc(tree.keys())]
+        return sum(len(arrays) for arrays in tree.iterate(names))
 
 
 def file_to_file(folder: Path) -> bool:
-    """Conversion against only reading the branches, in time of the clock and of the processor.
+    """Conversion against only reading the same branches, in time of the clock and the processor.
 
-    Conversion does more than it reads, in three threads: of two free cores it needs little more of
-    the clock's time than reading alone. Where other work takes a core, the clock's ratio falls to
-    the processor's, for which alone a floor can hold on any machine.
+    Of the bare read's processor time conversion takes about 2.3 times as much: 1 for reading, 0.8
+    for imaging and 0.5 for writing. Each has a thread of its own, so that of two free cores the
+    clock's ratio can be twice the processor's, less what has nothing beside it: the first step's
+    reading and the last one's writing. Where other work takes a core it falls to the processor's,
+    for which alone a floor can hold on any machine.
     """
-    events, shard = folder / "events.root", folder / "a.h5"
+    events = folder / "events.root"
     write_file(events)
     sample = LArTPCSample(detector="lartpc", files=["*"])
     settings = PlaneImages(sample="s", maker="planes", shape=(512, 512))
-    n = convert([str(events)], sample, settings, shard)["events read"]
-    work = {
-        "ours": lambda: convert([str(events)], sample, settings, shard),
-        "read": lambda: bare_read(events),
-    }
+    # Each shard has a name of its own: freeing one that is replaced is no part of conversion.
+    shards = (folder / f"{k}.h5" for k in itertools.count())
+
+    def converted() -> int:
+        return convert([str(events)], sample, settings, next(shards))["events read"]
+
+    n = converted()
     kept = True
     for name, clock, floor, goal in (
         ("wall time", time.perf_counter, None, 0.8),
-        ("CPU time", time.process_time, 0.25, None),
+        ("CPU time", time.process_time, 0.3, None),
     ):
-        taken = seconds(work, 3, clock)
+        taken = seconds({"ours": converted, "read": lambda: bare_read(events)}, 3, clock)
         kept &= row(
             f"planes, file to file / bare read, {name}",
             f"{n / taken['ours']:.0f} events/s",

@@ -2,11 +2,13 @@
 
 Ours folds the planes into the batch, keeps channels last and freed memory, and computes in bf16
 where the CPU does. The peer is the same network as one would write it first: the tower is called
-for each plane, on NCHW float32. Neither loads anything: `benchmarks.loading` has that.
+for each plane, on NCHW float32. The sparse tower is set beside our dense one, both as ours. None
+loads anything: `benchmarks.loading` has that.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from multiprocessing.connection import Connection
 from typing import cast
@@ -22,12 +24,15 @@ from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import Shape, build
 from hepcnn.networks.siamese import Siamese
 
-CLASSES, OCCUPANCY = 4, 0.01
+CLASSES = 4
+#: Of each plane, as long as half of it: of 192² pixels, a little over 1 % are occupied.
+TRACKS = 3
 #: By backbone: images and batch size, and what the ratio must reach with bf16. In 32 bits both ways
 #: are bound by the same arithmetic: there it is enough not to be slower.
 TOWERS = {
     "resnet18": (Shape(3, 1, 256, 256), 4, 2.0),
     "tower": (Shape(3, 1, 192, 192), 64, 1.0),
+    "sparse_tower": (Shape(3, 1, 192, 192), 64, 0.8),
 }
 
 
@@ -50,10 +55,18 @@ def network_of(backbone: str) -> Siamese:
 
 
 def examples(shape: Shape, batch_size: int) -> Inputs:
-    """Random sparse images."""
-    empty = Inputs.zeros(shape, batch_size)
-    hit = torch.rand_like(empty.images) < OCCUPANCY
-    return empty._replace(images=torch.rand_like(empty.images) * hit)
+    """Images of straight tracks, two pixels wide."""
+    inputs = Inputs.zeros(shape, batch_size)
+    planes = inputs.images.flatten(0, 2)
+    start = torch.rand(len(planes), TRACKS, 1) * shape.height, torch.rand(TRACKS, 1) * shape.width
+    angle = torch.rand(len(planes), TRACKS, 1) * 2 * math.pi
+    along = torch.arange(0, shape.height / 2, 0.5)
+    row = (start[0] + along * angle.sin()).long() % (shape.height - 1)
+    column = (start[1] + along * angle.cos()).long() % shape.width
+    plane = torch.arange(len(planes))[:, None, None]
+    for width in range(2):
+        planes[plane, row + width, column] = 0.1 + torch.rand(row.shape)
+    return inputs
 
 
 def ours(turn: Connection, backbone: str) -> None:
@@ -101,19 +114,20 @@ def rows() -> bool:
     kept = True
     number = "bf16" if computes_bf16() else "no bf16 here"
     for backbone, (shape, batch_size, floor) in TOWERS.items():
-        taken = take_turns(
-            {"ours": (ours, (backbone,)), "peer": (peer, (backbone,)), "peak": (peak, ())}
-        )
+        # Of a sparse tower the peer is our dense one.
+        sparse = backbone == "sparse_tower"
+        peer_of = (ours, ("tower",)) if sparse else (peer, (backbone,))
+        taken = take_turns({"ours": (ours, (backbone,)), "peer": peer_of, "peak": (peak, ())})
         rate = {name: batch_size / taken[name] for name in ("ours", "peer")}
         kept &= row(
             f"{backbone}, 3 × {shape.height}², training ({number})",
             f"{rate['ours']:.1f} events/s",
-            f"{rate['peer']:.1f} events/s",
+            f"{rate['peer']:.1f} events/s" + (" (tower)" if sparse else ""),
             rate["ours"] / rate["peer"],
             floor if computes_bf16() else 1,
             goal=2,
         )
-        flops = rate["ours"] * step_flops(network_of(backbone), shape)
+        flops = rate["ours"] * step_flops(network_of(backbone), examples(shape, 2))
         limit = PEAK_FLOPS / taken["peak"]
         row(
             "  limit: its share of a convolution's peak",

@@ -34,6 +34,7 @@ from hepcnn.learning.module import TrainingData, TrainingModule
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.learning.training import fit
+from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import Shape, build
 from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
@@ -122,7 +123,7 @@ def main() -> bool:
         rate["ours"] / rate["peer"],
         2,
     )
-    flops = rate["ours"] * step_flops(build("lecture_cnn", SHAPE, CLASSES), SHAPE)
+    flops = rate["ours"] * step_flops(build("lecture_cnn", SHAPE, CLASSES), Inputs.zeros(SHAPE, 2))
     limit = PEAK_FLOPS / taken["peak"]
     row(
         "  limit: its share of a convolution's peak",

@@ -19,7 +19,6 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from hepcnn.networks.inputs import Inputs
-from hepcnn.networks.registry import Shape
 
 STEPS, WARM_UP = 12, 3
 #: Of the convolution in `peak`.
@@ -38,11 +37,11 @@ def peak(turn: Connection) -> None:
             turn.send(time.perf_counter() - start)
 
 
-def step_flops(network: nn.Module, shape: Shape) -> float:
+def step_flops(network: nn.Module, inputs: Inputs) -> float:
     """Floating-point operations of a training step, an example."""
     with FlopCounterMode(display=False) as counter:
-        network(Inputs.zeros(shape, 2)).sum().backward()
-    return counter.get_total_flops() / 2
+        network(inputs).sum().backward()
+    return counter.get_total_flops() / len(inputs.images)
 
 
 def take_turns(work: dict[str, tuple[Callable[..., None], tuple[Any, ...]]]) -> dict[str, float]:

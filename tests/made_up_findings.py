@@ -48,7 +48,7 @@ def findings(
 ) -> Findings:
     """Findings with these tables, by event, and columns; those not given are NaN or 0."""
     n = len(next(iter(tables.values())))
-    classes = CLASSES.get(target, ())
+    classes = changes.get("classes", CLASSES.get(target, ()))
     every = {}
     for name, kind in columns_of(target, len(VIEWS), len(shape)).items():
         size = (n,) if kind.width is None else (n, kind.width)

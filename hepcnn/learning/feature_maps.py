@@ -16,6 +16,9 @@ from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.loading import loader
 from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.siamese import Siamese
+from hepcnn.networks.sparse.layers import SubmanifoldConv
+from hepcnn.networks.sparse.sites import SparseMaps
+from hepcnn.networks.sparse_tower import Stage
 from hepcnn.store.images import ImageSet
 
 
@@ -30,8 +33,9 @@ class Response:
     scores : ndarray (K,) float32
         Posterior probabilities of the classes.
     maps : dict of str to ndarray float32
-        By layer what it gives: (n, C, H, W) of a convolution, (n, D) of a dense layer; n is the
-        number of images that the layer sees, the views where a tower sees all of them.
+        By layer what it gives: (n, C, H, W) of a convolution or of a stage of sparse ones, (n, D)
+        of a dense layer; n is the number of images that the layer sees, the views where a tower
+        sees all of them.
     """
 
     images: NDArray[np.float32]
@@ -65,11 +69,16 @@ def respond(
 
     def keep(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any, output: object) -> None:
-            if isinstance(output, Tensor):  # a copy: the next layer may work in place
+            if isinstance(output, SparseMaps):
+                output = output.dense()
+            # Of images: what sparse layers inside of a stage give, by site, cannot be drawn.
+            if isinstance(output, Tensor) and len(output) in (1, views):
+                # A copy: the next layer may work in place.
                 maps.setdefault(name, output.float().numpy().copy())
 
         return hook
 
+    views = len(trained.preprocessing.views)
     one = np.array([index])
     dataset = trained.preprocessing.dataset(images, one, 1, target=trained.target, memory=0)
     # Building draws weights, which the checkpoint's replace.
@@ -95,8 +104,11 @@ def _require(layer: str, known: Iterable[str], network: str) -> None:
 
 
 def convolutions(trained: Checkpoint) -> list[str]:
-    """Names of a network's convolutions of images, in order; of one of several towers."""
-    found = _convolutions(_network(trained))
+    """Names of a network's convolutions of images, in order; of one of several towers.
+
+    Of sparse convolutions, of their stages: these alone know where in the image a value is.
+    """
+    found = [n for n, m in _network(trained).named_modules() if isinstance(m, nn.Conv2d | Stage)]
     return [name for name in found if not name.startswith("towers.") or name[7:].startswith("0.")]
 
 
@@ -116,10 +128,10 @@ def first_filters(trained: Checkpoint) -> NDArray[np.float32]:
     """
     network = _network(trained)
     towers = network.towers if isinstance(network, Siamese) else [network]
-    firsts = [next(iter(_convolutions(tower).values()), None) for tower in towers]
-    if any(first is None for first in firsts):
+    firsts = [weight for tower in towers for weight in _kernels(tower)[:1]]
+    if not firsts:
         raise InputError(f"{trained.name} ({trained.architecture}) has no convolution of images")
-    return np.stack([first.weight.detach().numpy() for first in firsts if first is not None])
+    return np.stack([first.detach().numpy() for first in firsts])
 
 
 def _network(trained: Checkpoint) -> nn.Module:
@@ -127,5 +139,10 @@ def _network(trained: Checkpoint) -> nn.Module:
         return trained.network()
 
 
-def _convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
-    return {n: m for n, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+def _kernels(network: nn.Module) -> list[Tensor]:
+    """Weights (outputs, inputs, h, w) of a network's convolutions, in order."""
+    return [
+        m.weight if isinstance(m, nn.Conv2d) else m.kernel
+        for m in network.modules()
+        if isinstance(m, nn.Conv2d | SubmanifoldConv)
+    ]

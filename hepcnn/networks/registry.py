@@ -72,6 +72,13 @@ SINGLE_IMAGE = {
     ),
     **BACKBONES,
 }
+#: Those that find boxes, in each view by itself: see `hepcnn.networks.detectors.detector`. Each is
+#: built by the function of its name in its own module there; their classes are those of boxes.
+DETECTORS = {
+    "faster_rcnn": Entry(Shape(3, 1, 256, 256), 1, "Faster R-CNN (Ren et al. 2015)"),
+    "mask_rcnn": Entry(Shape(3, 1, 256, 256), 1, "Mask R-CNN (He et al. 2017)"),
+    "one_stage": Entry(Shape(3, 1, 256, 256), 1, "ours: boxes in one stage, as YOLO"),
+}
 _PLANE = Shape(1, 1, 256, 256)
 #: Those that tell the class of each occupied pixel, or voxel: each is built by the function of its
 #: name in its own module of `hepcnn.networks.pixels`.
@@ -85,6 +92,7 @@ PIXEL_NETWORKS = {
 #: All of them; the others are each built by the function of its name in its own module.
 NETWORKS = (
     SINGLE_IMAGE
+    | DETECTORS
     | PIXEL_NETWORKS
     | {
         "siamese": Entry(Shape(2, 2, 128, 32, 3), 6, "a tower for each view, joined with features"),
@@ -116,6 +124,11 @@ def require(name: str) -> Entry:
 def _builder(name: str) -> Callable[..., nn.Module]:
     require(name)
     # Import statements, not modules' names in strings: `provenance.code_version` follows them.
+    if name in DETECTORS:
+        from hepcnn.networks.detectors import faster_rcnn, mask_rcnn, one_stage
+
+        detectors = {"faster_rcnn": faster_rcnn, "mask_rcnn": mask_rcnn, "one_stage": one_stage}
+        return getattr(detectors[name], name)
     if name in PIXEL_NETWORKS:
         from hepcnn.networks.pixels import deeplab, fcn, segnet, sparse_uresnet, uresnet
 

@@ -11,8 +11,9 @@ import torch
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from torch import nn
+from torch import Tensor, nn
 
+from hepcnn.networks.detectors.detector import Detector
 from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import NETWORKS, Shape, build, options, require
 
@@ -43,7 +44,8 @@ def _count(module: nn.Module, *, recurse: bool = True, trainable: bool = False) 
 def summarise(network: nn.Module, shape: Shape) -> Summary:
     """Follow an example through a network and note the shapes of what passes.
 
-    Nothing is computed: torch's device "meta" knows shapes only.
+    Nothing is computed: torch's device "meta" knows shapes only. But what runs in a detector hangs
+    on what it finds: of one, all of whose weights are 0, zeros are computed.
 
     Parameters
     ----------
@@ -59,22 +61,24 @@ def summarise(network: nn.Module, shape: Shape) -> Summary:
         is listed once, with its first output.
     """
     # A copy: the network stays as it is.
-    copy = deepcopy(network).to("meta").eval()
+    device = "cpu" if isinstance(network, Detector) else "meta"
+    copy = deepcopy(network).to_empty(device=device).eval()
+    for tensor in (*copy.parameters(), *copy.buffers()):
+        tensor.data.zero_()
     layers: dict[str, Layer] = {}
 
     def note(name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-            count = _count(module, recurse=False)
-            layers.setdefault(
-                name, Layer(name, type(module).__name__, tuple(output.shape[1:]), count)
-            )
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor):  # no list of anchors
+                shape, count = tuple(output.shape[1:]), _count(module, recurse=False)
+                layers.setdefault(name, Layer(name, type(module).__name__, shape, count))
 
         return hook
 
     for name, module in copy.named_modules():
         if _count(module, recurse=False) or not any(module.children()):
             module.register_forward_hook(note(name))
-    with torch.inference_mode(), torch.device("meta"):
+    with torch.inference_mode(), torch.device(device):
         copy(Inputs.zeros(shape))
     return Summary(tuple(layers.values()), _count(network), _count(network, trainable=True))
 

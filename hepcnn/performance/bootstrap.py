@@ -16,10 +16,11 @@ the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.sample import Sample
@@ -48,6 +49,10 @@ class Merits:
 
     def __sub__(self, other: Merits) -> Merits:
         return Merits(self.value - other.value, self.draws - other.draws)
+
+    def __truediv__(self, other: Merits) -> Merits:
+        with np.errstate(divide="ignore", invalid="ignore"):  # infinite or NaN: unknown
+            return Merits(self.value / other.value, self.draws / other.draws)
 
     def __getitem__(self, index: int) -> Merits:
         return Merits(np.asarray(self.value[index]), self.draws[:, index])
@@ -86,7 +91,7 @@ def draw(n_events: int, generator: np.random.Generator) -> NDArray[np.int16]:
         Draws the bootstrap samples.
     """
     times = np.ones((1 + REPLICATES, n_events), dtype=np.int16)
-    for row in times[1:]:
+    for row in times[1:] if n_events else ():
         row[:] = generator.multinomial(n_events, np.full(n_events, 1 / n_events))
     return times
 
@@ -94,6 +99,63 @@ def draw(n_events: int, generator: np.random.Generator) -> NDArray[np.int16]:
 def merits(found: Floats, n_events: int) -> Merits:
     """Part a figure of the sample itself from that of bootstrap samples, (1 + samples, ...)."""
     return Merits(found[0], found[1:] if n_events > 1 else np.full_like(found[1:], np.nan))
+
+
+def ratio(times: NDArray[np.int16], top: ArrayLike, bottom: ArrayLike) -> Merits:
+    """Ratio of two sums over events.
+
+    Parameters
+    ----------
+    times : ndarray, (1 + samples, events)
+        See `draw`.
+    top, bottom : array_like, (events, ...)
+        What is summed; the shapes broadcast. A sum of 0 in the denominator gives NaN.
+    """
+    above, below = (np.tensordot(times, np.asarray(a, dtype=np.float64), 1) for a in (top, bottom))
+    above, below = np.broadcast_arrays(above, below)
+    found = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return merits(found, times.shape[1])
+
+
+def quantiles(
+    times: NDArray[np.int16], values: Floats, event: NDArray[np.integer], levels: Sequence[float]
+) -> Merits:
+    """Quantiles of values of which each event has any number.
+
+    A quantile is the smallest value that at least such a fraction of all values does not exceed.
+
+    Parameters
+    ----------
+    times : ndarray, (1 + samples, events)
+        See `draw`.
+    values, event : ndarray, (n,)
+        The values, infinite ones too, and the number of the event of each.
+    levels : sequence of float
+        L fractions, above 0 and at most 1.
+
+    Returns
+    -------
+    Merits, (L,)
+        NaN without values. Where one of the samples has an infinite quantile, there is no error.
+    """
+    found = np.full((len(times), len(levels)), np.nan)
+    order = np.argsort(values)
+    ordered, event = values[order], event[order]
+    for s, row in enumerate(times):
+        up_to = np.cumsum(row[event], dtype=np.int64)
+        if len(up_to) and up_to[-1]:
+            # Rounding must not ask for one value more.
+            asked = np.asarray(levels) * up_to[-1] * (1 - 1e-12)
+            found[s] = ordered[np.searchsorted(up_to, asked)]
+    found[1:, np.isinf(found[1:]).any(axis=0)] = np.nan
+    return merits(found, times.shape[1])
+
+
+def joined(parts: Sequence[Merits]) -> Merits:
+    """Figures of merit of any shapes, one after another, (F,)."""
+    values = [np.ravel(p.value) for p in parts]
+    draws = [p.draws.reshape(len(p.draws), -1) for p in parts]
+    return Merits(np.concatenate(values), np.concatenate(draws, axis=1))
 
 
 def accuracies(sample: Sample, method: str, times: NDArray[np.int16]) -> Floats:

@@ -36,12 +36,27 @@ def compared(figures: Sequence[str], merits: Mapping[str, Merits]) -> Iterator[t
         By method, in the order of the tables.
     """
     for method, other in combinations(merits, 2):
-        for i, figure in enumerate(figures):
-            a, b = merits[method][i], merits[other][i]
-            difference = (a - b).number
-            sigma = _over(difference.value, difference.err_low)
-            better = method if sigma >= SIGNIFICANT else other if sigma <= -SIGNIFICANT else "–"
-            yield figure, method, other, a.number, b.number, difference, sigma, better
+        yield from _rows(figures, merits, method, other)
+
+
+def against_first(
+    figures: Sequence[str], merits: Mapping[str, Merits]
+) -> Iterator[tuple[Cell, ...]]:
+    """Each method and the first: as `compared`."""
+    first, *others = merits
+    for method in others:
+        yield from _rows(figures, merits, method, first)
+
+
+def _rows(
+    figures: Sequence[str], merits: Mapping[str, Merits], method: str, other: str
+) -> Iterator[tuple[Cell, ...]]:
+    for i, figure in enumerate(figures):
+        a, b = merits[method][i], merits[other][i]
+        difference = (a - b).number
+        sigma = _over(difference.value, difference.err_low)
+        better = method if sigma >= SIGNIFICANT else other if sigma <= -SIGNIFICANT else "–"
+        yield figure, method, other, a.number, b.number, difference, sigma, better
 
 
 def _over(value: float, error: float) -> float:

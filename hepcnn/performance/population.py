@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -23,7 +23,14 @@ def cutflow(sample: Sample, last: Iterable[tuple[str, int]]) -> Table:
     last : iterable of (str, int)
         Steps after that, the same for all methods.
     """
-    flows = list(sample.cutflow.items())
+    return denominators(sample.cutflow, last)
+
+
+def denominators(
+    cutflow: Mapping[str, Sequence[tuple[str, int]]], last: Iterable[tuple[str, int]]
+) -> Table:
+    """As `cutflow`, of the counts of each method by its name."""
+    flows = list(cutflow.items())
     if all(flow == flows[0][1] for _, flow in flows):
         flows = [("all", flows[0][1])]
     rows = [(method, step, count) for method, flow in flows for step, count in flow]

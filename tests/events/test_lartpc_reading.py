@@ -8,7 +8,9 @@ from made_up_events import assert_same, joined, native_arrays, write_native, wri
 from made_up_lartpc import make_lartpc
 
 from hepcnn.config import LArTPCSample
+from hepcnn.detector.tpc import load_tpc
 from hepcnn.errors import InputError
+from hepcnn.events.checks import check_lartpc, check_wires
 from hepcnn.events.reading import read_lartpc
 from hepcnn.events.sources import FileSpec
 from hepcnn.events.writing import write_events
@@ -255,6 +257,30 @@ def test_an_impossible_value_is_named_with_its_event(tmp_path, name, value, rule
     error = error_of(path, deposits=True, step=4)
     assert re.search(rf"event {run}:{subrun}:{event}{row} has .*\b{name} = ", error)
     assert rule in error
+
+
+@pytest.mark.parametrize("event", [1, 4, 5])
+def test_an_index_is_one_of_the_particles_of_its_own_event(event):
+    events = make_lartpc(6, particles=4)
+    hits, particles = np.array([0, 2, 0, 0, 3, 1]), np.diff(events.particle_offsets)
+    offsets = np.concatenate([[0], np.cumsum(hits)])
+    columns = {name: column[: offsets[-1]].copy() for name, column in events.hits.items()}
+    columns["particle"] = np.repeat(particles - 1, hits).astype("i4")
+    events = replace(events, hit_offsets=offsets, hits=columns)
+    check_lartpc(events)
+    columns["particle"][offsets[event + 1] - 1] += 1
+    with pytest.raises(InputError, match=rf":{events.key[event]['event']}: hit {hits[event] - 1} "):
+        check_lartpc(events)
+
+
+@pytest.mark.parametrize(("plane", "last"), [(0, 2399), (1, 2399), (2, 3455)])
+def test_the_last_wire_of_each_plane_is_there_and_none_after_it(plane, last):
+    events, tpc = make_lartpc(), load_tpc("microboone")
+    events.hits["plane"][7], events.hits["wire"][7] = plane, last
+    check_wires(events, tpc)
+    events.hits["wire"][7] += 1
+    with pytest.raises(InputError, match=f"hit_wire = {last + 1};"):
+        check_wires(events, tpc)
 
 
 @pytest.mark.parametrize("name", ["vertex_x", "vertex_wire_v", "vertex_tick", "particle_energy",

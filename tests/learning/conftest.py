@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from hepcnn.config import validate
+from hepcnn.detector.labels import POINTS
 from hepcnn.detector.particles import SPECIES
 from hepcnn.learning.training import train
+from hepcnn.networks.pixels.output import AtSites
+from hepcnn.networks.sparse.sites import Sites
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +89,52 @@ def run_ours(run, analytic_shards):
         return run(name, analytic_shards, "aligned", **{"networks": OURS} | settings)
 
     return runner
+
+
+@pytest.fixture
+def drawn():
+    """Make a batch of one view from drawings; a letter is a class, its capital a second particle.
+
+    Of `PIXEL_CLASSES`, in order, h, m, s, c, d and o; anything else is empty.
+    """
+
+    def maker(*drawings, points=()):
+        letters = "hmscdo"
+        height, width = len(drawings[0]), len(drawings[0][0])
+        images = torch.zeros(len(drawings), 1, 1, height, width)
+        truth = torch.zeros(len(drawings), 1, 2, height, width)
+        for b, drawing in enumerate(drawings):
+            for row, line in enumerate(drawing):
+                for column, letter in enumerate(line):
+                    if letter.lower() not in letters:
+                        continue
+                    kind = letters.index(letter.lower())
+                    particle = -1 if letter == "o" else 2 * kind + letter.isupper()
+                    images[b, 0, 0, row, column] = 1
+                    truth[b, 0, :, row, column] = torch.tensor([kind + 1, particle + 1])
+        rows = [[b, 0, *place, POINTS.index(kind)] for b, kind, *place in points]
+        return {
+            "images": images,
+            "features": torch.zeros(len(drawings), 0),
+            "expected": torch.zeros(len(drawings), 1, 0, 2),
+            "truth": truth,
+            "points": torch.tensor(rows, dtype=torch.float32).view(-1, 5),
+        }
+
+    return maker
+
+
+@pytest.fixture
+def answers():
+    """Make a network that answers at the sites of its images with a function of those sites."""
+
+    class Answers(torch.nn.Module):
+        def __init__(self, values):
+            super().__init__()
+            self.values = values
+
+        def forward(self, inputs):
+            sites, _ = Sites.occupied(inputs.images.flatten(0, 1))
+            return AtSites(sites, self.values(sites))
+
+    return Answers

@@ -68,6 +68,26 @@ def test_each_of_several_towers_sees_its_view(images):
     np.testing.assert_array_equal(first_filters(trained)[2], own)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_stages_of_a_sparse_tower_are_seen_as_images(images, shared):
+    options = {"backbone": "sparse_tower", "shared": shared}
+    trained = untrained(images, "siamese", options=options)
+    names = convolutions(trained)
+    assert (names[0], names[1], names[-1]) == tuple(
+        f"towers.0.{name}" for name in ("stem", "stage1", "stage6")
+    )
+    response = respond(trained, images, 0, [names[0], names[-1]])
+    first, last = response.maps.values()
+    kernel = first_filters(trained)
+    assert kernel.shape == (1 if shared else 3, 16, 1, 3, 3)
+    seen = torch.from_numpy(response.images[: len(first)])
+    wanted = torch.nn.functional.conv2d(seen, torch.from_numpy(kernel[0]), padding=1) * (seen != 0)
+    np.testing.assert_allclose(first, wanted, rtol=1e-3, atol=1e-5)
+    assert last.shape == (3 if shared else 1, 96, 2, 3)
+    with pytest.raises(InputError, match="gives nothing by itself"):
+        respond(trained, images, 0, [f"{names[1]}.0.conv1"])
+
+
 def test_convolutions_are_named_in_order(images):
     trained = untrained(images, "siamese", options={"backbone": "tower"})
     names = convolutions(trained)

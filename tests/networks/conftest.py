@@ -6,6 +6,15 @@ import torch
 from hepcnn.networks.inputs import Inputs
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Threads only wait for one another on networks as small as these."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def make_inputs():
     """Random examples of a shape: sparse hits, features, and light expected in the images."""

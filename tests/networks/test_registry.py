@@ -7,7 +7,9 @@ import torch
 from hepcnn.errors import InputError
 from hepcnn.networks.registry import (
     BACKBONES,
+    DETECTORS,
     NETWORKS,
+    PIXEL_NETWORKS,
     SINGLE_IMAGE,
     Shape,
     build,
@@ -17,8 +19,9 @@ from hepcnn.networks.registry import (
 )
 from hepcnn.provenance import _imports
 
-#: Those of image recognition are large, and have tests of their own.
-OURS = [name for name in names() if name not in BACKBONES]
+#: Those of image recognition are large, and have tests of their own; so have those of pixels and
+#: of boxes.
+OURS = [name for name in names() if name not in BACKBONES | PIXEL_NETWORKS | DETECTORS]
 OPTIONS = [
     ("tower", {"width": 8}),
     ("sparse_tower", {"filters": [16, 32]}),
@@ -30,13 +33,32 @@ OPTIONS = [
     ("siamese", {"backbone": "mlp", "backbone_options": {"hidden": [7]}}),
     ("siamese", {"shared": True}),
     ("siamese", {"hidden": []}),
+    *[(name, {"levels": 3}) for name in ("uresnet", "sparse_uresnet")],
+    *[(name, {"filters": 8}) for name in ("uresnet", "sparse_uresnet")],
+    *[(name, {"blocks": 1}) for name in ("uresnet", "sparse_uresnet")],
+    ("fcn8", {"width": 8}),
+    ("segnet", {"width": 8}),
+    ("deeplab", {"backbone": "resnet18"}),
     ("aligned", {"rows": 3}),
     ("aligned", {"filters": 5}),
     ("aligned", {"harmonics": 1}),
     ("aligned", {"hidden": [16, 16]}),
     ("aligned", {"joint": 5}),
+    ("one_stage", {"width": 8}),
+    *[
+        (name, {option: value})
+        for name in ("faster_rcnn", "mask_rcnn")
+        for option, value in {
+            "backbone": "tower",
+            "anchors": [24],
+            "ratios": [1],
+            "maps": 32,
+            "hidden": 64,
+            "position_sensitive": True,
+        }.items()
+    ],
 ]
-DROPOUT = [(name, {"dropout": 0.125}) for name in ("mlp", "lecture_cifar10", "small", "siamese")]
+DROPOUT = [(name, {"dropout": 0.125}) for name in ("mlp", "lecture_cifar10", "small", "siamese", "fcn8")]
 
 
 def count(network):
@@ -88,7 +110,7 @@ def test_every_view_and_channel_is_seen(name, view, make_inputs):
         assert not torch.allclose(network(inputs), network(inputs._replace(images=images)))
 
 
-@pytest.mark.parametrize("name", sorted(set(names()) - set(SINGLE_IMAGE)))
+@pytest.mark.parametrize("name", sorted(set(OURS) - set(SINGLE_IMAGE)))
 def test_every_feature_is_seen(name, make_inputs):
     inputs, network = make_inputs(NETWORKS[name].shape), original(name).eval()
     for k in range(3):
@@ -157,7 +179,8 @@ def test_each_option_changes_the_network(name, chosen):
 
 def test_every_option_is_tested():
     tested = {(name, option) for name, chosen in OPTIONS + DROPOUT for option in chosen}
-    assert tested == {(name, option) for name in names() for option in options(name)}
+    elsewhere = {(name, "proposals") for name in ("faster_rcnn", "mask_rcnn")}
+    assert tested | elsewhere == {(name, option) for name in names() for option in options(name)}
 
 
 @pytest.mark.parametrize(
@@ -254,6 +277,6 @@ def test_names_are_known_without_torch():
 
 
 def test_the_code_version_follows_the_lazy_import():
-    parts = ("single_image", "siamese", "aligned", "tower", "sparse_tower", "backbones")
+    parts = ("single_image", "siamese", "aligned", "tower", "sparse_tower", "backbones", "pixels.uresnet")
     modules = {f"hepcnn.networks.{name}" for name in parts}
     assert modules <= set(_imports("hepcnn.networks.registry"))

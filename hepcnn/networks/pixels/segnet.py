@@ -41,7 +41,7 @@ class SegNet(DenseNetwork):
             pools.append((largest, sides))
         for decoder in (*self.decoders, self.output):
             largest, sides = pools.pop()
-            maps = decoder(functional.max_unpool2d(maps, largest, [2], output_size=list(sides)))
+            maps = decoder(functional.max_unpool2d(maps, largest, [2, 2], output_size=list(sides)))
         return maps
 
 

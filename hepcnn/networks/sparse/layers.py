@@ -34,6 +34,12 @@ class SubmanifoldConv(_Convolution):
 
     def __init__(self, inputs: int, outputs: int, dimensions: int = 2) -> None:
         super().__init__(3**dimensions, inputs, outputs, seen=3**dimensions)
+        self._size = (3,) * dimensions
+
+    @property
+    def kernel(self) -> Tensor:
+        """The weights as a dense convolution has them: (outputs, inputs, 3, 3)."""
+        return self.weight.permute(2, 1, 0).unflatten(-1, self._size)
 
     def forward(self, values: Tensor, sites: Sites) -> Tensor:
         return submanifold(values, self.weight, sites)

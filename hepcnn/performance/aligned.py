@@ -1,0 +1,153 @@
+"""Findings of several methods on the same images, and the bins of energy of their events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.errors import InputError
+from hepcnn.performance.bootstrap import BOOTSTRAP, Merits
+from hepcnn.performance.comparison import COLUMNS, SIGNIFICANT, against_first
+from hepcnn.performance.population import denominators
+from hepcnn.performance.table import Column, Table
+from hepcnn.store.findings import Findings
+
+#: What methods on the same images have alike.
+_IMAGES = ("classes", "views", "shape", "pixel_mm")
+_COLUMNS = ("energy", "vertex", "vertex_pixel")
+_TABLES = {
+    "pixels": ("view", "pixel", "semantic", "instance", "boundary"),
+    "points": ("view", "row", "column", "depth", "kind"),
+}
+#: The bins of energy in tables.
+ENERGY = (
+    Column("bin", "bin"),
+    Column("energy_low", "E from (GeV)", "number", 2, 1e-3),
+    Column("energy_high", "to", "number", 2, 1e-3),
+    Column("events", "# events", "number"),
+)
+
+
+def aligned(findings: Sequence[Findings], name: str, target: str) -> tuple[Findings, ...]:
+    """Check that findings belong together.
+
+    Parameters
+    ----------
+    findings : sequence of Findings
+        One for each method, in the order of the tables.
+    name : str
+        The task's name.
+    target : str
+        What the methods look for.
+
+    Raises
+    ------
+    InputError
+        If there are none; one is of another task or target, or of a method that was given before;
+        or two methods are not on the same images.
+    """
+    if not findings:
+        raise InputError("no findings to evaluate")
+    known: dict[str, Findings] = {}
+    for f in findings:
+        if f.task != name:
+            raise InputError(f"{f.method}: findings for task '{f.task}', not '{name}'")
+        if f.target != target:
+            raise InputError(f"{f.method}: findings of '{f.target}', not of '{target}'")
+        if f.method in known:
+            raise InputError(f"findings of '{f.method}' are given twice")
+        known[f.method] = f
+        _check_same(findings[0], f)
+    return tuple(findings)
+
+
+def _check_same(a: Findings, b: Findings) -> None:
+    """Refuse two methods with other events, images or truths."""
+    if len(a) != len(b) or (a.key != b.key).any():
+        only_a, only_b = len(np.setdiff1d(a.key, b.key)), len(np.setdiff1d(b.key, a.key))
+        raise InputError(
+            f"methods must be on the same events: '{a.method}' has {len(a)}, {only_a} of them "
+            f"not in '{b.method}'; '{b.method}' has {len(b)}, {only_b} of them not in '{a.method}'"
+        )
+    for part in _IMAGES:
+        x, y = getattr(a, part), getattr(b, part)
+        if x != y:
+            raise InputError(f"{part}: '{a.method}' has {x}, '{b.method}' has {y}")
+    for column, of_a, of_b in _truths(a, b):
+        if not np.array_equal(of_a, of_b, equal_nan=of_a.dtype.kind == "f"):
+            raise InputError(
+                f"'{a.method}' and '{b.method}' disagree on the true {column}: their findings are "
+                "of different image sets"
+            )
+
+
+def _truths(a: Findings, b: Findings) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    for column in _COLUMNS:
+        if column in a.columns:
+            yield column, a.columns[column], b.columns[column]
+    for table, columns in _TABLES.items():
+        if table not in a.tables:
+            continue
+        x, y = a.tables[table], b.tables[table]
+        yield f"number of {table}", x.offsets, y.offsets
+        for column in columns:
+            if column in x.columns:
+                yield f"{column} of the {table}", x.columns[column], y.columns[column]
+
+
+class Part(NamedTuple):
+    """Some of the events: the cells of `ENERGY`, and which they are."""
+
+    cells: tuple[str, float, float, int]
+    events: NDArray[np.bool_]
+
+
+def energy_parts(findings: Findings, edges: Sequence[float]) -> list[Part]:
+    """All events, those in each bin of energy, low <= E < high, and those without an energy."""
+    energy, nan = findings.columns["energy"].astype(np.float64), float("nan")
+    bins: list[tuple[str, float, float, NDArray[np.bool_]]] = [
+        ("all", nan, nan, np.ones(len(findings), dtype=bool))
+    ]
+    for k, (low, high) in enumerate(pairwise(edges)):
+        bins.append((str(k + 1), low, high, (energy >= low) & (energy < high)))
+    bins.append(("unknown", nan, nan, np.isnan(energy)))
+    return [Part((*cells, int(own.sum())), own) for *cells, own in bins]  # type: ignore[arg-type]
+
+
+def cutflow(
+    findings: Sequence[Findings], edges: Sequence[float], last: Sequence[tuple[str, int]]
+) -> Table:
+    """Denominators: from the events read to those in the tables, and `last` what is theirs."""
+    energy = findings[0].columns["energy"].astype(np.float64)
+    unknown = np.isnan(energy)
+    outside = ~unknown & ~((energy >= edges[0]) & (energy < edges[-1]))
+    steps = (
+        ("in the tables", len(findings[0])),
+        ("of them without a true energy", int(unknown.sum())),
+        ("of them in no bin of energy", int(outside.sum())),
+        *last,
+    )
+    return denominators({f.method: f.cutflow for f in findings}, steps)
+
+
+def comparison(figures: Sequence[str], merits: Mapping[str, Merits], words: str) -> Table:
+    """Each method against the first, paired.
+
+    Parameters
+    ----------
+    figures : sequence of str
+        Names of the F figures of merit, for all of which more is better.
+    merits : mapping of str to Merits, (F,)
+        By method, from the same bootstrap samples.
+    words : str
+        What the figures are, for the caption.
+    """
+    caption = (
+        f"Each method against the first on the same events: {words}; the errors are from a paired "
+        f"{BOOTSTRAP}; significant: {SIGNIFICANT:g} errors or more"
+    )
+    return Table("comparison", caption, COLUMNS, tuple(against_first(figures, merits)))

@@ -1,0 +1,69 @@
+"""The tables of the classes of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hepcnn.performance import aligned
+from hepcnn.performance.bootstrap import draw
+from hepcnn.performance.pixels import tables
+from hepcnn.performance.pixels.counts import counts
+from hepcnn.performance.table import Table
+from hepcnn.store.findings import Findings
+
+#: Tables of all methods together.
+TABLES = ("pixels", "pixel_classes", "boundary", "pixel_energy", "comparison", "cutflow")
+
+
+def table_names(methods: Sequence[str]) -> list[str]:
+    """Names of the tables of these methods, in order."""
+    return [*TABLES, *(f"confusion_{method}" for method in methods)]
+
+
+def evaluate(
+    findings: Sequence[Findings],
+    name: str,
+    energy_bins: Sequence[float],
+    generator: np.random.Generator,
+) -> tuple[Table, ...]:
+    """Make the tables of a task.
+
+    Parameters
+    ----------
+    findings : sequence of Findings
+        Of the target `semantic`, one for each method, in the order of the tables.
+    name : str
+        The task's name.
+    energy_bins : sequence of float
+        Edges of the bins of true energy (MeV).
+    generator : numpy.random.Generator
+        For `hepcnn.performance.bootstrap`.
+
+    Raises
+    ------
+    InputError
+        See `hepcnn.performance.aligned.aligned`.
+    """
+    findings = aligned.aligned(findings, name, "semantic")
+    first, times = findings[0], draw(len(findings[0]), generator)
+    found = {f.method: counts(f) for f in findings}
+    parts = aligned.energy_parts(first, energy_bins)
+    occupied = np.diff(first.tables["pixels"].offsets)
+    known = found[first.method][0].pixels.sum(axis=0)
+    last = (
+        ("of them without an occupied pixel", int(np.count_nonzero(occupied == 0))),
+        ("occupied pixels", int(occupied.sum())),
+        ("of them of no known particle (other), not counted", int(occupied.sum() - known.sum())),
+        ("of the others at a boundary", int(known[1])),
+    )
+    return (
+        tables.pixels(found, times),
+        tables.pixel_classes(found, times),
+        tables.boundary(found, times),
+        tables.pixel_energy(found, parts, times),
+        aligned.comparison(*tables.compared(found, times), "pixels that are called right"),
+        aligned.cutflow(findings, energy_bins, last),
+        *(tables.confusion(method, own, times) for method, (own, _) in found.items()),
+    )
