@@ -81,7 +81,10 @@ def find(
     tables = {name: _rows([part[name] for part in parts], len(which)) for name in parts[0]}
     columns = {name: column(images, name)[which] for name in ("energy", "n_hits")}
     if trained.target == "vertex":
-        columns |= vertex_columns(tables["candidates"], images, which, seen, trained.train["box"])
+        columns |= vertex_columns(
+            tables["candidates"], images, which, seen.views, seen.transform(images),
+            trained.train["box"],
+        )  # fmt: skip
     return columns, tables
 
 

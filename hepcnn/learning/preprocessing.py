@@ -117,6 +117,10 @@ class Preprocessing:
         standard = (np.concatenate(values, axis=1) - self.mean) / self.deviation
         return np.where(np.isfinite(standard), standard, np.float32(0))
 
+    def transform(self, images: ImageSet) -> Transform | None:
+        """What its steps make of images."""
+        return _transform(self.steps, images)
+
     def dataset(
         self,
         images: ImageSet,

@@ -123,20 +123,33 @@ def read_blocks(
     images: ImageSet, index: NDArray[np.int64], selection: Selection
 ) -> Iterator[Block]:
     """Read the examples of a strictly increasing index, a span of the image set at a time."""
-    cuts = np.flatnonzero(np.diff(index // span(images))) + 1
-    for part in np.split(index, cuts) if len(index) else []:
-        start, stop = int(part[0]), int(part[-1]) + 1
-        rows = part - start
-        if selection.transform is None and not selection.truth and not selection.points:
-            views = [_take(images.view(name, start, stop), rows) for name in selection.views]
+    if selection.transform is None and not selection.truth and not selection.points:
+        for part, start, stop in _spans(images, index):
+            views = [_take(images.view(name, start, stop), part - start) for name in selection.views]
             yield Block(part, [_seen(view, selection) for view in views])
-            continue
-        stored = images.read(start, stop)
-        made = stored if len(rows) == len(stored) else stored.take(rows)
-        if selection.transform is not None:
-            made = selection.transform.apply(made)
+        return
+    for part, made in read_whole(images, index, selection.transform):
         views = [_seen(made.views[name], selection) for name in selection.views]
         yield Block(part, views, _points(made, selection) if selection.points else None)
+
+
+def read_whole(
+    images: ImageSet, index: NDArray[np.int64], transform: Transform | None = None
+) -> Iterator[tuple[NDArray[np.int64], Images]]:
+    """Read examples as `read_blocks`, with their truth, features and tables."""
+    for part, start, stop in _spans(images, index):
+        stored = images.read(start, stop)
+        made = stored if len(part) == len(stored) else stored.take(part - start)
+        yield part, made if transform is None else transform.apply(made)
+
+
+def _spans(
+    images: ImageSet, index: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], int, int]]:
+    """The parts of a strictly increasing index that are read at once, and from where to where."""
+    cuts = np.flatnonzero(np.diff(index // span(images))) + 1
+    for part in np.split(index, cuts) if len(index) else []:
+        yield part, int(part[0]), int(part[-1]) + 1
 
 
 def _seen(sparse: Sparse, selection: Selection) -> Sparse:
