@@ -1,0 +1,77 @@
+"""The tables of vertices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hepcnn.performance import aligned
+from hepcnn.performance.bootstrap import draw
+from hepcnn.performance.table import Table
+from hepcnn.performance.vertex import tables
+from hepcnn.performance.vertex.vertices import in_space, inside, without
+from hepcnn.store.findings import Findings
+
+#: Tables of all methods together.
+TABLES = (
+    *("vertex", "vertex_gain", "vertex_planes", "vertex_resolution", "vertex_energy"),
+    *("comparison", "cutflow"),
+)
+
+
+def table_names(methods: Sequence[str]) -> list[str]:
+    """Names of the tables, in order: the same for all methods."""
+    return list(TABLES)
+
+
+def evaluate(
+    findings: Sequence[Findings],
+    name: str,
+    energy_bins: Sequence[float],
+    generator: np.random.Generator,
+    baselines: Sequence[str] = (),
+) -> tuple[Table, ...]:
+    """Make the tables of a task.
+
+    Parameters
+    ----------
+    findings : sequence of Findings
+        Of the target `vertex`, one for each method, in the order of the tables.
+    name : str
+        The task's name.
+    energy_bins : sequence of float
+        Edges of the bins of true energy (MeV).
+    generator : numpy.random.Generator
+        For `hepcnn.performance.bootstrap`.
+    baselines : sequence of str
+        The methods of which the best is what the others are measured by.
+
+    Raises
+    ------
+    InputError
+        See `hepcnn.performance.aligned.aligned`.
+    """
+    findings = aligned.aligned(findings, name, "vertex")
+    first, times = findings[0], draw(len(findings[0]), generator)
+    found = {f.method: in_space(f) for f in findings}
+    counted, none, seen = found[first.method].true, without(first), inside(first)
+    last = (
+        ("of them with a true vertex in the images of all views", int(counted.sum())),
+        ("of them with a true vertex elsewhere", int((~counted & ~none).sum())),
+        ("of them without a true vertex", int(none.sum())),
+        *(
+            (f"of them with a true vertex in the image of view {view}", int(seen[:, v].sum()))
+            for v, view in enumerate(first.views)
+        ),
+    )
+    words = "vertices found in space, and near the true one"
+    return (
+        tables.vertex(findings, found, times),
+        tables.gain(found, baselines, times),
+        tables.planes(findings, times),
+        tables.resolution(findings, found, times),
+        tables.energy(found, aligned.energy_parts(first, energy_bins), times),
+        aligned.comparison(*tables.compared(found, times), words),
+        aligned.cutflow(findings, energy_bins, last),
+    )

@@ -1,0 +1,183 @@
+"""Tables of vertices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.performance.aligned import ENERGY, Part
+from hepcnn.performance.average_precision import AVERAGES, WORDS
+from hepcnn.performance.bootstrap import BOOTSTRAP, Merits, joined, quantiles
+from hepcnn.performance.columns import METHOD, percent
+from hepcnn.performance.intervals import LEVEL
+from hepcnn.performance.table import Cell, Column, Table
+from hepcnn.performance.vertex.boxes import precisions
+from hepcnn.performance.vertex.vertices import (
+    CONTAINED,
+    KEPT,
+    RADII,
+    Vertices,
+    differences,
+    fakes,
+    in_view,
+    without,
+)
+from hepcnn.store.findings import Findings
+
+#: The distances of the tables that have room for two.
+SHOWN = (1.0, 5.0)
+_TRUE = Column("true", "# true vertices", "number")
+_FOUND = percent("found", "found", "estimate")
+_WITHIN = tuple(percent(f"within_{r:g}_cm", f"within {r:g} cm", "estimate") for r in RADII)
+_RADIUS = Column("radius_68", f"{CONTAINED:.0%} radius (cm)", "estimate", 2)
+_MISSED = f"a vertex that is not found is within no distance; errors from a {BOOTSTRAP}"
+_SPACE = f"Of the events whose true vertex is in the images of all views; {_MISSED}"
+
+
+def vertex(
+    findings: Sequence[Findings], found: Mapping[str, Vertices], times: NDArray[np.int16]
+) -> Table:
+    """Distances in space, and fakes, of each method."""
+    columns = (
+        *(METHOD, _TRUE, _FOUND, *_WITHIN, _RADIUS),
+        Column("cut", "score from", "number", 3),
+        Column("without", "# events without", "number"),
+        percent("fakes", "fakes", "estimate"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for f in findings:
+        own = found[f.method]
+        cut, rate = fakes(f, own.true, times)
+        figures = joined([own.found(times), own.within(times), own.radius(times)]).numbers
+        none = int(without(f).sum())
+        rows.append((f.method, int(own.true.sum()), *figures, float(cut.value), none, rate.number))
+    caption = (
+        f"Distance in space from the found to the true vertex, and the radius that {CONTAINED:.0%} "
+        "of the true vertices are within, infinite where fewer are found. Fakes: the events "
+        "without a vertex in which one is found with at least the score that keeps "
+        f"{KEPT:.0%} of those found in events with one. {_SPACE}"
+    )
+    return Table("vertex", caption, columns, tuple(rows))
+
+
+def gain(
+    found: Mapping[str, Vertices], baselines: Sequence[str], times: NDArray[np.int16]
+) -> Table:
+    """Vertices near the true one, over those of the best baseline."""
+    near = {method: own.within(times) for method, own in found.items()}
+    known = [method for method in found if method in baselines]
+    columns: list[Column] = [METHOD]
+    best = {}
+    for k, r in enumerate(RADII):
+        if r in SHOWN:
+            name = f"within_{r:g}_cm"
+            columns += [
+                percent(name, f"within {r:g} cm", "estimate"),
+                Column(f"best_{name}", "best baseline"),
+                Column(f"ratio_{name}", "ratio to it", "estimate", 2),
+            ]
+            best[k] = _best({m: near[m][k] for m in known})
+    rows: list[tuple[Cell, ...]] = [
+        (method, *(cell for k, other in best.items() for cell in _gain(near, method, other, k)))
+        for method in found
+    ]
+    caption = (
+        "Vertices found near the true one, and their number over that of the best of the baselines "
+        f"({', '.join(known) or 'there are none'}), which is chosen on these events. {_SPACE}"
+    )
+    return Table("vertex_gain", caption, tuple(columns), tuple(rows))
+
+
+def _best(near: Mapping[str, Merits]) -> str | None:
+    """The method with the most, the first of equals, None if there is none.
+
+    It is that of the sample in every bootstrap sample.
+    """
+    return max(near, key=lambda m: float(np.nan_to_num(near[m].value)), default=None)
+
+
+def _gain(
+    near: Mapping[str, Merits], method: str, other: str | None, k: int
+) -> tuple[Cell, Cell, Cell]:
+    own = near[method][k]
+    if other is None:
+        unknown = Merits(np.array(np.nan), np.full_like(own.draws, np.nan))
+        return own.number, "–", unknown.number
+    return own.number, other, (own / near[other][k]).number
+
+
+def planes(findings: Sequence[Findings], times: NDArray[np.int16]) -> Table:
+    """Distances in the plane of each view, and average precision of boxes."""
+    columns = (
+        *(METHOD, Column("view", "view"), _TRUE, _FOUND, *_WITHIN, _RADIUS),
+        *(percent(name, title, "estimate") for name, title in AVERAGES.items()),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for f in findings:
+        for v, view in enumerate(f.views):
+            own = in_view(f, v)
+            parts = [own.found(times), own.within(times), own.radius(times)]
+            figures = joined([*parts, precisions(f, v, times)])
+            rows.append((f.method, view, int(own.true.sum()), *figures.numbers))
+    caption = (
+        "Distance in the plane of a view from the candidate of the highest score to the true "
+        "vertex, of the events whose true vertex is in that image, and average precision of the "
+        f"boxes about the vertex, one true box at most in a view, of the methods that give boxes; "
+        f"{WORDS}; {_MISSED}"
+    )
+    return Table("vertex_planes", caption, columns, tuple(rows))
+
+
+def resolution(
+    findings: Sequence[Findings], found: Mapping[str, Vertices], times: NDArray[np.int16]
+) -> Table:
+    """Bias and width of each coordinate."""
+    columns = (
+        *(METHOD, Column("axis", "axis"), Column("vertices", "# vertices", "number")),
+        Column("median", "median (cm)", "estimate", 3),
+        Column("half_width", "68 % half width (cm)", "estimate", 3),
+    )
+    levels = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
+    rows: list[tuple[Cell, ...]] = []
+    for f in findings:
+        event = np.flatnonzero(found[f.method].true & np.isfinite(found[f.method].distance))
+        for axis, values in zip("xyz", differences(f)[event].T, strict=True):
+            low, median, high = (quantiles(times, values, event, levels)[k] for k in range(3))
+            width = high - low
+            half = Merits(width.value / 2, width.draws / 2)
+            rows.append((f.method, axis, len(event), median.number, half.number))
+    caption = (
+        "Found less true coordinate of the vertices that are found: median, and half the width of "
+        "the central 68.27 %. Of the events whose true vertex is in the images of all views; "
+        f"errors from a {BOOTSTRAP}"
+    )
+    return Table("vertex_resolution", caption, columns, tuple(rows))
+
+
+def energy(found: Mapping[str, Vertices], parts: Sequence[Part], times: NDArray[np.int16]) -> Table:
+    """Vertices found, whole and in bins of true energy."""
+    shown = [k for k, r in enumerate(RADII) if r in SHOWN]
+    columns = (METHOD, *ENERGY, _TRUE, _FOUND, *(_WITHIN[k] for k in shown), _RADIUS)
+    rows: list[tuple[Cell, ...]] = []
+    for method, every in found.items():
+        for part in parts:
+            own, drawn = every.take(part.events), times[:, part.events]
+            within = own.within(drawn)
+            figures = [own.found(drawn), *(within[k] for k in shown), own.radius(drawn)]
+            counts = (*part.cells, int(own.true.sum()))
+            rows.append((method, *counts, *(f.number for f in figures)))
+    caption = (
+        "Vertices in bins of true energy, low <= E < high, and in the events without one "
+        f"(unknown). {_SPACE}"
+    )
+    return Table("vertex_energy", caption, columns, tuple(rows))
+
+
+def compared(
+    found: Mapping[str, Vertices], times: NDArray[np.int16]
+) -> tuple[list[str], dict[str, Merits]]:
+    """Figures of merit, more of which is better, and their values by method."""
+    names = [*(f"within {r:g} cm" for r in RADII), "found"]
+    return names, {m: joined([v.within(times), v.found(times)]) for m, v in found.items()}

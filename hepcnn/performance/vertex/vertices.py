@@ -1,0 +1,122 @@
+"""Found and true vertices of one method, in space and in each view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.performance.bootstrap import Merits, merits, quantiles, ratio
+from hepcnn.performance.intervals import Floats
+from hepcnn.store.findings import PLACE, Findings
+
+#: Distances within which a vertex counts as found well (cm).
+RADII = (1.0, 2.0, 3.0, 5.0, 10.0)
+#: Fraction of the events that the radius in the tables contains.
+CONTAINED = 0.68
+#: Fraction of the found vertices of events that have one that is kept by the cut on the score.
+KEPT = 0.95
+_MM = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Vertices:
+    """Distances of N events.
+
+    Attributes
+    ----------
+    true : ndarray, (N,) bool
+        The events that have a true vertex where it is looked for.
+    distance : ndarray, (N,) float64
+        From the found to the true vertex (cm); infinite where nothing is found.
+    """
+
+    true: NDArray[np.bool_]
+    distance: Floats
+
+    def take(self, events: NDArray[np.bool_]) -> Vertices:
+        """Some of the events."""
+        return Vertices(self.true[events], self.distance[events])
+
+    def within(self, times: NDArray[np.int16]) -> Merits:
+        """Fraction of the true vertices within each of `RADII`, (R,)."""
+        near = self.distance[:, np.newaxis] <= RADII
+        return ratio(times, near & self.true[:, np.newaxis], self.true[:, np.newaxis])
+
+    def found(self, times: NDArray[np.int16]) -> Merits:
+        """Fraction of the events with a true vertex in which one is found; a scalar."""
+        return ratio(times, np.isfinite(self.distance) & self.true, self.true)
+
+    def radius(self, times: NDArray[np.int16]) -> Merits:
+        """Distance within which `CONTAINED` of the true vertices are (cm); a scalar."""
+        event = np.flatnonzero(self.true)
+        return quantiles(times, self.distance[event], event, [CONTAINED])[0]
+
+
+def inside(findings: Findings) -> NDArray[np.bool_]:
+    """Whether each event has a true vertex in the image of each view, (N, V)."""
+    place = _places(findings)
+    return np.asarray(((place >= 0) & (place < findings.shape)).all(axis=2))
+
+
+def without(findings: Findings) -> NDArray[np.bool_]:
+    """The events that have no true vertex at all, (N,)."""
+    known = np.isfinite(findings.columns["vertex"]).all(axis=1)
+    return np.asarray(~known & np.isnan(_places(findings)).all(axis=(1, 2)))
+
+
+def _places(findings: Findings) -> Floats:
+    """The true vertex in the images, (N, V, D); NaN where there is none."""
+    place = findings.columns["vertex_pixel"].astype(np.float64)
+    return place.reshape(len(findings), len(findings.views), len(findings.shape))
+
+
+def differences(findings: Findings) -> Floats:
+    """Found less true position (cm), (N, 3); NaN where either is missing."""
+    columns = findings.columns
+    return np.asarray(columns["found"].astype(np.float64) - columns["vertex"])
+
+
+def in_space(findings: Findings) -> Vertices:
+    """Vertices in space, of the events whose true one is in the images of all views."""
+    known = np.isfinite(findings.columns["vertex"]).all(axis=1)
+    distance = np.sqrt((differences(findings) ** 2).sum(axis=1))
+    return Vertices(
+        known & inside(findings).all(axis=1), np.where(np.isnan(distance), np.inf, distance)
+    )
+
+
+def in_view(findings: Findings, view: int) -> Vertices:
+    """Vertices in the plane of a view: the found one is the candidate of the highest score."""
+    columns, n = findings.tables["candidates"].columns, len(findings)
+    own = columns["view"] == view
+    place = np.stack([columns[name][own] for name in PLACE[: len(findings.shape)]], axis=1)
+    event, score = findings.event_of("candidates")[own], columns["score"][own]
+    # Of equal scores the first by place: the order of the candidates does not matter.
+    order = np.lexsort((*place.T, -score, event))
+    events, first = np.unique(event[order], return_index=True)
+    found = np.full((n, place.shape[1]), np.inf)
+    found[events] = place[order[first]]
+    apart = (found - _places(findings)[:, view]) * findings.pixel_mm / _MM
+    distance = np.sqrt((apart**2).sum(axis=1))
+    return Vertices(inside(findings)[:, view], np.where(np.isnan(distance), np.inf, distance))
+
+
+def fakes(
+    findings: Findings, true: NDArray[np.bool_], times: NDArray[np.int16]
+) -> tuple[Merits, Merits]:
+    """The cut on the score that keeps `KEPT` of the found vertices, and the rate of fakes.
+
+    A fake is a vertex found, with at least that score, in an event that has none. In each sample
+    the cut is found anew.
+    """
+    found = np.isfinite(findings.columns["found"]).all(axis=1)
+    score = findings.columns["found_score"].astype(np.float64)
+    event, none = np.flatnonzero(found & true), without(findings)
+    cut = quantiles(times, score[event], event, [1 - KEPT])[0]
+    cuts = np.append(cut.value, cut.draws)[:, np.newaxis]
+    fake = times[:, none] * (found[none] & (score[none] >= cuts))
+    total = times[:, none].sum(axis=1, dtype=np.int64)
+    rate = fake.sum(axis=1) / np.where((total > 0) & ~np.isnan(cuts[:, 0]), total, np.nan)
+    return cut, merits(rate, times.shape[1])
