@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import Config, entry
+from hepcnn.config import Config, ImageTask, entry
 from hepcnn.errors import InputError, nearest
 from hepcnn.learning.examples import indices, predictions
+from hepcnn.learning.finding import findings
+from hepcnn.learning.finding_baselines import Given, find_without
 from hepcnn.performance.temperature import fit_temperature
 from hepcnn.progress import progress
 from hepcnn.provenance import record
@@ -21,6 +23,7 @@ from hepcnn.reconstruction.posterior import posterior
 from hepcnn.reconstruction.shapes import image_shapes
 from hepcnn.reconstruction.trees import MEASURING, TREES, tree_columns
 from hepcnn.store.blocks import Selection, read_blocks
+from hepcnn.store.findings import write_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
@@ -165,11 +168,22 @@ def predict_baseline(
     training = Examples(fitted, task.target, indices(fitted, split, "train"))
     validation = Examples(fitted, task.target, indices(fitted, split, "validation"))
     chosen = Examples(images, task.target, indices(images, split, part))
-    score = _fit(name, training, validation, config.seed)
     settings: dict[str, object] = {"task": task_name, "target": task.target, "baseline": name}
     settings |= {"split": split.model_dump(), "part": part, "altered": altered}
     identities = zip([*images.paths, *fitted.paths], [*images.ids, *fitted.ids], strict=True)
     inputs = {str(path): identity for path, identity in identities}
+    made = record("predict", settings, code=__name__, inputs=inputs, seed=config.seed)
+    if isinstance(task, ImageTask):
+        parts = chosen.which, fitted, training.which, validation.which
+        found = find_without(task, name, Given(images, *parts, config.seed))
+        described = {"task": task_name, "method": name, "target": task.target, "provenance": made}
+        header = images.header
+        write_findings(
+            output,
+            findings(found, images, chosen.which, part, header, header.views, **described),
+        )
+        return
+    score = _fit(name, training, validation, config.seed)
     write_predictions(
         output,
         predictions(
@@ -181,7 +195,7 @@ def predict_baseline(
             target=task.target,
             method=name,
             prior=controls.frequencies(training.labels, len(training.classes)),
-            provenance=record("predict", settings, code=__name__, inputs=inputs, seed=config.seed),
+            provenance=made,
             temperature=fit_temperature(score(validation), validation.labels),
             log_likelihood=(
                 chosen.column(LOG_LIKELIHOODS[name]) if name in LOG_LIKELIHOODS else None

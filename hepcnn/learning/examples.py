@@ -72,7 +72,7 @@ def predictions(
         key=images.key[which],
         scores=scores,
         label=label,
-        features={name: column(images, name)[which] for name in FEATURES[images.header.detector]},
+        features={name: known(images, name)[which] for name in FEATURES[images.header.detector]},
         cutflow=(*images.cutflow.items(), *selected, ("scored", len(scores))),
         provenance=provenance,
         temperature=temperature,
@@ -81,7 +81,7 @@ def predictions(
     )
 
 
-def column(images: ImageSet, name: str) -> NDArray[np.float32]:
+def known(images: ImageSet, name: str) -> NDArray[np.float32]:
     """A feature of all examples, or what is known by the truth alone."""
     features = images.header.features
     if name == "n_hits" and name not in features:  # of voxels

@@ -14,7 +14,7 @@ from hepcnn.detector.labels import POINTS
 from hepcnn.imaging.lengths import pixel_size
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.cpu import keep_freed_memory
-from hepcnn.learning.examples import column
+from hepcnn.learning.examples import known
 from hepcnn.learning.heads.choosing import head_for
 from hepcnn.learning.heads.segmentation import SegmentationHead
 from hepcnn.learning.loading import loader
@@ -78,8 +78,13 @@ def find(
             parts.append({n: (example + done, own) for n, (example, own) in tables.items()})
             done += len(batch["index"])
             advance(len(batch["index"]))
-    tables = {name: _rows([part[name] for part in parts], len(which)) for name in parts[0]}
-    columns = {name: column(images, name)[which] for name in ("energy", "n_hits")}
+    tables = {}
+    for name in parts[0]:
+        example = np.concatenate([part[name][0] for part in parts])
+        own = [part[name][1] for part in parts]
+        joined = {column: np.concatenate([p[column] for p in own]) for column in own[0]}
+        tables[name] = grouped(example, joined, len(which))
+    columns = {name: known(images, name)[which] for name in ("energy", "n_hits")}
     if trained.target == "vertex":
         columns |= vertex_columns(
             tables["candidates"], images, which, seen.views, seen.transform(images),
@@ -138,15 +143,11 @@ def _tables(
     }
 
 
-def _rows(parts: list[tuple[NDArray[np.int64], Columns]], examples: int) -> Rows:
-    """Rows of all batches, by example."""
-    example = np.concatenate([own for own, _ in parts])
+def grouped(example: NDArray[np.int64], columns: Columns, examples: int) -> Rows:
+    """Rows by their example (n,), in the order given within each."""
     order = np.argsort(example, kind="stable")
-    offsets = np.searchsorted(example[order], np.arange(examples + 1))
-    return Rows(
-        offsets.astype(np.int64),
-        {name: np.concatenate([c[name] for _, c in parts])[order] for name in parts[0][1]},
-    )
+    offsets = np.searchsorted(example[order], np.arange(examples + 1)).astype(np.int64)
+    return Rows(offsets, {name: own[order] for name, own in columns.items()})
 
 
 def findings(

@@ -10,23 +10,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hepcnn.detector.labels import POINTS
-from hepcnn.learning.examples import column
+from hepcnn.config import ImageTask, VertexTask
+from hepcnn.learning.examples import known
+from hepcnn.learning.finding import grouped
 from hepcnn.learning.heads.segmentation import SegmentationHead
 from hepcnn.learning.heads.site_truth import boundary
 from hepcnn.learning.vertices import vertex_columns
 from hepcnn.networks.sparse.sites import Sites
 from hepcnn.progress import progress
 from hepcnn.reconstruction.clusters import PlaneImage, image_components
-from hepcnn.reconstruction.controls import frequencies
 from hepcnn.reconstruction.key_points import cluster_ends
 from hepcnn.reconstruction.pixel_trees import pixel_tree
 from hepcnn.reconstruction.vertex_finders import FINDERS
 from hepcnn.store.blocks import read_whole
 from hepcnn.store.header import Header
-from hepcnn.store.images import ImageSet
+from hepcnn.store.images import ImageSet, join_rows
 from hepcnn.store.points import key_points
 from hepcnn.store.shard import Images, Rows
+
+#: Pixels of one cluster are at most so far apart.
+_REACH = 2
 
 Columns = dict[str, NDArray[Any]]
 Tables = dict[str, Rows]
@@ -42,8 +45,6 @@ class Given:
         Those asked for, and those fitted on.
     which, train, validation : int array
         Indices into them, strictly increasing.
-    box : float
-        Sides of the true boxes about a vertex (mm).
     seed : int
         The configuration\'s.
     """
@@ -53,7 +54,6 @@ class Given:
     fitted: ImageSet
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
-    box: float
     seed: int
 
 
@@ -73,11 +73,11 @@ def find_without(target: str, name: str, given: Given) -> tuple[Columns, Tables]
         As of `hepcnn.store.findings.Findings`, in the order of the examples.
     """
     header = given.images.header
-    tables = _FIND[target](name, given, header)
-    columns = {n: column(given.images, n)[given.which] for n in ("energy", "n_hits")}
-    if target == "vertex":
+    tables = _FIND[task.target](name, given, header)
+    columns = {n: known(given.images, n)[given.which] for n in ("energy", "n_hits")}
+    if isinstance(task, VertexTask):
         columns |= vertex_columns(
-            tables["candidates"], given.images, given.which, header.views, None, given.box
+            tables["candidates"], given.images, given.which, header.views, None, task.train.box
         )
     return columns, tables
 
@@ -148,3 +148,99 @@ def _semantic(name: str, given: Given, header: Header) -> Tables:
         return {"pixels": Rows(pixels.offsets, pixels.columns | more)}
 
     return _over(given, name, tables)
+
+
+def _instance(name: str, given: Given, header: Header) -> Tables:
+    """The particle of each pixel: what hangs together."""
+    width = header.shape[-1]
+
+    def tables(made: Images) -> Tables:
+        found = np.concatenate(
+            [image_components(made.views[view], width, _REACH) for view in header.views]
+        )
+        views_of = [made.views[view] for view in header.views]
+        example = np.concatenate(
+            [np.repeat(np.arange(len(v)), np.diff(v.offsets)) for v in views_of]
+        )
+        found = found[np.argsort(example, kind="stable")]
+        pixels = pixel_rows(made, header)
+        own = np.repeat(np.arange(len(made)), np.diff(pixels.offsets))
+        each, size = np.unique(
+            np.stack([own, pixels.columns["view"], found], axis=1), axis=0, return_counts=True
+        )
+        clusters = {
+            "view": each[:, 1].astype(np.uint8),
+            "cluster": each[:, 2].astype(np.int32),
+            # The larger a cluster the surer.
+            "score": (size / (size + _REACH)).astype(np.float32),
+        }
+        return {
+            "pixels": Rows(pixels.offsets, pixels.columns | {"found": found}),
+            "clusters": grouped(each[:, 0], clusters, len(made)),
+        }
+
+    return _over(given, name, tables)
+
+
+def _candidates(
+    made: Images, header: Header, find: Callable[[PlaneImage], NDArray[Any]]
+) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[Any]]:
+    """What a finder finds in each view of each example: example, view and the finder's rows."""
+    found, example, view = [], [], []
+    for i in range(len(made)):
+        for v, name in enumerate(header.views):
+            own = find(PlaneImage.of(made.views[name], header, name, i))
+            found.append(own)
+            example.append(np.full(len(own), i))
+            view.append(np.full(len(own), v, np.int8))
+    return np.concatenate(example), np.concatenate(view), np.concatenate(found)
+
+
+def _vertex(name: str, given: Given, header: Header) -> Tables:
+    """Candidates of the vertex in each plane."""
+
+    def tables(made: Images) -> Tables:
+        example, view, found = _candidates(made, header, FINDERS[name])
+        row, col, score = found.T.astype(np.float32)
+        box = np.full((len(found), 4), np.nan, np.float32)
+        columns = {"view": view, "row": row, "column": col, "score": score, "box": box}
+        return {"candidates": grouped(example, columns, len(made))}
+
+    return _over(given, name, tables)
+
+
+def _points(name: str, given: Given, header: Header) -> Tables:
+    """Ends of what hangs together."""
+
+    def tables(made: Images) -> Tables:
+        example, view, found = _candidates(made, header, cluster_ends)
+        row, col, score, kind = found.T
+        columns = {
+            "view": view,
+            "row": row.astype(np.float32),
+            "column": col.astype(np.float32),
+            "score": score.astype(np.float32),
+            "kind": kind.astype(np.uint8),
+        }
+        true = key_points(made, header)
+        place = true.columns["place"]
+        points = {
+            "view": true.columns["view"].astype(np.int8),
+            "row": place[:, 0],
+            "column": place[:, 1],
+            "kind": true.columns["kind"],
+        }
+        return {
+            "candidates": grouped(example, columns, len(made)),
+            "points": Rows(true.offsets, points),
+        }
+
+    return _over(given, name, tables)
+
+
+_FIND: Mapping[str, Callable[[str, Given, Header], Tables]] = {
+    "semantic": _semantic,
+    "instance": _instance,
+    "vertex": _vertex,
+    "points": _points,
+}

@@ -41,9 +41,9 @@ class Batch(TypedDict):
     ``expected`` float32 (B, V, K, 2), of each view and each of K hypotheses the row of its expected
     ring as a float, in rows from the image's lower edge (−1: no light), and the number of its
     photons expected, K = 0 in image sets that do not say; ``label`` int64 (B,), −1 for what is none
-    of the classes; ``index`` int64 (B,) into the image set. If they are asked for: ``truth`` float32
-    (B, V, T, H, W), columns of the pixels' truth plus 1, 0 where there is no pixel; ``points`` float32
-    (P, 5), the key points: example, view, row, column and kind, see
+    of the classes; ``index`` int64 (B,) into the image set. If they are asked for: ``truth``
+    float32 (B, V, T, H, W), columns of the pixels' truth plus 1, 0 where there is no pixel;
+    ``points`` float32 (P, 5), example, view, row, column and kind of the key points, see
     `hepcnn.store.points.key_points`.
     """
 

@@ -125,7 +125,9 @@ def read_blocks(
     """Read the examples of a strictly increasing index, a span of the image set at a time."""
     if selection.transform is None and not selection.truth and not selection.points:
         for part, start, stop in _spans(images, index):
-            views = [_take(images.view(name, start, stop), part - start) for name in selection.views]
+            views = [
+                _take(images.view(name, start, stop), part - start) for name in selection.views
+            ]
             yield Block(part, [_seen(view, selection) for view in views])
         return
     for part, made in read_whole(images, index, selection.transform):

@@ -69,9 +69,7 @@ def key_points(images: Images, header: Header) -> Rows:
     return Rows(offsets, {name: together[name] for name in ("view", "place", "kind")})
 
 
-_POINT = np.dtype(
-    [("example", "i8"), ("view", "u1"), ("place", "f4", (2,)), ("kind", "u1")]
-)
+_POINT = np.dtype([("example", "i8"), ("view", "u1"), ("place", "f4", (2,)), ("kind", "u1")])
 
 
 def _points(example: Any, view: int, place: Any, kind: Any) -> NDArray[np.void]:
