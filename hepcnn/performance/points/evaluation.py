@@ -1,0 +1,66 @@
+"""The tables of key points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hepcnn.performance import aligned
+from hepcnn.performance.bootstrap import draw
+from hepcnn.performance.points import tables
+from hepcnn.performance.points.distances import SCORE, distances, inside
+from hepcnn.performance.table import Table
+from hepcnn.store.findings import Findings
+
+#: Tables of all methods together.
+TABLES = ("points", "point_scores", "point_distances", "comparison", "cutflow")
+
+
+def table_names(methods: Sequence[str]) -> list[str]:
+    """Names of the tables, in order: the same for all methods."""
+    return list(TABLES)
+
+
+def evaluate(
+    findings: Sequence[Findings],
+    name: str,
+    energy_bins: Sequence[float],
+    generator: np.random.Generator,
+) -> tuple[Table, ...]:
+    """Make the tables of a task.
+
+    Parameters
+    ----------
+    findings : sequence of Findings
+        Of the target `points`, one for each method, in the order of the tables.
+    name : str
+        The task's name.
+    energy_bins : sequence of float
+        Edges of the bins of true energy (MeV), for the denominators.
+    generator : numpy.random.Generator
+        For `hepcnn.performance.bootstrap`.
+
+    Raises
+    ------
+    InputError
+        See `hepcnn.performance.aligned.aligned`.
+    """
+    findings = aligned.aligned(findings, name, "points")
+    first, times = findings[0], draw(len(findings[0]), generator)
+    found = {f.method: distances(f) for f in findings}
+    seen = inside(first)
+    empty = np.diff(first.tables["points"].offsets) == 0
+    last = (
+        ("of them without a true point", int(empty.sum())),
+        ("true points in views", len(seen)),
+        ("of them outside the image, not counted", int((~seen).sum())),
+    )
+    words = f"key points, candidates with a score of at least {SCORE:g}"
+    return (
+        tables.points(found, times),
+        tables.scores(found, times),
+        tables.histogram(found, times),
+        aligned.comparison(*tables.compared(found, times), words),
+        aligned.cutflow(findings, energy_bins, last),
+    )
