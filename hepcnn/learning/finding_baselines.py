@@ -46,7 +46,7 @@ class Given:
     which, train, validation : int array
         Indices into them, strictly increasing.
     seed : int
-        The configuration\'s.
+        The configuration's.
     """
 
     images: ImageSet
@@ -57,13 +57,15 @@ class Given:
     seed: int
 
 
-def find_without(target: str, name: str, given: Given) -> tuple[Columns, Tables]:
+def find_without(task: ImageTask, name: str, given: Given) -> tuple[Columns, Tables]:
     """Let a baseline find what is asked for.
 
     Parameters
     ----------
-    target, name : str
-        What is asked, and the baseline\'s name.
+    task : ImageTask
+        What is asked.
+    name : str
+        The baseline's name.
     given : Given
         The images.
 

@@ -65,6 +65,8 @@ rule predict_baseline:
             w.task,
             "kind",
             "target",
+            # Boxes about true vertices are as in the training.
+            *(["train"] if SETTINGS.tasks[w.task].target == "vertex" else []),
             baselines=[w.baseline],
             robustness=[w.altered[1:]] if w.altered else [],
         ),
