@@ -44,8 +44,12 @@ def step_flops(network: nn.Module, inputs: Inputs) -> float:
     return counter.get_total_flops() / len(inputs.images)
 
 
-def take_turns(work: dict[str, tuple[Callable[..., None], tuple[Any, ...]]]) -> dict[str, float]:
-    """Median seconds of a step of each, in turns."""
+def take_turns(
+    work: dict[str, tuple[Callable[..., None], tuple[Any, ...]]],
+    steps: int = STEPS,
+    warm_up: int = WARM_UP,
+) -> dict[str, float]:
+    """Median of what each tells of a step, such as its seconds; they take turns."""
     context = multiprocessing.get_context("spawn")
     turns, processes = {}, []
     for name, (target, arguments) in work.items():
@@ -53,11 +57,11 @@ def take_turns(work: dict[str, tuple[Callable[..., None], tuple[Any, ...]]]) -> 
         processes.append(context.Process(target=target, args=(theirs, *arguments), daemon=True))
         processes[-1].start()
     taken: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(WARM_UP + STEPS):
+    for _ in range(warm_up + steps):
         for name, turn in turns.items():
             turn.send(True)
             taken[name].append(turn.recv())
     for process in processes:
         process.kill()  # Lightning catches SIGTERM
         process.join()
-    return {name: statistics.median(times[WARM_UP:]) for name, times in taken.items()}
+    return {name: statistics.median(times[warm_up:]) for name, times in taken.items()}

@@ -178,7 +178,8 @@ def build(name: str, shape: Shape, classes: int, /, **chosen: Any) -> nn.Module:
     Returns
     -------
     torch.nn.Module
-        From `hepcnn.networks.inputs.Inputs` to logits (B, classes).
+        From `hepcnn.networks.inputs.Inputs` to logits (B, classes); of `PIXEL_NETWORKS` to
+        `hepcnn.networks.pixels.output.AtSites`.
 
     Raises
     ------

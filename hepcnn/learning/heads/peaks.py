@@ -48,7 +48,7 @@ def find_peaks(
     vote : Tensor, (N, D)
         Where each site says that the point is, in pixels from the image's corner.
     lowest : float
-        The least score of a point.
+        The least score of a point, above 0.
     separation : float
         Of points within this distance (pixels) only the one with the highest score remains; votes
         that differ by no more than half of it are for the same place.

@@ -145,7 +145,7 @@ class PointHead:
         """
         sites, logits, ways = self._run(network, batch)
         points = Points.of(batch)
-        loss = logits.sum() * 0
+        losses = []
         for k, name in enumerate(self.kinds):
             own = points.only(points.kind == POINTS.index(name))
             target = point_targets(sites, own, self.sigma, self.radius)
@@ -163,8 +163,8 @@ class PointHead:
                     (right & present).sum(), present.sum(),
                 ]  # fmt: skip
                 self._sums[k] += torch.stack([value.double() for value in sums])
-            loss = loss + heat / max(len(own.image), 1) + offset / near.clamp(min=1)
-        return loss
+            losses.append(heat / max(len(own.image), 1) + offset / near.clamp(min=1))
+        return torch.stack(losses).sum()
 
     def metrics(self, total: Callable[[Tensor], Tensor] = lambda mine: mine) -> dict[str, float]:
         """Give the metrics of all batches since `reset`.
@@ -204,7 +204,7 @@ class PointHead:
         batch : dict of Tensors
             What the network takes.
         lowest : float
-            The least score of a point.
+            The least score of a point, above 0.
 
         Returns
         -------
