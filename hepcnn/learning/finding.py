@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hepcnn.detector.labels import POINTS
 from hepcnn.imaging.lengths import pixel_size
 from hepcnn.learning.checkpoint import Checkpoint
-from hepcnn.learning.cpu import keep_freed_memory
+from hepcnn.learning.cpu import channels_last, keep_freed_memory
 from hepcnn.learning.examples import known
 from hepcnn.learning.heads.choosing import head_for
 from hepcnn.learning.heads.segmentation import SegmentationHead
@@ -71,26 +71,26 @@ def find(
         torch.inference_mode(),
         progress(title, len(which), "images") as advance,
     ):
-        network = trained.network().to(device)
+        network = channels_last(trained.network()).to(device)
         for batch in loader(dataset):
             found = head.predict(network, {name: part.to(device) for name, part in batch.items()})
             tables = _tables(trained.target, found, batch, seen, header)
             parts.append({n: (example + done, own) for n, (example, own) in tables.items()})
             done += len(batch["index"])
             advance(len(batch["index"]))
-    tables = {}
+    made: dict[str, Rows] = {}
     for name in parts[0]:
         example = np.concatenate([part[name][0] for part in parts])
         own = [part[name][1] for part in parts]
         joined = {column: np.concatenate([p[column] for p in own]) for column in own[0]}
-        tables[name] = grouped(example, joined, len(which))
+        made[name] = grouped(example, joined, len(which))
     columns = {name: known(images, name)[which] for name in ("energy", "n_hits")}
     if trained.target == "vertex":
         columns |= vertex_columns(
-            tables["candidates"], images, which, seen.views, seen.transform(images),
+            made["candidates"], images, which, seen.views, seen.transform(images),
             trained.train["box"],
         )  # fmt: skip
-    return columns, tables
+    return columns, made
 
 
 def _tables(
@@ -106,7 +106,7 @@ def _tables(
         image, place = found["image"], found["place"]
         example, view = image // views, (image % views).astype(np.uint8)
         value = batch["images"].numpy()[example, view, 0, *place.T] / seen.scale[view, 0]
-        pixels = {
+        pixels: Columns = {
             "view": view,
             "pixel": np.ravel_multi_index(tuple(place.T), header.shape).astype(np.uint32),
             "value": value.astype(np.float32),
@@ -117,7 +117,7 @@ def _tables(
             pixels |= {"boundary": found["boundary"], "scores": found["scores"].astype(np.float16)}
             return {"pixels": (example, pixels)}
         own, cluster_view = np.divmod(found["cluster_image"], views)
-        clusters = {
+        clusters: Columns = {
             "view": cluster_view.astype(np.uint8),
             "cluster": found["cluster"],
             "score": found["cluster_score"],
@@ -128,14 +128,14 @@ def _tables(
         }
     example, view = np.divmod(found["image"], views)
     axes = PLACE[: len(header.shape)]
-    candidates = {"view": view.astype(np.int8), "score": found["score"].astype(np.float32)}
+    candidates: Columns = {"view": view.astype(np.int8), "score": found["score"].astype(np.float32)}
     candidates |= dict(zip(axes, found["place"].T.astype(np.float32), strict=True))
     if target == "vertex":
         none = np.full((len(view), 2 * len(axes)), np.nan, np.float32)
         candidates["box"] = found.get("box", none).astype(np.float32)
         return {"candidates": (example, candidates)}
     true = batch["points"].numpy()
-    points = {"view": true[:, 1].astype(np.int8), "kind": true[:, -1].astype(np.uint8)}
+    points: Columns = {"view": true[:, 1].astype(np.int8), "kind": true[:, -1].astype(np.uint8)}
     points |= dict(zip(axes, true[:, 2:-1].T, strict=True))
     return {
         "candidates": (example, candidates | {"kind": found["kind"]}),

@@ -18,9 +18,10 @@ from hepcnn.learning.heads.site_truth import boundary
 from hepcnn.learning.vertices import vertex_columns
 from hepcnn.networks.sparse.sites import Sites
 from hepcnn.progress import progress
+from hepcnn.reconstruction import boosted
 from hepcnn.reconstruction.clusters import PlaneImage, image_components
-from hepcnn.reconstruction.key_points import cluster_ends
-from hepcnn.reconstruction.pixel_trees import pixel_tree
+from hepcnn.reconstruction.key_points import key_points as cluster_ends
+from hepcnn.reconstruction.pixel_trees import image_features, training_pixels
 from hepcnn.reconstruction.vertex_finders import FINDERS
 from hepcnn.store.blocks import read_whole
 from hepcnn.store.header import Header
@@ -30,6 +31,8 @@ from hepcnn.store.shard import Images, Rows
 
 #: Pixels of one cluster are at most so far apart.
 _REACH = 2
+#: Examples of either split whose pixels a tree is fitted on, at most, and how many of these.
+_TREE_EXAMPLES, _TREE_PIXELS = 500, 200_000
 
 Columns = dict[str, NDArray[Any]]
 Tables = dict[str, Rows]
@@ -106,7 +109,7 @@ def pixel_rows(made: Images, header: Header) -> Rows:
     """
     views = [made.views[view] for view in header.views]
     example = np.concatenate([np.repeat(np.arange(len(v)), np.diff(v.offsets)) for v in views])
-    columns = {
+    columns: Columns = {
         "view": np.repeat(np.arange(len(views), dtype=np.uint8), [len(v.pixel) for v in views]),
         "pixel": np.concatenate([v.pixel for v in views]).astype(np.uint32),
         "value": np.concatenate([v.value[:, 0] for v in views]).astype(np.float32),
@@ -130,26 +133,59 @@ def _boundaries(pixels: Rows, header: Header) -> NDArray[np.bool_]:
 
 def _semantic(name: str, given: Given, header: Header) -> Tables:
     """The class of each pixel."""
-    classes = len(SegmentationHead.classes)
-    if name == "majority":
-        counts = np.zeros(classes, np.int64)
-        for _, made in read_whole(given.fitted, given.train):
-            semantic = pixel_rows(made, header).columns["semantic"]
-            counts += np.bincount(semantic, minlength=classes + 1)[:classes]
-        prior = ((counts + 1) / (counts + 1).sum()).astype(np.float16)
-
-        def score(made: Images) -> NDArray[np.float16]:
-            pixels = sum(len(made.views[view].pixel) for view in header.views)
-            return np.tile(prior, (pixels, 1))
-    else:
-        score = pixel_tree(given.fitted, given.train, given.validation, given.seed)
+    score = _majority(given, header) if name == "majority" else _tree(given, header)
 
     def tables(made: Images) -> Tables:
         pixels = pixel_rows(made, header)
-        more = {"boundary": _boundaries(pixels, header), "scores": score(made)}
+        more = {"boundary": _boundaries(pixels, header), "scores": score(made).astype(np.float16)}
         return {"pixels": Rows(pixels.offsets, pixels.columns | more)}
 
     return _over(given, name, tables)
+
+
+_Score = Callable[[Images], NDArray[np.floating[Any]]]
+_CLASSES = len(SegmentationHead.classes)
+
+
+def _majority(given: Given, header: Header) -> _Score:
+    """The abundances of the classes among the training pixels."""
+    counts = np.ones(_CLASSES, np.int64)
+    for _, made in read_whole(given.fitted, given.train):
+        semantic = pixel_rows(made, header).columns["semantic"]
+        counts += np.bincount(semantic, minlength=_CLASSES + 1)[:_CLASSES]
+    prior = counts / counts.sum()
+    return lambda made: np.tile(prior, (sum(len(v.pixel) for v in made.views.values()), 1))
+
+
+def _tree(given: Given, header: Header) -> _Score:
+    """A boosted tree on the surroundings of each pixel."""
+    rng = np.random.default_rng(given.seed)
+
+    def numbers(made: Images) -> NDArray[np.float32]:
+        parts = [image_features(made.views[view], header, view) for view in header.views]
+        return np.concatenate(parts)[_by_example(made, header)]
+
+    def sample(which: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        chosen = np.sort(rng.permutation(which)[:_TREE_EXAMPLES])
+        features, labels = [], []
+        for _, made in read_whole(given.fitted, chosen):
+            features.append(numbers(made))
+            labels.append(pixel_rows(made, header).columns["semantic"].astype(np.int64))
+        label = np.concatenate(labels)
+        label[label == _CLASSES] = -1
+        drawn = training_pixels(label, _TREE_PIXELS, rng)
+        return np.concatenate(features)[drawn], label[drawn]
+
+    train, validation = sample(given.train), sample(given.validation)
+    tree = boosted.fit(*train, *validation, _CLASSES, given.seed)
+    return lambda made: boosted.scores(tree, numbers(made))
+
+
+def _by_example(made: Images, header: Header) -> NDArray[np.int64]:
+    """From pixels view after view to the order of `pixel_rows`."""
+    views = [made.views[view] for view in header.views]
+    example = [np.repeat(np.arange(len(view)), np.diff(view.offsets)) for view in views]
+    return np.argsort(np.concatenate(example), kind="stable")
 
 
 def _instance(name: str, given: Given, header: Header) -> Tables:
@@ -157,20 +193,14 @@ def _instance(name: str, given: Given, header: Header) -> Tables:
     width = header.shape[-1]
 
     def tables(made: Images) -> Tables:
-        found = np.concatenate(
-            [image_components(made.views[view], width, _REACH) for view in header.views]
-        )
-        views_of = [made.views[view] for view in header.views]
-        example = np.concatenate(
-            [np.repeat(np.arange(len(v)), np.diff(v.offsets)) for v in views_of]
-        )
-        found = found[np.argsort(example, kind="stable")]
+        parts = [image_components(made.views[view], width, _REACH) for view in header.views]
+        found = np.concatenate(parts)[_by_example(made, header)]
         pixels = pixel_rows(made, header)
         own = np.repeat(np.arange(len(made)), np.diff(pixels.offsets))
         each, size = np.unique(
             np.stack([own, pixels.columns["view"], found], axis=1), axis=0, return_counts=True
         )
-        clusters = {
+        clusters: Columns = {
             "view": each[:, 1].astype(np.uint8),
             "cluster": each[:, 2].astype(np.int32),
             # The larger a cluster the surer.
@@ -215,9 +245,11 @@ def _points(name: str, given: Given, header: Header) -> Tables:
     """Ends of what hangs together."""
 
     def tables(made: Images) -> Tables:
-        example, view, found = _candidates(made, header, cluster_ends)
+        example, view, found = _candidates(
+            made, header, lambda image: np.column_stack(cluster_ends(image))
+        )
         row, col, score, kind = found.T
-        columns = {
+        columns: Columns = {
             "view": view,
             "row": row.astype(np.float32),
             "column": col.astype(np.float32),

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from hepcnn.config import Train
-from hepcnn.learning.cpu import keep_freed_memory
+from hepcnn.learning.cpu import channels_last, keep_freed_memory
 from hepcnn.learning.loading import EpochDataset, loader
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.learning.training_data import TrainingData
@@ -106,8 +106,7 @@ class TrainingModule(LightningModule):
         super().__init__()
         if state.epoch:
             network.load_state_dict(state.weights)
-        # oneDNN and cuDNN compute convolutions fastest with channels last.
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = channels_last(network)
         self.train_head, self.validation_head = data.heads
         self.data = data
         self.settings = settings

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from hepcnn.learning.checkpoint import Checkpoint
-from hepcnn.learning.cpu import keep_freed_memory
+from hepcnn.learning.cpu import channels_last, keep_freed_memory
 from hepcnn.learning.examples import indices, predictions
 from hepcnn.learning.finding import find, findings
 from hepcnn.learning.loading import loader
@@ -133,7 +133,7 @@ def posteriors(
         torch.inference_mode(),
         progress(title, len(which), "images") as advance,
     ):
-        network = trained.network().to(memory_format=torch.channels_last).to(device)
+        network = channels_last(trained.network()).to(device)
         for batch in loader(dataset):
             logits = network(Inputs.of(batch, device)).float()
             count = len(logits)

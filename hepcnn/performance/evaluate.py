@@ -16,6 +16,7 @@ from hepcnn.performance.instances import evaluation as instances
 from hepcnn.performance.pid import evaluation as pid
 from hepcnn.performance.pixels import evaluation as pixels
 from hepcnn.performance.points import evaluation as points
+from hepcnn.performance.sample import in_order
 from hepcnn.performance.table import FORMATS, Table, write_table
 from hepcnn.performance.vertex import evaluation as vertex
 from hepcnn.provenance import record
@@ -79,7 +80,8 @@ def evaluate(
     """
     if isinstance(task, ImageTask):
         of, bins = _FINDINGS[task.target], task.tables.energy_bins
-        return Evaluation(of.evaluate(predictions, name, bins, generator), {})
+        ordered = in_order(predictions, task, name)
+        return Evaluation(of.evaluate(ordered, name, bins, generator), {})
     if isinstance(task, PidTask):
         return Evaluation(*pid.evaluate(predictions, task, name, generator))
     return Evaluation(classes.evaluate(predictions, task, name, generator), {})

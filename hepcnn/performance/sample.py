@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import Control, Task
+from hepcnn.config import ClassTask, Control, PidTask, Task
 from hepcnn.errors import InputError, nearest
 from hepcnn.performance.confusion import (
     Confusion,
@@ -22,7 +22,11 @@ from hepcnn.performance.confusion import (
 from hepcnn.performance.curves import log_ratio
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.temperature import LEAST
+from hepcnn.store.findings import Findings
 from hepcnn.store.predictions import Predictions
+
+#: Either kind of what a method says of examples.
+Scored = TypeVar("Scored", Predictions, Findings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,11 @@ class Sample:
 
     @classmethod
     def of(
-        cls, ordered: Sequence[Predictions], task: Task, keep: NDArray[np.bool_], **own: Any
+        cls,
+        ordered: Sequence[Predictions],
+        task: PidTask | ClassTask,
+        keep: NDArray[np.bool_],
+        **own: Any,
     ) -> Self:
         """Take some of the examples of `aligned` predictions; `own` is what a subclass adds."""
         first = ordered[0]
@@ -186,7 +194,7 @@ def aligned(
         If there are no predictions; one is of another task, of a method that the task lacks, or
         given twice; classes are not the task's; or two methods are not on the same examples.
     """
-    ordered = [_sorted(p) for p in _in_order(predictions, task, name)]
+    ordered = [_sorted(p) for p in in_order(predictions, task, name)]
     first = ordered[0]
     key = first.key
     if len(key) > 1 and (twice := int(np.count_nonzero(key[1:] == key[:-1]))):
@@ -241,10 +249,10 @@ def _scores(predictions: Predictions) -> NDArray[np.floating]:
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
-def _in_order(predictions: Sequence[Predictions], task: Task, name: str) -> list[Predictions]:
+def in_order(predictions: Sequence[Scored], task: Task, name: str) -> list[Scored]:
     """Sort by the task's list of methods, each known and given once."""
     known = task.methods
-    found: dict[str, Predictions] = {}
+    found: dict[str, Scored] = {}
     for p in predictions:
         if p.task != name:
             raise InputError(f"{p.method}: predictions for task '{p.task}', not '{name}'")
