@@ -43,7 +43,9 @@ class PlaneImage(NamedTuple):
     @property
     def place(self) -> Floats:
         """Middles of the pixels, (n, 2) (mm)."""
-        return (np.column_stack([self.row, self.column]) + 0.5) * self.size
+        middle: Floats = np.column_stack([self.row, self.column]) + 0.5
+        place: Floats = middle * np.array(self.size, np.float64)
+        return place
 
     def reach(self, length: float) -> tuple[int, int]:
         """Rows and columns, one at least, of a length (mm)."""
