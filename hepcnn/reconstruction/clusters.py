@@ -43,8 +43,9 @@ class PlaneImage(NamedTuple):
     @property
     def place(self) -> Floats:
         """Middles of the pixels, (n, 2) (mm)."""
-        middle: Floats = np.column_stack([self.row, self.column]) + 0.5
-        place: Floats = middle * np.array(self.size, np.float64)
+        place: Floats = np.empty((len(self.row), 2))
+        place[:, 0] = (self.row + 0.5) * self.size[0]
+        place[:, 1] = (self.column + 0.5) * self.size[1]
         return place
 
     def reach(self, length: float) -> tuple[int, int]:
