@@ -43,7 +43,10 @@ class PlaneImage(NamedTuple):
     @property
     def place(self) -> Floats:
         """Middles of the pixels, (n, 2) (mm)."""
-        return (np.column_stack([self.row, self.column]) + 0.5) * self.size
+        place: Floats = np.empty((len(self.row), 2))
+        place[:, 0] = (self.row + 0.5) * self.size[0]
+        place[:, 1] = (self.column + 0.5) * self.size[1]
+        return place
 
     def reach(self, length: float) -> tuple[int, int]:
         """Rows and columns, one at least, of a length (mm)."""

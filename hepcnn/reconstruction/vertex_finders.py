@@ -108,7 +108,8 @@ def _of_neutrino(image: PlaneImage, lines: Segments) -> Segments:
     chosen = np.unique(lines.piece[beam & (lines.piece >= 0)])
     if not len(chosen):
         return lines
-    return Segments(*(column[chosen] for column in lines[:4]), lines.piece)
+    end, direction, length, charge, piece = lines
+    return Segments(end[chosen], direction[chosen], length[chosen], charge[chosen], piece)
 
 
 def _intersections(lines: Segments) -> tuple[Floats, Floats]:

@@ -76,13 +76,13 @@ def from_pixels(pixel: npt.ArrayLike, corner: npt.ArrayLike, units: Floats) -> F
     units : array (2,)
         `pixel_units`.
     """
-    place: Floats = np.asarray(pixel, np.float64) * units + corner - _HALF
+    place: Floats = np.asarray(pixel, np.float64) * units + np.asarray(corner) - _HALF
     return place
 
 
 def to_pixels(place: npt.ArrayLike, corner: npt.ArrayLike, units: Floats) -> Floats:
     """Rows and columns of ticks and wires (..., 2); the inverse of `from_pixels`."""
-    pixel: Floats = (np.asarray(place, np.float64) + _HALF - corner) / units
+    pixel: Floats = (np.asarray(place, np.float64) + _HALF - np.asarray(corner)) / units
     return pixel
 
 
@@ -139,7 +139,8 @@ def crossings(
             chosen.append(int(k))
         if len(chosen) == most:
             break
-    return Crossings(*(column[chosen] for column in found))
+    position, score, chi2, planes = found
+    return Crossings(position[chosen], score[chosen], chi2[chosen], planes[chosen])
 
 
 def _combined(

@@ -31,8 +31,8 @@ def image(*lines):
             pixel = tuple(np.floor(place).astype(int))
             if (np.array(pixel) >= 0).all() and (np.array(pixel) < SHAPE).all():
                 pixels[pixel] = pixels.get(pixel, 0.0) + 25.0
-    row, column = np.array(sorted(pixels)).reshape(-1, 2).T
-    charge = np.array([pixels[p] for p in sorted(pixels)])
+    row, column = np.array(sorted(pixels), np.int64).reshape(-1, 2).T
+    charge = np.array([pixels[p] for p in sorted(pixels)], np.float64)
     return PlaneImage(row, column, charge, SHAPE, SIZE)
 
 
