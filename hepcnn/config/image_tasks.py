@@ -89,6 +89,7 @@ class VertexTask(ImageTask):
     baselines: Sequence[Literal["upstream_end", "line_intersection", "distance_bands"]] = [
         "upstream_end",
         "line_intersection",
+        "distance_bands",
     ]
     """Methods that stand beside the networks: the charge-weighted upstream end; where the lines
     through the tracks meet; a vote of the charge by its distance."""

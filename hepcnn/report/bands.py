@@ -19,14 +19,15 @@ from hepcnn.report.example import Example, Panel
 from hepcnn.report.style import COLOURS, CONTROL, INK, SYMBOL, plain, styled
 
 #: Rows or columns above which an image is drawn with several pixels in one.
-_FINE = 400
+FINE = 400
 #: The colour scale of charge ends at so small a part of the largest.
 _RANGE = 1e-3
 #: In inches: edge of a view; room left of each, above it and below it; room beside all of them;
 #: room for a colour scale below; height of the title.
 _VIEW, _LEFT, _ABOVE, _BELOW, _SIDE, _SCALE, _TITLE = 2.1, 0.75, 0.35, 0.55, 2.1, 0.65, 0.4
 _EMPTY = "#ffffff"
-_PIXEL_COLOUR = dict(zip(("mip", "hip", "shower", "michel", "delta"), COLOURS, strict=False))
+#: Of the classes of pixels; others are grey.
+PIXEL_COLOUR = dict(zip(("mip", "hip", "shower", "michel", "delta"), COLOURS, strict=False))
 #: Particles by |PDG code|.
 _PARTICLE = {
     11: SYMBOL["electron"],
@@ -173,7 +174,7 @@ _Colours = dict[int, tuple[str, str]]
 
 def _semantic(example: Example) -> _Colours:
     names = example.pixel_classes
-    return {i: (_PIXEL_COLOUR.get(name, CONTROL), plain(name)) for i, name in enumerate(names)}
+    return {i: (PIXEL_COLOUR.get(name, CONTROL), plain(name)) for i, name in enumerate(names)}
 
 
 def _instances(example: Example) -> _Colours:
@@ -232,9 +233,9 @@ def _show(
 ) -> AxesImage:
     """Draw an image on its axes; if it is too fine, of each block the pixel of most weight."""
     rows, columns = panel.rows, panel.columns
-    block = -(-max(weight.shape) // _FINE)
+    block = -(-max(weight.shape) // FINE)
     if block > 1:
-        image = _coarse(image, weight, block)
+        image = coarse(image, weight, block)
     drawn = ax.imshow(
         image,
         origin="lower",
@@ -256,7 +257,7 @@ def _axis(name: str, unit: str) -> str:
     return plain(name if unit in (name, f"{name}s") else f"{name} [{unit}]")
 
 
-def _coarse(
+def coarse(
     image: NDArray[np.float64], weight: NDArray[np.float64], block: int
 ) -> NDArray[np.float64]:
     """Of each block of pixels that with the largest weight."""

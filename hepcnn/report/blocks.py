@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hepcnn.report import style
-from hepcnn.report.results import TableFile
+from hepcnn.report.reading import TableFile
 
 #: Rows above which a table scrolls in a frame of its own.
 LONG = 16

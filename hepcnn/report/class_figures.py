@@ -10,7 +10,8 @@ from hepcnn.report import class_curves, comparisons, curves
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.class_curves import Selection
 from hepcnn.report.records import Estimate, columns, distinct, estimate, of, points
-from hepcnn.report.results import ClassResults, TableFile
+from hepcnn.report.reading import TableFile
+from hepcnn.report.results import ClassResults
 from hepcnn.report.style import SYMBOL, Look
 
 #: Pairs of classes whose curves are drawn where a task has them: what is hardest to tell apart.

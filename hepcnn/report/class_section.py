@@ -133,4 +133,4 @@ def _headline(task: ClassResults) -> Headline:
         values = {_ASKED: {own["method"]: estimate(own, "efficiency")}}
     baselines = [m for m in sample.methods if m not in sample.networks]
     titles = {figure: figure for figure in values}
-    return merit_figures.headline(sample, records, values, titles, _ASKED, baselines)
+    return merit_figures.headline(sample.networks, records, values, titles, _ASKED, baselines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -43,13 +43,24 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Training of a network by epoch, each (epochs,); epochs count from 1."""
+    """Training of a network by epoch, each (epochs,); epochs count from 1.
+
+    NaN is not known; `others` are further figures of the validation by name.
+    """
 
     epoch: Floats
     train_loss: Floats
     validation_loss: Floats
     train_accuracy: Floats
     validation_accuracy: Floats
+    others: Mapping[str, Floats] = field(default_factory=dict)
+
+    def curves(self, quantity: str) -> tuple[Floats, Floats]:
+        """A quantity in training and in validation."""
+        if quantity in self.others:
+            return np.full_like(self.epoch, np.nan), self.others[quantity]
+        train, validation = (getattr(self, f"{p}_{quantity}") for p in ("train", "validation"))
+        return train, validation
 
     @property
     def best(self) -> int | None:
@@ -91,7 +102,7 @@ def _shifts(count: int) -> Floats:
 
 @styled
 def training(histories: Mapping[str, History], look: Mapping[str, Look]) -> Figure:
-    """Draw loss and accuracy by epoch; a ring marks the epoch whose weights are used.
+    """Draw loss, accuracy and what else there is by epoch; a ring marks the epoch whose weights are used.
 
     Parameters
     ----------
@@ -100,10 +111,16 @@ def training(histories: Mapping[str, History], look: Mapping[str, Look]) -> Figu
     look : mapping of str to Look
         By network.
     """
-    figure = Figure(figsize=(7.6, 3.5))
-    for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for name, history in histories.items():
-            curves = [getattr(history, f"{part}_{quantity}") for part in ("train", "validation")]
+    known = [h for h in histories.values() if np.isfinite(h.validation_accuracy).any()]
+    quantities = ["loss", *(["accuracy"] if known or not histories else [])]
+    quantities += dict.fromkeys(name for h in histories.values() for name in h.others)
+    rows = -(-len(quantities) // 2)
+    figure = Figure(figsize=(7.6, 3.1 * rows + 0.4))
+    grid = figure.subplots(rows, 2, squeeze=False)
+    for axes, quantity in zip(grid.flat, quantities, strict=False):
+        drawn = {n: h for n, h in histories.items() if quantity in ("loss", "accuracy", *h.others)}
+        for name, history in drawn.items():
+            curves = history.curves(quantity)
             colour = look[name].colour
             axes.plot(history.epoch, curves[0], color=colour, linestyle=":", label="_")
             axes.plot(history.epoch, curves[1], color=colour, label=plain(name))
@@ -117,17 +134,20 @@ def training(histories: Mapping[str, History], look: Mapping[str, Look]) -> Figu
                 color=colour,
                 linestyle="none",
             )
-        axes.set(xlabel="epoch", ylabel=quantity)
+        words = quantity.replace("_", " ")
+        axes.set(xlabel="epoch", ylabel=words)
+        if words.endswith("accuracy"):
+            _percent(axes)
+            axes.set_ylabel(f"{words} [%]")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.tick_params(axis="x", which="minor", bottom=False, top=False)
         axes.margins(x=0.06, y=0.08)
+    hide_panels(grid, len(quantities))
     loss = figure.axes[0]
     loss.plot([], [], color=INK, linestyle=":", label="training")
     loss.plot([], [], color=INK, label="validation")
     loss.plot([], [], color=INK, linestyle="none", marker="o", markerfacecolor="none", label="used")
     loss.legend()
-    _percent(figure.axes[1])
-    figure.axes[1].set_ylabel("accuracy [%]")
     return figure
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hepcnn.performance.sample import Sample
 from hepcnn.report import comparisons
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.records import Estimate, Records, columns, distinct, estimate, of
-from hepcnn.report.results import TableFile
+from hepcnn.report.reading import TableFile
 from hepcnn.report.style import Look
 
 
@@ -42,7 +41,7 @@ class Headline:
 
 
 def headline(
-    sample: Sample,
+    networks: Sequence[str],
     compared: Records,
     values: Mapping[str, Mapping[str, Estimate]],
     titles: Mapping[str, str],
@@ -53,8 +52,8 @@ def headline(
 
     Parameters
     ----------
-    sample : Sample
-        Names the methods.
+    networks : sequence of str
+        The methods of which the best is chosen.
     compared : records
         The comparison of any two methods.
     values : mapping of str to mapping of str to Estimate
@@ -66,7 +65,7 @@ def headline(
     others : sequence of str
         The methods that a reader compares with.
     """
-    best = max(sample.networks, key=lambda m: np.nan_to_num(values[asked][m].value, nan=-1.0))
+    best = max(networks, key=lambda m: np.nan_to_num(values[asked][m].value, nan=-1.0))
     merits = []
     for figure, by_method in values.items():
         sides = _sides(compared, best, figure)

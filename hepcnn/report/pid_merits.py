@@ -9,7 +9,8 @@ from hepcnn.report import comparisons, merit_figures
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.merit_figures import Headline
 from hepcnn.report.records import distinct, estimate, of
-from hepcnn.report.results import PidResults, TableFile
+from hepcnn.report.reading import TableFile
+from hepcnn.report.results import PidResults
 from hepcnn.report.style import COLOURS, Look
 
 #: The methods that a reader compares with, where the task has them; after them the controls.
@@ -26,7 +27,7 @@ def headline(task: PidResults) -> Headline:
     sample, misids = task.sample, task.settings.tables.misid
     rows = {r["method"]: r for r in of(task.tables["kaon_efficiency"].records, bin="all")}
     return merit_figures.headline(
-        sample,
+        sample.networks,
         task.tables["comparison"].records,
         {figure(m): {n: estimate(r, f"at_{100 * m:g}") for n, r in rows.items()} for m in misids},
         {figure(m): f"K → K at {100 * m:g} % π → K" for m in misids},

@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hepcnn.config import AnyImages, AnyTask, ClassTask, Config, PidTask, Task
+from hepcnn.config import AnyImages, AnyTask, ClassTask, Config, ImageTask, PidTask, Task
 from hepcnn.errors import InputError
 from hepcnn.performance.classes import sample as classes
 from hepcnn.performance.evaluate import table_names
 from hepcnn.performance.pid import sample as pid
 from hepcnn.performance.pid.sample import PidSample
 from hepcnn.performance.sample import Sample
+from hepcnn.report import reading
 from hepcnn.report.curves import History
+from hepcnn.report.reading import TableFile
+from hepcnn.store.findings import Findings
 from hepcnn.store.images import ImageSet
-from hepcnn.store.predictions import Predictions, read_predictions
-
-#: Columns of a history that the report draws.
-_HISTORY = ("epoch", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
-
-
-@dataclass(frozen=True, eq=False)
-class TableFile:
-    """A table as `hepcnn evaluate` wrote it.
-
-    Attributes
-    ----------
-    name, caption : str
-    columns : list of dict
-        Each with ``name``, ``title`` and ``kind``.
-    records : list of dict
-        Rows as plain values; null is not known.
-    shown : list of list of str
-        Rows as a reader sees them.
-    provenance : dict
-    files : dict of str to str
-        The texts of the table by suffix, to be handed on.
-    """
-
-    name: str
-    caption: str
-    columns: list[dict[str, str]]
-    records: list[dict[str, Any]]
-    shown: list[list[str]]
-    provenance: dict[str, Any]
-    files: dict[str, str]
+from hepcnn.store.predictions import Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +49,8 @@ class TaskResults:
     tables : dict of str to TableFile
     histories : dict of str to History
         By network.
-    sample : Sample
-        The aligned predictions of the task's own sample.
     provenance : dict of str to dict
-        By method, of those predictions.
+        By method, of the predictions for the task's own sample.
     altered : dict of str to dict
         By method and altered sample, as ``METHOD@SAMPLE``, of the others.
     """
@@ -92,14 +59,13 @@ class TaskResults:
     settings: Task
     tables: Mapping[str, TableFile]
     histories: Mapping[str, History]
-    sample: Sample
     provenance: Mapping[str, Mapping[str, Any]]
     altered: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class PidResults(TaskResults):
-    """An identification of tracks; with the PID printout of each method."""
+    """An identification of tracks; aligned predictions, and the PID printout of each method."""
 
     settings: PidTask
     sample: PidSample
@@ -108,11 +74,24 @@ class PidResults(TaskResults):
 
 @dataclass(frozen=True, eq=False)
 class ClassResults(TaskResults):
-    """A classification of events; with its first network and what that says of each event."""
+    """A classification of events; aligned predictions, and what its first network says of each."""
 
     settings: ClassTask
+    sample: Sample
     checkpoint: Path
     predictions: Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class FindingResults(TaskResults):
+    """What is where in images; with its first network and what that finds."""
+
+    settings: ImageTask
+    checkpoint: Path
+    findings: Findings
+
+
+AnyResults = PidResults | ClassResults | FindingResults
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +108,7 @@ class Results:
 
     config: Config
     images: Mapping[str, ShownImages]
-    tasks: Mapping[str, PidResults | ClassResults]
+    tasks: Mapping[str, AnyResults]
     validation: Mapping[str, Validation]
 
 
@@ -163,12 +142,12 @@ def read_results(config: Config) -> Results:
 
 def _validation(folder: Path, name: str, config: Config) -> Validation:
     make = f"hepcnn validate {name} -o {folder}"
-    checks = _table(folder, "checks", make)
+    checks = reading.table(folder, "checks", make)
     made = checks.provenance.get("settings", {})
     sample = config.samples.get(made.get("sample", ""))
     if sample and sample.simulate:
         wanted, how = sample.simulate.model_dump(mode="json"), f"make it again with '{make}'"
-        _check_settings(folder / "checks.json", made["simulate"], wanted, how)
+        reading.check_settings(folder / "checks.json", made["simulate"], wanted, how)
     figures = {}
     for check in dict.fromkeys(record["check"] for record in checks.records):
         path = folder / "figures" / f"{check}.png"
@@ -179,15 +158,6 @@ def _validation(folder: Path, name: str, config: Config) -> Validation:
                 f"{path}: cannot be read ({error.strerror}); it is made by '{make}'"
             ) from None
     return Validation(checks, figures)
-
-
-def _text(path: Path, make: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; it is made by '{make}'") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
 
 
 def _shards(folder: Path, name: str) -> dict[str, Path]:
@@ -221,7 +191,7 @@ def _images(
     chosen = used[0] if used else set(shards)
     images = ImageSet([path for identity, path in shards.items() if identity in chosen])
     wanted = settings.model_dump(mode="json")
-    _check_settings(folder, images.header.maker, wanted, "convert the events again")
+    reading.check_settings(folder, images.header.maker, wanted, "convert the events again")
     return ShownImages(images, ignored=len(shards) - len(chosen))
 
 
@@ -238,98 +208,81 @@ def _used(folder: Path, shards: Mapping[str, Path], task: TaskResults, method: s
     return inputs & shards.keys()
 
 
-def _check_settings(
-    path: Path, made: Mapping[str, Any], wanted: Mapping[str, Any], how: str
-) -> None:
-    """Refuse a file made with other settings than the configuration's: the page would mix them."""
-    for name in sorted(made.keys() & wanted.keys()):
-        if made[name] != wanted[name]:
-            raise InputError(
-                f"{path}: made with '{name}' {made[name]} where the configuration now says "
-                f"{wanted[name]}; {how}"
-            )
-
-
-def _task(folder: Path, name: str, settings: AnyTask) -> PidResults | ClassResults:
+def _task(folder: Path, name: str, settings: AnyTask) -> AnyResults:
+    if isinstance(settings, ImageTask):
+        return _finding(folder, name, settings)
     methods = settings.methods
-    evaluate = f"hepcnn evaluate {folder}/*/predictions*.h5 --task {name} -o {folder}/tables"
-    predictions = {method: _predictions(folder, settings, method) for method in methods}
+    predictions = {method: reading.predictions(folder, settings, method) for method in methods}
     altered = {
-        f"{method}@{sample}": _predictions(folder, settings, method, sample)
+        f"{method}@{sample}": reading.predictions(folder, settings, method, sample)
         for sample in settings.robustness
         for method in methods
     }
-    tables = {n: _table(folder / "tables", n, evaluate) for n in table_names(settings)}
-    known = {str(p.provenance.get("id")) for p in [*predictions.values(), *altered.values()]}
-    for table in tables.values():
-        if set(table.provenance.get("inputs", {}).values()) != known:
-            raise InputError(
-                f"{folder}/tables/{table.name}.json: made of other predictions than those in "
-                f"{folder}; make it again with '{evaluate}'"
-            )
-        made, wanted = table.provenance.get("settings", {}), settings.tables.model_dump(mode="json")
-        where = folder / "tables" / f"{table.name}.json"
-        _check_settings(where, made, wanted, f"make it again with '{evaluate}'")
-    train = f"hepcnn train SHARD.h5... --task {name} --network NETWORK -o {folder}/NETWORK"
-    histories = {n: _history(folder / n / "history.csv", train) for n in settings.networks}
     made, others = ({m: p.provenance for m, p in found.items()} for found in (predictions, altered))
+    evaluate = _evaluate(folder, name)
+    tables = _tables(folder, name, settings, [*made.values(), *others.values()])
+    histories = _histories(folder, name, settings, (*reading.LOSSES, *reading.ACCURACIES))
+    parts = (tables, histories, made, others)
     own = list(predictions.values())
     if isinstance(settings, ClassTask):
-        events = classes.select(own, settings, name)
-        first = methods[0]
-        checkpoint = folder / first / "checkpoint.ckpt"
-        if not checkpoint.is_file():
-            raise InputError(f"{checkpoint}: no such file; it is made by '{train}'")
-        parts = (name, settings, tables, histories, events, made, others)
-        return ClassResults(*parts, checkpoint, predictions[first])
-    texts = {m: _text(folder / "tables" / f"printout_{m}.txt", evaluate) for m in methods}
-    tracks = pid.select(own, settings, name)
-    return PidResults(name, settings, tables, histories, tracks, made, others, texts)
+        events, checkpoint = classes.select(own, settings, name), _checkpoint(folder, name, settings)
+        return ClassResults(name, settings, *parts, events, checkpoint, predictions[methods[0]])
+    texts = {m: reading.text(folder / "tables" / f"printout_{m}.txt", evaluate) for m in methods}
+    return PidResults(name, settings, *parts, pid.select(own, settings, name), texts)
 
 
-def _predictions(folder: Path, settings: Task, method: str, altered: str = "") -> Predictions:
-    """Predictions of a method for the task's own sample or an altered one."""
-    path = folder / method / (f"predictions@{altered}.h5" if altered else "predictions.h5")
+def _finding(folder: Path, name: str, settings: ImageTask) -> FindingResults:
+    """A task of which only the first method's findings are kept: pixels are many."""
+    made, first = {}, None
+    for method in settings.methods:
+        found = reading.findings(folder, settings, name, method)
+        made[method] = found.provenance
+        first = first or found
+    assert first is not None  # noqa: S101 - a task has a network
+    tables = _tables(folder, name, settings, list(made.values()))
+    histories = _histories(folder, name, settings, reading.LOSSES)
+    checkpoint = _checkpoint(folder, name, settings)
+    return FindingResults(name, settings, tables, histories, made, {}, checkpoint, first)
+
+
+def _evaluate(folder: Path, name: str) -> str:
+    return f"hepcnn evaluate {folder}/*/predictions*.h5 --task {name} -o {folder}/tables"
+
+
+def _train(folder: Path, name: str) -> str:
+    return f"hepcnn train SHARD.h5... --task {name} --network NETWORK -o {folder}/NETWORK"
+
+
+def _tables(
+    folder: Path, name: str, settings: AnyTask, made_of: Sequence[Mapping[str, Any]]
+) -> dict[str, TableFile]:
+    """The tables of a task, which must be made of predictions with these records."""
+    again = f"make it again with '{_evaluate(folder, name)}'"
+    known = {str(provenance.get("id")) for provenance in made_of}
+    tables = {}
+    for title in table_names(settings):
+        table = reading.table(folder / "tables", title, _evaluate(folder, name))
+        where = folder / "tables" / f"{title}.json"
+        if set(table.provenance.get("inputs", {}).values()) != known:
+            raise InputError(f"{where}: made of other predictions than those in {folder}; {again}")
+        made, wanted = table.provenance.get("settings", {}), settings.tables.model_dump(mode="json")
+        reading.check_settings(where, made, wanted, again)
+        tables[title] = table
+    return tables
+
+
+def _histories(
+    folder: Path, name: str, settings: AnyTask, required: Sequence[str]
+) -> dict[str, History]:
+    train = _train(folder, name)
+    return {
+        n: reading.history(folder / n / "history.csv", train, required) for n in settings.networks
+    }
+
+
+def _checkpoint(folder: Path, name: str, settings: AnyTask) -> Path:
+    """The first network."""
+    path = folder / settings.methods[0] / "checkpoint.ckpt"
     if not path.is_file():
-        how = "--checkpoint FILE" if method in settings.networks else f"--baseline {method}"
-        how += f" --altered {altered}" if altered else ""
-        make = f"hepcnn predict SHARD.h5... {how} -o {path}"
-        raise InputError(f"{path}: no such file; it is made by '{make}'")
-    found = read_predictions(path)
-    if found.altered != altered:
-        raise InputError(
-            f"{path}: of the altered sample '{found.altered}' where '{altered}' is expected ('' is "
-            "the task's own); predict again"
-        )
-    part = found.provenance.get("settings", {}).get("part", "test")
-    if part != "test" and not altered:
-        raise InputError(
-            f"{path}: scores of the split '{part}'; the report is of events that no training "
-            "saw: predict with '--split test'"
-        )
-    return found
-
-
-def _table(folder: Path, name: str, make: str) -> TableFile:
-    files = {suffix: _text(folder / f"{name}.{suffix}", make) for suffix in ("csv", "json")}
-    try:
-        content = json.loads(files["json"])
-        return TableFile(**content, files=files)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"{folder}/{name}.json: not a table of hepcnn ({error}); make it again with '{make}'"
-        ) from error
-
-
-def _history(path: Path, make: str) -> History:
-    rows = list(csv.DictReader(_text(path, make).splitlines()))
-    if not rows:
-        raise InputError(f"{path}: a history without an epoch; make it again with '{make}'")
-    try:
-        columns = [np.array([float(row[name]) for row in rows]) for name in _HISTORY]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a history with the columns {', '.join(_HISTORY)} ({error}); make it "
-            f"again with '{make}'"
-        ) from error
-    return History(*columns)
+        raise InputError(f"{path}: no such file; it is made by '{_train(folder, name)}'")
+    return path

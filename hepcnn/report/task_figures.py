@@ -10,7 +10,8 @@ from hepcnn.report import curves, matrices
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.curves import History
 from hepcnn.report.records import distinct, number
-from hepcnn.report.results import TableFile, TaskResults
+from hepcnn.report.reading import TableFile
+from hepcnn.report.results import ClassResults, PidResults
 from hepcnn.report.style import Look
 
 
@@ -27,7 +28,7 @@ def training(histories: Mapping[str, History], look: Mapping[str, Look], studio:
     )
 
 
-def confusions(task: TaskResults, studio: Studio) -> list[Picture]:
+def confusions(task: PidResults | ClassResults, studio: Studio) -> list[Picture]:
     """The confusion matrix of each method."""
     kind, unit = task.sample.kind, task.sample.unit
     return [

@@ -130,13 +130,13 @@ def test_a_fine_image_keeps_its_brightest_pixels() -> None:
     """A pixel of a whole plane must not fall between those of the screen."""
     weight = np.zeros((1000, 900))
     weight[501, 333], weight[502, 334] = 7, 9
-    coarse = bands._coarse(weight, weight, 3)
+    coarse = bands.coarse(weight, weight, 3)
     assert coarse.shape == (334, 300)
     assert coarse.max() == 9
     assert np.count_nonzero(coarse == 7) == 0
     colours = np.zeros((1000, 900, 4))
     colours[502, 334] = 1
-    assert bands._coarse(colours, weight, 3)[167, 111].tolist() == [1, 1, 1, 1]
+    assert bands.coarse(colours, weight, 3)[167, 111].tolist() == [1, 1, 1, 1]
 
 
 def titled(figure: Figure, title: str) -> list[Axes]:
