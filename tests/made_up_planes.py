@@ -138,6 +138,8 @@ def untrained(
         options=network.options,
         preprocessing=preprocessing,
         split=Split(),
+        outputs=classes,
+        train={},
         prior=np.full(classes, 1 / classes),
         temperature=1.0,
         history=[],

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcnn.config import AnyTask, Config, ImageTask, PidTask, entry
+from hepcnn.config import AnyTask, Config, ImageTask, PidTask, VertexTask, entry
 from hepcnn.files import write_text
 from hepcnn.performance.classes import evaluation as classes
 from hepcnn.performance.instances import evaluation as instances
@@ -79,9 +79,10 @@ def evaluate(
         predictions.
     """
     if isinstance(task, ImageTask):
-        of, bins = _FINDINGS[task.target], task.tables.energy_bins
-        ordered = in_order(predictions, task, name)
-        return Evaluation(of.evaluate(ordered, name, bins, generator), {})
+        given = in_order(predictions, task, name), name, task.tables.energy_bins, generator
+        if isinstance(task, VertexTask):
+            return Evaluation(vertex.evaluate(*given, baselines=task.baselines), {})
+        return Evaluation(_FINDINGS[task.target].evaluate(*given), {})
     if isinstance(task, PidTask):
         return Evaluation(*pid.evaluate(predictions, task, name, generator))
     return Evaluation(classes.evaluate(predictions, task, name, generator), {})

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepcnn.config import AnyImages, AnyTask, ClassTask, Config, ImageTask, PidTask, Task
+from hepcnn.config import (
+    AnyImages,
+    AnyTask,
+    ClassTask,
+    Config,
+    ImageTask,
+    InstanceTask,
+    PidTask,
+    PointTask,
+    SegmentTask,
+    Task,
+    VertexTask,
+)
 from hepcnn.errors import InputError
 from hepcnn.performance.classes import sample as classes
 from hepcnn.performance.evaluate import table_names
@@ -20,6 +32,8 @@ from hepcnn.report.reading import TableFile
 from hepcnn.store.findings import Findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions
+
+AnyImageTask = SegmentTask | InstanceTask | VertexTask | PointTask
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +100,7 @@ class ClassResults(TaskResults):
 class FindingResults(TaskResults):
     """What is where in images; with its first network and what that finds."""
 
-    settings: ImageTask
+    settings: AnyImageTask
     checkpoint: Path
     findings: Findings
 
@@ -231,7 +245,7 @@ def _task(folder: Path, name: str, settings: AnyTask) -> AnyResults:
     return PidResults(name, settings, *parts, pid.select(own, settings, name), texts)
 
 
-def _finding(folder: Path, name: str, settings: ImageTask) -> FindingResults:
+def _finding(folder: Path, name: str, settings: AnyImageTask) -> FindingResults:
     """A task of which only the first method's findings are kept: pixels are many."""
     made, first = {}, None
     for method in settings.methods:
