@@ -87,7 +87,7 @@ def find(
     columns = {name: known(images, name)[which] for name in ("energy", "n_hits")}
     if trained.target == "vertex":
         columns |= vertex_columns(
-            made["candidates"], images, which, seen.views, seen.transform(images),
+            made["candidates"], images, which, header.views, seen.transform(images),
             trained.train["box"],
         )  # fmt: skip
     return columns, made
@@ -128,6 +128,9 @@ def _tables(
         }
     example, view = np.divmod(found["image"], views)
     axes = PLACE[: len(header.shape)]
+    if target == "vertex":
+        # Of all planes, whichever the network sees: methods that see one stand beside others.
+        view = np.array([header.views.index(name) for name in seen.views])[view]
     candidates: Columns = {"view": view.astype(np.int8), "score": found["score"].astype(np.float32)}
     candidates |= dict(zip(axes, found["place"].T.astype(np.float32), strict=True))
     if target == "vertex":

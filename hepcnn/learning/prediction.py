@@ -72,7 +72,7 @@ def predict(
                 which,
                 part,
                 seen.seen_header,
-                seen.views,
+                images.header.views if trained.target == "vertex" else seen.views,
                 task=trained.task,
                 method=trained.name,
                 target=trained.target,

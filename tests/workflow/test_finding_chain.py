@@ -1,0 +1,147 @@
+"""What is where in wire planes, from simulated hits to tables, by the command line."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from hepcnn.cli.main import main
+from hepcnn.store.findings import read_findings
+from hepcnn.store.images import ImageSet
+
+_NET = {"options": {"levels": 3, "filters": 4, "blocks": 1}, "steps": [{"step": "log"}]}
+_TRAIN = {"epochs": 1, "batch_size": 8, "augment": ["drift", "beam"]}
+#: Of each target the task's settings: networks and baselines.
+TASKS = {
+    "semantic": (
+        {"sparse_uresnet": _NET, "fcn8": {"options": {"width": 2}}},
+        ["majority", "pixel_tree"],
+    ),
+    "instance": ({"sparse_uresnet": _NET}, ["clusters"]),
+    "vertex": (
+        {"sparse_uresnet": _NET, "one_stage": {"options": {"width": 4}, "views": ["y"]}},
+        ["upstream_end", "line_intersection", "distance_bands"],
+    ),
+    "points": ({"sparse_uresnet": _NET}, ["cluster_ends"]),
+}
+SETTINGS = {
+    "samples": {
+        "interactions": {
+            "detector": "lartpc",
+            "simulate": {"generator": "interactions", "events": 60, "shards": 1},
+        }
+    },
+    "images": {
+        "planes": {
+            "sample": "interactions", "maker": "planes", "shape": [96, 96],
+            "wires_per_pixel": 4, "ticks_per_pixel": 24,
+        }
+    },
+    "tasks": {
+        target: {
+            "images": "planes", "target": target, "networks": networks, "baselines": baselines,
+            "train": _TRAIN | ({"weights": {"by": "class", "boundary": 2}}
+                               if target == "semantic" else {}),
+        }
+        for target, (networks, baselines) in TASKS.items()
+    },
+}  # fmt: skip
+
+
+def hepcnn(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The shard."""
+    folder = tmp_path_factory.mktemp("findings")
+    config = folder / "c.yaml"
+    config.write_text(yaml.safe_dump({**SETTINGS, "output": str(folder)}))
+    root, shard = folder / "0000.root", folder / "0000.h5"
+    hepcnn("simulate", "lartpc", "--config", config, "--sample", "interactions", "-o", root)
+    hepcnn("convert", root, "--config", config, "--images", "planes", "-o", shard)
+    return folder
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def task(request, folder):
+    """A target, what each of its methods found in the test split, and its tables' folder."""
+    networks, baselines = TASKS[request.param]
+    of = ("--config", folder / "c.yaml", "--task", request.param)
+    shard, out, paths = folder / "0000.h5", folder / request.param, {}
+    for name in networks:
+        hepcnn("train", shard, *of, "--network", name, "-o", out / name)
+        paths[name] = out / name / "predictions.h5"
+        checkpoint = out / name / "checkpoint.ckpt"
+        hepcnn("predict", shard, "--checkpoint", checkpoint, "--split", "all", "-o", paths[name])
+    for name in baselines:
+        paths[name] = out / name / "predictions.h5"
+        hepcnn("predict", shard, *of, "--baseline", name, "--split", "all", "-o", paths[name])
+    hepcnn("evaluate", *paths.values(), *of, "-o", out / "tables")
+    return request.param, {n: read_findings(p) for n, p in paths.items()}, out / "tables"
+
+
+def test_all_methods_are_on_the_same_events_and_truth(folder, task):
+    """Every event once; the pixels are those of the shard, with its truth."""
+    target, found, _ = task
+    images = ImageSet(folder / "0000.h5")
+    stored = images.read(0, len(images))
+    for findings in found.values():
+        assert len(findings) == len(images) == 60
+        assert findings.target == target
+        if "pixels" not in findings.tables:
+            continue
+        pixels = findings.tables["pixels"].columns
+        for v, view in enumerate(findings.views):
+            here = pixels["view"] == v
+            own = stored.views[view]
+            np.testing.assert_array_equal(pixels["pixel"][here], own.pixel)
+            np.testing.assert_array_equal(pixels["instance"][here], own.truth["instance"])
+            np.testing.assert_array_equal(pixels["semantic"][here], own.truth["semantic"])
+
+
+def test_each_method_is_in_the_tables(task):
+    target, found, tables = task
+    first = {"semantic": "pixels", "instance": "instances"}.get(target, target)
+    records = json.loads((tables / f"{first}.json").read_text())["records"]
+    assert {record["method"] for record in records} == set(found)
+    assert (tables / "comparison.csv").is_file()
+
+
+def test_vertices_are_the_simulation_s(folder, task):
+    """Those of the baselines and the network: truth in pixels and in space agree."""
+    target, found, _ = task
+    if target != "vertex":
+        pytest.skip("of vertices")
+    images = ImageSet(folder / "0000.h5")
+    for findings in found.values():
+        np.testing.assert_allclose(findings.columns["vertex"], images.truth("vertex"))
+    for name in TASKS["vertex"][1]:
+        columns = found[name].columns
+        apart = np.linalg.norm(columns["found"] - columns["vertex"], axis=1)
+        assert np.isfinite(apart).mean() > 0.3
+        assert np.nanmedian(apart) < 50
+    # Sees one plane: boxes there, and no point in space follows from it.
+    plane = found["one_stage"]
+    assert plane.views == ("u", "v", "y")
+    assert np.isnan(plane.columns["found"]).all()
+    candidates = plane.tables["candidates"].columns
+    assert set(candidates["view"].tolist()) <= {2}
+    assert (candidates["box"][:, 2:] > candidates["box"][:, :2]).all()
+
+
+def test_a_network_that_cannot_answer_is_refused(folder):
+    of = ("--config", folder / "c.yaml", "--task", "semantic")
+    text = (folder / "c.yaml").read_text().replace("fcn8:", "mlp:")
+    (folder / "wrong.yaml").write_text(text.replace("width: 2", "hidden: [8]", 1))
+    of = ("--config", folder / "wrong.yaml", "--task", "semantic")
+    result = hepcnn(
+        "train", folder / "0000.h5", *of, "--network", "mlp", "-o", folder / "no", code=1
+    )
+    assert "'mlp': cannot answer the target 'semantic'" in result.output
+    assert "sparse_uresnet" in result.output
