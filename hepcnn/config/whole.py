@@ -120,6 +120,8 @@ class Config(Settings):
                 f"{place}.images: the target '{task.target}' needs images of the maker "
                 f"'{' or '.join(wanted)}'; '{task.images}' is of '{images.maker}'"
             )
+        if images.maker == "voxels" and "pixel_tree" in task.baselines:
+            raise ValueError(f"{place}.baselines: 'pixel_tree' is for wire planes, not for voxels")
         if isinstance(images, PolarImages):
             analytic = [b for b in task.baselines if b in get_args(Analytic)]
             if analytic and images.coordinates != "cherenkov":

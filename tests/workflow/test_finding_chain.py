@@ -135,6 +135,29 @@ def test_vertices_are_the_simulation_s(folder, task):
     assert (candidates["box"][:, 2:] > candidates["box"][:, :2]).all()
 
 
+def test_voxels_are_named_too(folder):
+    """The same network in three dimensions, on the energy deposits."""
+    images = {"sample": "interactions", "maker": "voxels", "voxel": 40, "shape": [32, 32, 32]}
+    task = SETTINGS["tasks"]["semantic"] | {
+        "images": "voxels", "networks": {"sparse_uresnet": _NET | {"steps": []}},
+        "train": {"epochs": 1}, "baselines": ["majority"],
+    }  # fmt: skip
+    settings = SETTINGS | {"images": {"voxels": images}, "tasks": {"ssnet3d": task}}
+    config, out = folder / "voxels.yaml", folder / "ssnet3d"
+    config.write_text(yaml.safe_dump({**settings, "output": str(folder)}))
+    of = ("--config", config, "--task", "ssnet3d")
+    shard = folder / "voxels.h5"
+    hepcnn("convert", folder / "0000.root", "--config", config, "--images", "voxels", "-o", shard)
+    hepcnn("train", shard, *of, "--network", "sparse_uresnet", "-o", out)
+    hepcnn("predict", shard, "--checkpoint", out / "checkpoint.ckpt", "-o", out / "net.h5")
+    hepcnn("predict", shard, *of, "--baseline", "majority", "-o", out / "majority.h5")
+    hepcnn("evaluate", out / "net.h5", out / "majority.h5", *of, "-o", out / "tables")
+    found = read_findings(out / "net.h5")
+    assert found.shape == (32, 32, 32)
+    assert found.tables["pixels"].columns["scores"].shape[1] == 5
+    assert len(found.tables["pixels"].columns["pixel"]) > 100
+
+
 def test_a_network_that_cannot_answer_is_refused(folder):
     of = ("--config", folder / "c.yaml", "--task", "semantic")
     text = (folder / "c.yaml").read_text().replace("fcn8:", "mlp:")

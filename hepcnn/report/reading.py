@@ -1,0 +1,147 @@
+"""Files of a results folder, each read with its checks, or named with the command that makes it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepcnn.config import Task
+from hepcnn.errors import InputError
+from hepcnn.report.curves import History
+from hepcnn.store.findings import Findings, read_findings
+from hepcnn.store.predictions import Predictions, read_predictions
+
+#: Columns of every history, and those of one in which examples are right or wrong.
+LOSSES = ("epoch", "train_loss", "validation_loss")
+ACCURACIES = ("train_accuracy", "validation_accuracy")
+
+
+@dataclass(frozen=True, eq=False)
+class TableFile:
+    """A table as `hepcnn evaluate` wrote it.
+
+    Attributes
+    ----------
+    name, caption : str
+    columns : list of dict
+        Each with ``name``, ``title`` and ``kind``.
+    records : list of dict
+        Rows as plain values; null is not known.
+    shown : list of list of str
+        Rows as a reader sees them.
+    provenance : dict
+    files : dict of str to str
+        The texts of the table by suffix, to be handed on.
+    """
+
+    name: str
+    caption: str
+    columns: list[dict[str, str]]
+    records: list[dict[str, Any]]
+    shown: list[list[str]]
+    provenance: dict[str, Any]
+    files: dict[str, str]
+
+
+def text(path: Path, make: str) -> str:
+    """The text of a file; `make` is the command that makes it."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; it is made by '{make}'") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def check_settings(
+    path: Path, made: Mapping[str, Any], wanted: Mapping[str, Any], how: str
+) -> None:
+    """Refuse a file made with other settings than the configuration's: the page would mix them."""
+    for name in sorted(made.keys() & wanted.keys()):
+        if made[name] != wanted[name]:
+            raise InputError(
+                f"{path}: made with '{name}' {made[name]} where the configuration now says "
+                f"{wanted[name]}; {how}"
+            )
+
+
+def predictions(folder: Path, settings: Task, method: str, altered: str = "") -> Predictions:
+    """Predictions of a method for the task's own sample or an altered one."""
+    path = folder / method / (f"predictions@{altered}.h5" if altered else "predictions.h5")
+    _check_there(path, settings, method, altered)
+    found = read_predictions(path)
+    _check_part(path, found, altered)
+    return found
+
+
+def findings(folder: Path, settings: Task, name: str, method: str) -> Findings:
+    """Findings of a method for the task `name`, which they must be of."""
+    path = folder / method / "predictions.h5"
+    _check_there(path, settings, method)
+    found = read_findings(path)
+    _check_part(path, found)
+    own, wanted = (found.task, found.method, found.target), (name, method, settings.target)
+    if own != wanted:
+        raise InputError(f"{path}: of {' / '.join(own)} where {' / '.join(wanted)} is expected")
+    return found
+
+
+def _check_there(path: Path, settings: Task, method: str, altered: str = "") -> None:
+    if not path.is_file():
+        how = "--checkpoint FILE" if method in settings.networks else f"--baseline {method}"
+        how += f" --altered {altered}" if altered else ""
+        make = f"hepcnn predict SHARD.h5... {how} -o {path}"
+        raise InputError(f"{path}: no such file; it is made by '{make}'")
+
+
+def _check_part(path: Path, found: Predictions | Findings, altered: str = "") -> None:
+    """Refuse what is of another sample, or of events that a training saw."""
+    if found.altered != altered:
+        raise InputError(
+            f"{path}: of the altered sample '{found.altered}' where '{altered}' is expected ('' is "
+            "the task's own); predict again"
+        )
+    part = found.provenance.get("settings", {}).get("part", "test")
+    if part != "test" and not altered:
+        raise InputError(
+            f"{path}: scores of the split '{part}'; the report is of events that no training "
+            "saw: predict with '--split test'"
+        )
+
+
+def table(folder: Path, name: str, make: str) -> TableFile:
+    """A table of a folder; `make` is the command that makes it."""
+    files = {suffix: text(folder / f"{name}.{suffix}", make) for suffix in ("csv", "json")}
+    try:
+        content = json.loads(files["json"])
+        return TableFile(**content, files=files)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{folder}/{name}.json: not a table of hepcnn ({error}); make it again with '{make}'"
+        ) from error
+
+
+def history(path: Path, make: str, required: Sequence[str] = (*LOSSES, *ACCURACIES)) -> History:
+    """A history, made by the command `make`; columns that are not `required` are NaN or left out."""
+    rows = list(csv.DictReader(text(path, make).splitlines()))
+    if not rows:
+        raise InputError(f"{path}: a history without an epoch; make it again with '{make}'")
+    known = {*LOSSES, *ACCURACIES}
+    others = [c for c in rows[0] if c.startswith("validation_") and c not in known]
+    names = [*required, *(c for c in (*ACCURACIES, *others) if c in rows[0] and c not in required)]
+    try:
+        columns = {name: np.array([float(row[name]) for row in rows]) for name in names}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a history with the columns {', '.join(names)} ({error}); make it "
+            f"again with '{make}'"
+        ) from error
+    unknown = np.full(len(rows), np.nan)
+    main = [columns.get(name, unknown) for name in (*LOSSES, *ACCURACIES)]
+    return History(*main, {c.removeprefix("validation_"): columns[c] for c in others})
