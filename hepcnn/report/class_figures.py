@@ -9,8 +9,8 @@ from hepcnn.performance.curves import roc
 from hepcnn.report import class_curves, comparisons, curves
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.class_curves import Selection
-from hepcnn.report.records import Estimate, columns, distinct, estimate, of, points
 from hepcnn.report.reading import TableFile
+from hepcnn.report.records import Estimate, columns, distinct, estimate, of, points
 from hepcnn.report.results import ClassResults
 from hepcnn.report.style import SYMBOL, Look
 

@@ -102,7 +102,7 @@ def _shifts(count: int) -> Floats:
 
 @styled
 def training(histories: Mapping[str, History], look: Mapping[str, Look]) -> Figure:
-    """Draw loss, accuracy and what else there is by epoch; a ring marks the epoch whose weights are used.
+    """Draw all that there is by epoch; a ring marks the epoch whose weights are used.
 
     Parameters
     ----------

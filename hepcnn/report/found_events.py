@@ -339,8 +339,9 @@ def _marks(
         return [
             Mark(
                 names[int(kind[i])],
-                *(float(rows[axis][i]) for axis in axes),
-                score=float(rows["score"][i]) if "score" in rows else None,
+                float(rows[axes[0]][i]),
+                float(rows[axes[1]][i]),
+                float(rows["score"][i]) if "score" in rows else None,
             )
             for i in which
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -64,9 +65,11 @@ def classes(event: FoundEvent) -> Figure:
     kinds: dict[str, _Draw] = {"charge": _charge, "truth": _labelled(event, "true")}
     scale = _weight_norm(event)
     if scale is not None:
-        kinds["weight"] = lambda ax, plane: _weight(ax, plane, scale)
+        kinds["weight"] = partial(_weight, norm=scale)
     kinds |= {event.method: _labelled(event, "found"), "errors": _errors}
     figure = _grid(event, kinds)
+    if scale is not None:
+        _weight_scale(figure.axes[list(kinds).index("weight")], scale)
     seen = np.unique(np.concatenate([n for p in event.planes for n in (p.true, p.found)]))
     handles = [
         Patch(facecolor=event.labels[k][1], label=plain(event.labels[k][0]))
@@ -111,7 +114,16 @@ def points(event: FoundEvent) -> Figure:
     """Draw all views with true key points, open, and those found, filled."""
     figure = _rows(event, ["whole"], _points)
     handles = [
-        Line2D([], [], color=c, marker=m, ms=8, ls="", mfc=fill, label=f"{what} {plain(kind)}")
+        Line2D(
+            [],
+            [],
+            color=c,
+            marker=m,
+            ms=8,
+            ls="",
+            mfc=fill,
+            label=f"{what} {kind.replace('_', ' ')}",
+        )
         for kind, (c, m) in POINT.items()
         for what, fill in (("true", "none"), ("found", c))
     ]
@@ -146,15 +158,20 @@ _DRAWN: dict[str, tuple[Callable[[FoundEvent], Figure], str]] = {
 def _grid(event: FoundEvent, kinds: dict[str, _Draw]) -> Figure:
     """A row of each view, a column of each kind of picture."""
     edge, n, m = _EDGE[min(max(len(kinds), 3), 5)], len(event.planes), len(kinds)
-    figure = Figure(figsize=(edge * m + 0.5, (edge + 0.05) * n + 0.9))
+    figure = Figure(figsize=(edge * m + 0.5, (edge + 0.2) * n + 0.9))
     grid = figure.subplots(n, m, squeeze=False)
     for row, plane in zip(grid, event.planes, strict=True):
         for ax, (title, draw) in zip(row, kinds.items(), strict=True):
             draw(ax, plane)
-            first, top = ax is row[0], row is grid[0] or plane is event.planes[0]
-            _frame(ax, plane, first)
-            if top:
+            _frame(ax, plane)
+            if plane is event.planes[0]:
                 ax.set_title(plain(title), fontsize=12)
+            if plane is not event.planes[-1]:
+                ax.set_xlabel("")
+            if ax is not row[0]:
+                ax.set_ylabel("")
+                ax.tick_params(labelleft=False)
+        row[0].set_ylabel(f"{plain(plane.title)}:  {row[0].get_ylabel()}")
     return figure
 
 
@@ -162,18 +179,22 @@ def _rows(event: FoundEvent, windows: Sequence[str], draw: Callable[[Axes, Plane
     """A column of each view, a row of each window."""
     n, m = len(windows), len(event.planes)
     edge = _EDGE[3] if m <= 3 else _EDGE[5]
-    figure = Figure(figsize=(edge * m + 1.2, (edge + 0.35) * n + 0.6))
+    figure = Figure(figsize=(edge * m + 1.2, (edge + 0.25) * n + 1.2))
     grid = figure.subplots(n, m, squeeze=False)
     for window, row in zip(windows, grid, strict=True):
         for ax, plane in zip(row, event.planes, strict=True):
             draw(ax, plane)
-            _frame(ax, plane, named=False, close=window == "close")
-            if window == "whole":
+            _frame(ax, plane, close=window == "close")
+            if window == windows[0]:
                 ax.set_title(plain(plane.title), fontsize=12)
+            if window != windows[-1]:
+                ax.set_xlabel("")
+            if plane is not event.planes[0]:
+                ax.set_ylabel("")
     return figure
 
 
-def _frame(ax: Axes, plane: Plane, named: bool, close: bool = False) -> None:
+def _frame(ax: Axes, plane: Plane, close: bool = False) -> None:
     """Limits in cm, square, and names of the axes."""
     low, high = (np.array(side) * plane.pixel for side in (plane.low, plane.high))
     true = [m for m in plane.marks if m.score is None] if close else []
@@ -185,10 +206,7 @@ def _frame(ax: Axes, plane: Plane, named: bool, close: bool = False) -> None:
     ax.minorticks_off()
     ax.tick_params(labelsize=9)
     ax.locator_params(nbins=4)
-    title = rf"$\bf{{{plane.title}}}$   " if named else ""
-    ax.set_ylabel(f"{title}{plane.axes[0]} [cm]" if named or ax.get_subplotspec() else "")
-    ax.set_xlabel(f"{plane.axes[1]} [cm]")
-    ax.label_outer()
+    ax.set(xlabel=f"{plane.axes[1]} [cm]", ylabel=f"{plane.axes[0]} [cm]")
 
 
 def _dark_legend(figure: Figure, handles: Sequence[Line2D]) -> None:
@@ -196,6 +214,7 @@ def _dark_legend(figure: Figure, handles: Sequence[Line2D]) -> None:
         handles=handles,
         loc="outside lower center",
         ncols=len(handles),
+        frameon=True,
         facecolor=_DARK,
         edgecolor=_DARK,
         framealpha=1,
@@ -203,9 +222,7 @@ def _dark_legend(figure: Figure, handles: Sequence[Line2D]) -> None:
     )
 
 
-def _paint(
-    ax: Axes, plane: Plane, colours: NDArray[np.float64], ground: str = _LIGHT
-) -> AxesImage:
+def _paint(ax: Axes, plane: Plane, colours: NDArray[np.float64], ground: str = _LIGHT) -> AxesImage:
     """Draw pixels in their colours (n, 4) on a ground; if too fine, of each block the brightest."""
     low, high = np.array(plane.low), np.array(plane.high)
     image = np.empty((*(high - low), 4))
@@ -220,6 +237,7 @@ def _paint(
         image = coarse(image, weight, block)
         high = low + block * np.array(image.shape[:2])
     (bottom, left), (top, right) = low * plane.pixel, high * plane.pixel
+    ax.add_patch(Rectangle((0, 0), 1, 1, transform=ax.transAxes, color=ground, zorder=-1))
     return ax.imshow(
         image,
         origin="lower",
@@ -230,15 +248,13 @@ def _paint(
 
 
 def _shades(plane: Plane, name: str) -> NDArray[np.float64]:
-    """Colours of the charge, logarithmic."""
+    """Colours of the charge: from none to a quantile near the largest."""
     value = plane.value
     good = value[value > 0]
     if not len(good):
         return np.zeros((len(value), 4))
-    lowest, highest = float(np.quantile(good, 0.02)), float(good.max())
-    norm = LogNorm(min(lowest, highest / 2), highest, clip=True)
-    shade = np.asarray(norm(np.maximum(value, lowest)))
-    return np.asarray(mpl.colormaps[name](0.25 + 0.75 * shade))
+    shade = np.sqrt(np.clip(value / np.quantile(good, 0.98), 0, 1))
+    return np.asarray(mpl.colormaps[name](0.15 + 0.85 * shade))
 
 
 def _charge(ax: Axes, plane: Plane) -> None:
@@ -273,13 +289,16 @@ def _weight(ax: Axes, plane: Plane, norm: Normalize) -> None:
     colours = np.asarray(cmap(np.asarray(norm(np.where(known, plane.weight, norm.vmax)))))
     colours[~known] = to_rgba(RIGHT)
     _paint(ax, plane, colours)
-    inset = ax.inset_axes((0.06, 0.07, 0.5, 0.035))
-    bar = ax.figure.colorbar(mpl.cm.ScalarMappable(norm, cmap), inset, orientation="horizontal")
-    bar.ax.minorticks_off()
-    low, high = float(norm.vmin or 0), float(norm.vmax or 1)
-    bar.ax.set_xticks([low, high], [f"{low:.2g}", f"{high:.2g}"])
-    bar.ax.tick_params(labelsize=7, length=0, pad=1.5, top=False, labeltop=True, labelbottom=False)
-    bar.outline.set_linewidth(0.4)
+
+
+def _weight_scale(ax: Axes, norm: Normalize) -> None:
+    """The colours of weights, beside the title."""
+    inset = ax.inset_axes((0.5, 1.045, 0.32, 0.035))
+    inset.imshow([np.linspace(0, 1, 64)], aspect="auto", cmap="viridis_r")
+    inset.set(xticks=[], yticks=[])
+    style: dict[str, Any] = {"transform": inset.transAxes, "va": "center", "fontsize": 8}
+    inset.text(-0.06, 0.5, f"{norm.vmin:.2g}", ha="right", **style)
+    inset.text(1.06, 0.5, f"{norm.vmax:.2g}", ha="left", **style)
 
 
 def _vertices(ax: Axes, plane: Plane) -> None:

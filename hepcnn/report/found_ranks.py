@@ -96,9 +96,12 @@ def _points(findings: Findings) -> _Errors:
     right = right + np.bincount(event[found.distance[good] <= NEAR], minlength=n)
     every = np.bincount(true, minlength=n) + np.bincount(event, minlength=n)
     error = np.where(np.bincount(true, minlength=n) > 0, 1 - _share(right, every), np.nan)
-    return error, lambda e: (
-        f"{100 * (1 - e):.0f} % of its true and found points have one of the other within "
-        f"{NEAR:g} cm"
+    return (
+        error,
+        lambda e: (
+            f"{100 * (1 - e):.0f} % of its true and found points have one of the other within "
+            f"{NEAR:g} cm"
+        ),
     )
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from hepcnn.report import comparisons
 from hepcnn.report.blocks import Picture, Studio
-from hepcnn.report.records import Estimate, Records, columns, distinct, estimate, of
 from hepcnn.report.reading import TableFile
+from hepcnn.report.records import Estimate, Records, columns, distinct, estimate, of
 from hepcnn.report.style import Look
 
 

@@ -15,12 +15,14 @@ from hepcnn.files import write_text
 from hepcnn.provenance import record
 from hepcnn.report.blocks import Grid, Picture, Studio, data_uri, from_file, grid
 from hepcnn.report.class_section import ClassSection, class_section
+from hepcnn.report.finding_section import FindingSection, finding_section
 from hepcnn.report.image_section import ImageSection
 from hepcnn.report.pid_section import PidSection, pid_section
 from hepcnn.report.plane_section import plane_section
 from hepcnn.report.polar_section import polar_section
 from hepcnn.report.results import (
-    ClassResults,
+    AnyResults,
+    FindingResults,
     PidResults,
     Results,
     ShownImages,
@@ -28,7 +30,7 @@ from hepcnn.report.results import (
     read_results,
 )
 
-TaskSection = PidSection | ClassSection
+TaskSection = PidSection | ClassSection | FindingSection
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,13 @@ def _images(config: Config, name: str, found: ShownImages, studio: Studio) -> Im
     return plane_section(name, settings, found, studio)
 
 
-def _task(results: Results, found: PidResults | ClassResults, studio: Studio) -> TaskSection:
+def _task(results: Results, found: AnyResults, studio: Studio) -> TaskSection:
     if isinstance(found, PidResults):
         return pid_section(found, studio)
-    seen = found.settings.images_of(found.sample.networks[0])
-    return class_section(found, results.images[seen].images, studio)
+    seen = results.images[found.settings.images_of(found.settings.methods[0])].images
+    if isinstance(found, FindingResults):
+        return finding_section(found, seen, studio)
+    return class_section(found, seen, studio)
 
 
 def render(page: Page) -> str:
@@ -112,6 +116,8 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Compact; the filter escapes what could end a script.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     return environment.get_template("page.html").render(page=page)
 
 

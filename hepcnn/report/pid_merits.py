@@ -8,8 +8,8 @@ from hepcnn.performance.columns import reference
 from hepcnn.report import comparisons, merit_figures
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.merit_figures import Headline
-from hepcnn.report.records import distinct, estimate, of
 from hepcnn.report.reading import TableFile
+from hepcnn.report.records import distinct, estimate, of
 from hepcnn.report.results import PidResults
 from hepcnn.report.style import COLOURS, Look
 

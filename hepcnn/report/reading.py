@@ -128,7 +128,7 @@ def table(folder: Path, name: str, make: str) -> TableFile:
 
 
 def history(path: Path, make: str, required: Sequence[str] = (*LOSSES, *ACCURACIES)) -> History:
-    """A history, made by the command `make`; columns that are not `required` are NaN or left out."""
+    """A history, made by the command `make`; columns that are not `required` may be missing."""
     rows = list(csv.DictReader(text(path, make).splitlines()))
     if not rows:
         raise InputError(f"{path}: a history without an epoch; make it again with '{make}'")
@@ -144,4 +144,4 @@ def history(path: Path, make: str, required: Sequence[str] = (*LOSSES, *ACCURACI
         ) from error
     unknown = np.full(len(rows), np.nan)
     main = [columns.get(name, unknown) for name in (*LOSSES, *ACCURACIES)]
-    return History(*main, {c.removeprefix("validation_"): columns[c] for c in others})
+    return History(*main, others={c.removeprefix("validation_"): columns[c] for c in others})

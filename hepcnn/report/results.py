@@ -239,7 +239,10 @@ def _task(folder: Path, name: str, settings: AnyTask) -> AnyResults:
     parts = (tables, histories, made, others)
     own = list(predictions.values())
     if isinstance(settings, ClassTask):
-        events, checkpoint = classes.select(own, settings, name), _checkpoint(folder, name, settings)
+        events, checkpoint = (
+            classes.select(own, settings, name),
+            _checkpoint(folder, name, settings),
+        )
         return ClassResults(name, settings, *parts, events, checkpoint, predictions[methods[0]])
     texts = {m: reading.text(folder / "tables" / f"printout_{m}.txt", evaluate) for m in methods}
     return PidResults(name, settings, *parts, pid.select(own, settings, name), texts)
@@ -252,7 +255,7 @@ def _finding(folder: Path, name: str, settings: AnyImageTask) -> FindingResults:
         found = reading.findings(folder, settings, name, method)
         made[method] = found.provenance
         first = first or found
-    assert first is not None  # noqa: S101 - a task has a network
+    assert first is not None
     tables = _tables(folder, name, settings, list(made.values()))
     histories = _histories(folder, name, settings, reading.LOSSES)
     checkpoint = _checkpoint(folder, name, settings)

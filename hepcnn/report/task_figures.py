@@ -9,8 +9,8 @@ import numpy as np
 from hepcnn.report import curves, matrices
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.curves import History
-from hepcnn.report.records import distinct, number
 from hepcnn.report.reading import TableFile
+from hepcnn.report.records import distinct, number
 from hepcnn.report.results import ClassResults, PidResults
 from hepcnn.report.style import Look
 
