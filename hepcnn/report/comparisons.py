@@ -112,6 +112,7 @@ def merits(
     quantity: str = "",
     *,
     whole: bool = True,
+    signed: bool = False,
 ) -> Figure:
     """Draw every row's value of every method, one row above the other.
 
@@ -125,6 +126,8 @@ def merits(
         What is drawn, if the rows do not say it.
     whole : bool
         Draw 0 to 100 %; otherwise to the highest point.
+    signed : bool
+        Draw all points, on both sides of 0.
     """
     methods = [m for m in look if any(m in by_method for by_method in values.values())]
     height = max(0.42, 0.1 * len(methods))
@@ -145,7 +148,10 @@ def merits(
     axes.set_yticks(range(len(values)), [plain(name) for name in values])
     axes.tick_params(axis="y", which="both", length=0)
     axes.set(ylim=(len(values) - 0.5, -0.5), xlabel=f"{quantity} [%]".strip())
-    axes.set_xlim(0, 1 if whole else None)
+    if signed:
+        axes.axvline(0, color=INK, linewidth=0.8, alpha=0.5)
+    else:
+        axes.set_xlim(0, 1 if whole else None)
     _in_percent(axes, which="x")
     for edge in np.arange(0.5, len(values) - 1):
         axes.axhline(edge, color=INK, linewidth=0.4, alpha=0.35)

@@ -165,7 +165,7 @@ def _grid(event: FoundEvent, kinds: dict[str, _Draw]) -> Figure:
             draw(ax, plane)
             _frame(ax, plane)
             if plane is event.planes[0]:
-                ax.set_title(plain(title), fontsize=12)
+                ax.set_title(plain(title), fontsize=12, y=1.0)
             if plane is not event.planes[-1]:
                 ax.set_xlabel("")
             if ax is not row[0]:
@@ -286,7 +286,7 @@ def _weight_norm(event: FoundEvent) -> Normalize | None:
 def _weight(ax: Axes, plane: Plane, norm: Normalize) -> None:
     cmap = mpl.colormaps["viridis_r"]
     known = plane.weight > 0
-    colours = np.asarray(cmap(np.asarray(norm(np.where(known, plane.weight, norm.vmax)))))
+    colours = np.asarray(cmap(np.asarray(norm(np.where(known, plane.weight, 1.0)))))
     colours[~known] = to_rgba(RIGHT)
     _paint(ax, plane, colours)
 

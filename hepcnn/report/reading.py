@@ -143,5 +143,6 @@ def history(path: Path, make: str, required: Sequence[str] = (*LOSSES, *ACCURACI
             f"again with '{make}'"
         ) from error
     unknown = np.full(len(rows), np.nan)
-    main = [columns.get(name, unknown) for name in (*LOSSES, *ACCURACIES)]
-    return History(*main, others={c.removeprefix("validation_"): columns[c] for c in others})
+    main = {name: columns.get(name, unknown) for name in (*LOSSES, *ACCURACIES)}
+    more = {name.removeprefix("validation_"): columns[name] for name in others}
+    return History(**main, others=more)
