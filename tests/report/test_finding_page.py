@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import made_up_findings as made_up
 import numpy as np
 import pytest
 from made_up_found import SHAPE, TASKS, made_up_findings, write_found
@@ -240,3 +241,45 @@ def test_an_empty_event_is_drawn(target: str, found: Found) -> None:
     (shown,) = display([event])["events"]
     assert shown["name"] == "1:0:10"
     assert all(plane["row"] == [] for plane in shown["planes"])
+
+
+def test_voxels_are_projected() -> None:
+    """Each picture has of several voxels in one place the brightest."""
+    voxels = np.ravel_multi_index(([0, 1, 1], [2, 0, 2], [3, 3, 3]), (2, 3, 4))
+    order = np.argsort(voxels)
+    rows = [
+        {"pixel": voxels[k], "value": (5.0, 1.0, 2.0)[k], "semantic": k, "scores": [1, 0, 0, 0, 0]}
+        for k in order
+    ]
+    findings = made_up.findings(
+        "semantic", {"pixels": [rows]}, shape=(2, 3, 4), views=("xyz",), pixel_mm=(3.0, 4.0, 5.0)
+    )
+    images: Any = SimpleNamespace(
+        header=None, key=findings.key, paths=["v.h5"], read=lambda *_: None
+    )
+    (event,) = found_events(findings, [Ranked(0, "best", "")], images, Path("c.ckpt"))
+    xy, xz, yz = event.planes
+    assert [plane.title for plane in event.planes] == ["xy", "xz", "yz"]
+    assert xy.axes == ("x", "y")
+    assert yz.pixel == (0.4, 0.5)
+    assert yz.place.tolist() == [[0, 3], [2, 3]]
+    assert yz.value.tolist() == [1, 5]
+    assert yz.true.tolist() == [1, 0]
+    assert xz.wrong.tolist() == [False, True]
+
+
+def test_one_method_alone(tmp_path: Path) -> None:
+    task = TASKS["vertex"].model_copy(update={"baselines": []})
+    config = write_found(tmp_path / "results", {"alone": task})
+    build_report(config, tmp_path / "report.html")
+    assert "nothing to compare with" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_points_of_all_kinds_are_in_the_figures(found: Found) -> None:
+    """True points are open, those found filled."""
+    _, (event,) = found("points", [5])
+    figure = found_pictures.points(event)
+    for axes, plane in zip(figure.axes, event.planes, strict=False):
+        assert len(axes.lines) == len(plane.marks) == 2
+        assert axes.lines[0].get_markerfacecolor() == "none"
+        assert axes.lines[1].get_markerfacecolor() != "none"
