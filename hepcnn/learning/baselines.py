@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from hepcnn.config import Config, ImageTask, entry
 from hepcnn.errors import InputError, nearest
 from hepcnn.learning.examples import indices, predictions
-from hepcnn.learning.finding import findings
-from hepcnn.learning.finding_baselines import Given, find_without
 from hepcnn.performance.temperature import fit_temperature
 from hepcnn.progress import progress
 from hepcnn.provenance import record
@@ -174,6 +172,10 @@ def predict_baseline(
     inputs = {str(path): identity for path, identity in identities}
     made = record("predict", settings, code=__name__, inputs=inputs, seed=config.seed)
     if isinstance(task, ImageTask):
+        # Here: they import torch, which no other baseline needs.
+        from hepcnn.learning.finding import findings
+        from hepcnn.learning.finding_baselines import Given, find_without
+
         parts = chosen.which, fitted, training.which, validation.which
         found = find_without(task, name, Given(images, *parts, config.seed))
         described = {"task": task_name, "method": name, "target": task.target, "provenance": made}

@@ -67,9 +67,7 @@ SINGLE_IMAGE = {
     "lecture_cifar10": Entry(Shape(1, 3, 32, 32), 10, "the lecture's CNN for CIFAR-10"),
     "small": Entry(Shape(1, 2, 128, 32), 6, "a small CNN for long images"),
     "tower": Entry(Shape(1, 1, 192, 192), 5, "ours: a small, fast tower for wire planes"),
-    "sparse_tower": Entry(
-        Shape(1, 1, 192, 192), 5, "ours: sparse convolutions of occupied pixels only"
-    ),
+    "sparse_tower": Entry(Shape(1, 1, 192, 192), 5, "ours: sparse convolutions, for wire planes"),
     **BACKBONES,
 }
 #: Those that find boxes, in each view by itself: see `hepcnn.networks.detectors.detector`. Each is
@@ -83,8 +81,8 @@ _PLANE = Shape(1, 1, 256, 256)
 #: Those that tell the class of each occupied pixel, or voxel: each is built by the function of its
 #: name in its own module of `hepcnn.networks.pixels`.
 PIXEL_NETWORKS = {
-    "sparse_uresnet": Entry(_PLANE, 5, "U-ResNet of submanifold convolutions (Dominé, Terao 2019)"),
-    "uresnet": Entry(_PLANE, 5, "U-ResNet: a U-Net of residual modules, on all pixels"),
+    "sparse_uresnet": Entry(_PLANE, 5, "sparse U-ResNet (Dominé and Terao 2019)"),
+    "uresnet": Entry(_PLANE, 5, "U-ResNet: a U-Net of residual modules"),
     "fcn8": Entry(_PLANE, 5, "FCN-8s (Long et al. 2015)"),
     "segnet": Entry(_PLANE, 5, "SegNet (Badrinarayanan et al. 2017)"),
     "deeplab": Entry(_PLANE, 5, "DeepLabV3 (Chen et al. 2017)"),

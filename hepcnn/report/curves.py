@@ -139,6 +139,8 @@ def training(histories: Mapping[str, History], look: Mapping[str, Look]) -> Figu
         if words.endswith("accuracy"):
             _percent(axes)
             axes.set_ylabel(f"{words} [%]")
+        elif words == "distance":
+            axes.set_ylabel("distance [pixels]")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.tick_params(axis="x", which="minor", bottom=False, top=False)
         axes.margins(x=0.06, y=0.08)

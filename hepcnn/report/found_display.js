@@ -154,14 +154,17 @@ function start(place, data) {
       pen.lineWidth = 2.5;
       pen.strokeRect(left(start * wide), top(up * high), (end - start) * wide * scale, (up - low) * high * scale);
     }
+    let best = true;
     for (const [kind, r, c, score] of plane.marks) {
       const isTrue = score === null;
       if (!state[isTrue ? "true" : "found"]) continue;
       const x = left(c * wide), y = top(r * high);
       const vertex = state.event.target === "vertex";
       pen.strokeStyle = pen.fillStyle = vertex && !isTrue ? data.colours.found : data.colours.kinds[kind];
-      pen.lineWidth = 2.5;
-      pen.globalAlpha = isTrue || vertex || score >= 0.5 ? 1 : 0.45;
+      const weak = vertex ? !best : score < 0.5;
+      if (!isTrue) best = false;
+      pen.lineWidth = !isTrue && weak ? 2 : 3.5;
+      pen.globalAlpha = isTrue || !weak ? 1 : 0.5;
       pen.beginPath();
       if (isTrue) pen.arc(x, y, 10, 0, 2 * Math.PI);
       else if (vertex) { pen.moveTo(x - 7, y - 7); pen.lineTo(x + 7, y + 7); pen.moveTo(x - 7, y + 7); pen.lineTo(x + 7, y - 7); }

@@ -58,7 +58,9 @@ OPTIONS = [
         }.items()
     ],
 ]
-DROPOUT = [(name, {"dropout": 0.125}) for name in ("mlp", "lecture_cifar10", "small", "siamese", "fcn8")]
+DROPOUT = [
+    (name, {"dropout": 0.125}) for name in ("mlp", "lecture_cifar10", "small", "siamese", "fcn8")
+]
 
 
 def count(network):
@@ -277,6 +279,14 @@ def test_names_are_known_without_torch():
 
 
 def test_the_code_version_follows_the_lazy_import():
-    parts = ("single_image", "siamese", "aligned", "tower", "sparse_tower", "backbones", "pixels.uresnet")
+    parts = (
+        "single_image",
+        "siamese",
+        "aligned",
+        "tower",
+        "sparse_tower",
+        "backbones",
+        "pixels.uresnet",
+    )
     modules = {f"hepcnn.networks.{name}" for name in parts}
     assert modules <= set(_imports("hepcnn.networks.registry"))

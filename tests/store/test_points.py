@@ -81,7 +81,9 @@ def test_points_go_with_the_mirrored_pixels(images):
         for example, view, row, column, kind in batch["points"]:
             inside = batch["images"][int(example), int(view), 0, int(row), int(column)]
             truth = batch["truth"][int(example), int(view), 0, int(row), int(column)]
-            found.append((int(batch["index"][int(example)]), int(kind), float(inside), float(truth)))
+            found.append(
+                (int(batch["index"][int(example)]), int(kind), float(inside), float(truth))
+            )
         return sorted(found)
 
     assert mirrored.mirrors(0).any(axis=0).all()
@@ -97,5 +99,5 @@ def test_views_seen_number_the_points(images):
 
 
 def test_columns_of_truth_are_named(images):
-    with pytest.raises(InputError, match="no truth of pixels 'sematic'.*semantic"):
+    with pytest.raises(InputError, match=r"no truth of pixels 'sematic'.*semantic"):
         Batches(images, np.arange(12), 4, target=None, truth=("sematic",))
