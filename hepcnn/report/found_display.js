@@ -195,7 +195,7 @@ function start(place, data) {
     if (state.event.target === "vertex") entries.push(["correct vertex", data.colours.true], ["predicted", data.colours.found]);
     else for (const kind of kinds) entries.push([kind.replace("_", " "), data.colours.kinds[kind]]);
     legend.replaceChildren();
-    for (const [name, shade] of entries.slice(0, 24)) {
+    for (const [name, shade] of entries.slice(0, 12)) {
       const entry = add(legend, "span", name);
       const patch = document.createElement("i");
       patch.style.background = shade;

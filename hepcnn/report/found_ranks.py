@@ -69,7 +69,7 @@ def _instances(findings: Findings) -> _Errors:
     n = len(findings)
     total = np.bincount(images["event"], images["ari"], n)
     return 1 - _share(total, np.bincount(images["event"], minlength=n)), (
-        lambda e: f"the mean adjusted Rand index of its views is {1 - e:.3f}"
+        lambda e: f"the mean adjusted Rand index of its views is {1 - e:.3f}".replace("-", "−")
     )
 
 
