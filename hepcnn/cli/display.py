@@ -44,7 +44,8 @@ class EventName(click.ParamType):
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="P.h5",
-    help="Draw the scores in these predictions; can be repeated.",
+    help="Draw the scores in these predictions; can be repeated. Or draw what was found in the "
+    "images: pixels, particles, vertex or points, from one file.",
 )
 @click.option(
     "--checkpoint",

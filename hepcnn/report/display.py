@@ -13,12 +13,18 @@ from hepcnn.errors import InputError, nearest
 from hepcnn.report import style
 from hepcnn.report.bands import Band, Scores, charge, stacked, truth
 from hepcnn.report.example import Example, Marks, Panel, find, read_example
+from hepcnn.report.found_events import found_events
+from hepcnn.report.found_pictures import picture_of
+from hepcnn.report.found_ranks import Ranked
 from hepcnn.report.network_bands import feature_maps, filters
+from hepcnn.store.findings import holds_findings, read_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.shard import Axis
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from hepcnn.learning.checkpoint import Checkpoint
 
 #: What of the pixels' truth can be drawn.
@@ -49,7 +55,8 @@ def display(
     truth_of : {"semantic", "instance"}, optional
         Draw this truth of the pixels too.
     predictions : sequence of Path
-        Predictions whose scores are drawn.
+        Predictions whose scores are drawn; or one file of what was found in the images, which is
+        drawn beside the truth and in the place of all else.
     checkpoint : Path, optional
         A trained network: draw what it sees.
     layers : sequence of str
@@ -66,6 +73,11 @@ def display(
     if output.suffix not in (".png", ".pdf"):
         raise InputError(f"{output}: a figure must end in .png or .pdf")
     images = ImageSet(shards)
+    if any(map(holds_findings, predictions)):
+        if len(predictions) > 1:
+            raise InputError("what was found in images is drawn from one file at a time")
+        style.write(found_figure(predictions[0], images, event, checkpoint), output)
+        return
     example = read_example(images, find(images, event))
     scores = [_scores_in(path, images, example) for path in predictions]
     bands = example_bands(example, truth_of, scores)
@@ -77,6 +89,37 @@ def display(
         if with_filters:
             bands.append(filter_band(trained))
     style.write(stacked(headline(example), len(example.panels), bands), output)
+
+
+def found_figure(
+    path: Path, images: ImageSet, event: Sequence[int], checkpoint: Path | None = None
+) -> Figure:
+    """Draw what a method found in an event, beside the truth.
+
+    Parameters
+    ----------
+    path : Path
+        Findings.
+    images : ImageSet
+        What they are of.
+    event : sequence of int
+        Run, subrun and event.
+    checkpoint : Path, optional
+        The network, where the method is one with processing steps.
+
+    Raises
+    ------
+    InputError
+        If the event is not among the findings, or not in the images.
+    """
+    findings = read_findings(path)
+    key = findings.key[["run", "subrun", "event"]]
+    (at,) = np.nonzero(key == np.array([tuple(event[:3])], key.dtype))
+    if not len(at):
+        name = ":".join(map(str, event[:3]))
+        raise InputError(f"{path}: nothing of event {name}: it is not in the scored part")
+    ranked = [Ranked(int(at[0]), "chosen", "")]
+    return picture_of(found_events(findings, ranked, images, checkpoint)[0])
 
 
 def example_bands(

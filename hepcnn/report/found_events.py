@@ -133,7 +133,7 @@ def found_events(
     findings: Findings,
     ranked: Sequence[Ranked],
     images: ImageSet,
-    checkpoint: Path,
+    checkpoint: Path | None = None,
     weights: Any = None,
 ) -> list[FoundEvent]:
     """Put events together with what was found in them.
@@ -141,19 +141,21 @@ def found_events(
     Parameters
     ----------
     findings : Findings
-        Of a network.
+        Of a method.
     ranked : sequence of Ranked
         Which events.
     images : ImageSet
         What it was given.
-    checkpoint : Path
-        The network: it knows what is done to the images first.
+    checkpoint : Path, optional
+        The network, where the method is one: it knows what is done to the images first.
     weights : hepcnn.config.pixel_weights.PixelWeights, optional
         The pixels' weights in its training.
     """
-    from hepcnn.learning.checkpoint import Checkpoint
+    transform = None
+    if checkpoint is not None:
+        from hepcnn.learning.checkpoint import Checkpoint
 
-    transform = Checkpoint.load(checkpoint).preprocessing.transform(images)
+        transform = Checkpoint.load(checkpoint).preprocessing.transform(images)
     header = images.header if transform is None else transform.header
     events = []
     for rank in ranked:

@@ -45,6 +45,11 @@ def pictures(events: Sequence[FoundEvent], studio: Studio) -> list[Picture]:
     return [_picture(event, studio) for event in events]
 
 
+def picture_of(event: FoundEvent) -> Figure:
+    """Draw an event as its target asks for."""
+    return _DRAWN[event.target][0](event)
+
+
 def _picture(event: FoundEvent, studio: Studio) -> Picture:
     draw, words = _DRAWN[event.target]
     energy = "" if np.isnan(event.energy) else f", {event.energy:,.0f} MeV"

@@ -321,6 +321,15 @@ def write_findings(path: str | Path, findings: Findings) -> None:
             file.create_dataset(name, data=array, **dataset)
 
 
+def holds_findings(path: str | Path) -> bool:
+    """Whether a file is one of `write_findings`, of any version."""
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == FORMAT)
+    except OSError:
+        return False
+
+
 def read_findings(path: str | Path) -> Findings:
     """Read and check a file of `write_findings`.
 

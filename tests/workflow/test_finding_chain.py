@@ -113,6 +113,23 @@ def test_each_method_is_in_the_tables(task):
     assert (tables / "comparison.csv").is_file()
 
 
+def test_what_is_found_is_drawn(folder, task):
+    """Beside the truth, of a network and of a baseline; an event that is not there is refused."""
+    target, _, _ = task
+    network, baseline = next(iter(TASKS[target][0])), TASKS[target][1][0]
+    found = {name: folder / target / name / "predictions.h5" for name in (network, baseline)}
+    draw = ("display", folder / "0000.h5", "--event")
+    for name, of in ((network, ("--checkpoint", folder / target / network / "checkpoint.ckpt")),
+                     (baseline, ())):  # fmt: skip
+        hepcnn(*draw, "1:0:7", "--predictions", found[name], *of, "-o", folder / "event.png")
+        assert (folder / "event.png").read_bytes()[:4] == b"\x89PNG"
+        (folder / "event.png").unlink()
+    result = hepcnn(
+        *draw, "1:0:999", "--predictions", found[baseline], "-o", folder / "no.png", code=1
+    )
+    assert "nothing of event 1:0:999" in result.output
+
+
 def test_vertices_are_the_simulation_s(folder, task):
     """Those of the baselines and the network: truth in pixels and in space agree."""
     target, found, _ = task
