@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,6 +172,8 @@ def predict_baseline(
     identities = zip([*images.paths, *fitted.paths], [*images.ids, *fitted.ids], strict=True)
     inputs = {str(path): identity for path, identity in identities}
     made = record("predict", settings, code=__name__, inputs=inputs, seed=config.seed)
+    described: dict[str, Any] = {"task": task_name, "target": task.target, "method": name}
+    described["provenance"] = made
     if isinstance(task, ImageTask):
         # Here: they import torch, which no other baseline needs.
         from hepcnn.learning.finding import findings
@@ -178,14 +181,11 @@ def predict_baseline(
 
         parts = chosen.which, fitted, training.which, validation.which
         found = find_without(task, name, Given(images, *parts, config.seed))
-        described = {"task": task_name, "method": name, "target": task.target, "provenance": made}
-        header = images.header
-        write_findings(
-            output,
-            findings(found, images, chosen.which, part, header, header.views, **described),
-        )
+        seen = images.header, images.header.views
+        write_findings(output, findings(found, images, chosen.which, part, *seen, **described))
         return
     score = _fit(name, training, validation, config.seed)
+    likelihood = LOG_LIKELIHOODS.get(name)
     write_predictions(
         output,
         predictions(
@@ -193,15 +193,10 @@ def predict_baseline(
             chosen.which,
             part,
             score(chosen),
-            task=task_name,
-            target=task.target,
-            method=name,
             prior=controls.frequencies(training.labels, len(training.classes)),
-            provenance=made,
             temperature=fit_temperature(score(validation), validation.labels),
-            log_likelihood=(
-                chosen.column(LOG_LIKELIHOODS[name]) if name in LOG_LIKELIHOODS else None
-            ),
+            log_likelihood=chosen.column(likelihood) if likelihood else None,
             altered=altered,
+            **described,
         ),
     )

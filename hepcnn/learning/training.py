@@ -117,10 +117,16 @@ def train(
     if data.labels is not None:
         temperature = _temperature(trained, data, settings, config.seed)
         trained = replace(trained, temperature=temperature)
+    _write(trained, state, output)
+
+
+def _write(trained: Checkpoint, state: TrainingProgress, output: Path) -> None:
+    """Write the results, and take the progress away."""
     trained.save(output / CHECKPOINT)
     write_text(output / HISTORY, _csv(state.history))
     note(f"{output / CHECKPOINT}: the weights of epoch {state.best_epoch} of {state.epoch}")
     # Also what other settings or older code may have left unfinished for this output.
+    folder = output.resolve()
     for left in folder.parent.glob(f".{folder.name}.progress-*"):
         shutil.rmtree(left, ignore_errors=True)
 
