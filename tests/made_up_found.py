@@ -22,6 +22,7 @@ from hepcnn.config import (
 )
 from hepcnn.config.pixel_weights import PixelWeights
 from hepcnn.detector.labels import PIXEL_CLASSES, POINTS
+from hepcnn.imaging.lengths import pixel_size
 from hepcnn.performance.evaluate import evaluate_files
 from hepcnn.store.findings import Findings, write_findings
 from hepcnn.store.images import ImageSet
@@ -110,7 +111,8 @@ def made_up_findings(
     made_of = dict(zip(map(str, images.paths), images.ids, strict=True))
     return Findings(
         task=task, method=method, target=target, classes=classes, views=VIEWS,
-        pixel_mm=(3.3, 3.0), shape=SHAPE, key=images.key, columns=columns, tables=rows,
+        pixel_mm=pixel_size(images.header, "u"), shape=SHAPE, key=images.key,
+        columns=columns, tables=rows,
         cutflow=(("events read", n), ("scored", n)),
         provenance={"id": f"{task}-{method}", "inputs": made_of},
     )  # fmt: skip

@@ -9,6 +9,7 @@ from hepcnn.config.any_task import AnyTask
 from hepcnn.config.image_tasks import (
     ImageTask,
     InstanceTask,
+    InstanceTrain,
     PointTask,
     PointTrain,
     SegmentTask,
@@ -75,6 +76,7 @@ __all__ = [
     "Fraction",
     "ImageTask",
     "InstanceTask",
+    "InstanceTrain",
     "LArTPCSample",
     "LArTPCSimulation",
     "Network",

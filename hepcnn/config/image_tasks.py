@@ -8,29 +8,39 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hepcnn.config.pixel_weights import PixelWeights
-from hepcnn.config.settings import Positive
+from hepcnn.config.settings import Count, Positive
 from hepcnn.config.tasks import EventTables, Network, Task, Train
 
 #: These tasks are not tried on altered samples.
 _Nowhere = Annotated[list[str], Field(max_length=0)]
 
 
-class SegmentTrain(Train):
+class ImageTrain(Train):
+    """How networks learn what is where."""
+
+    batch_size: Count = 16
+    """Examples a step."""
+    balance: Literal["none"] = "none"
+    """Not of these tasks: their pixels have weights."""
+
+
+class InstanceTrain(ImageTrain):
+    """How networks learn which pixels belong together."""
+
+    weights: PixelWeights = PixelWeights()
+    """How much each pixel counts in the loss; not of detectors."""
+
+
+class SegmentTrain(InstanceTrain):
     """How networks learn to name pixels."""
 
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Examples a step."""
     loss: Literal["cross_entropy", "focal", "dice"] = "cross_entropy"
     """What is made small."""
-    weights: PixelWeights = PixelWeights()
-    """How much each pixel counts in it."""
 
 
-class PointTrain(Train):
+class PointTrain(ImageTrain):
     """How networks learn to find points."""
 
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Examples a step."""
     sigma: Positive = 2.0
     """Width of the peaks about true points that heat maps have (pixels)."""
     box: Positive = 200.0
@@ -73,7 +83,7 @@ class InstanceTask(ImageTask):
     """The networks, by a name of your choice or an architecture's."""
     baselines: Sequence[Literal["clusters"]] = ["clusters"]
     """Methods that stand beside the networks: pixels that hang together."""
-    train: SegmentTrain = SegmentTrain()
+    train: InstanceTrain = InstanceTrain()
     """Training."""
 
 

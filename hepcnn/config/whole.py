@@ -120,6 +120,16 @@ class Config(Settings):
                 f"{place}.images: the target '{task.target}' needs images of the maker "
                 f"'{' or '.join(wanted)}'; '{task.images}' is of '{images.maker}'"
             )
+        steps = [("images", getattr(images, "steps", []))]
+        steps += [(f"networks.{name}.steps", own.steps) for name, own in task.networks.items()]
+        for where, own_steps in steps:
+            if task.target == "vertex" and any(step.step == "mirror" for step in own_steps):
+                raise ValueError(
+                    f"{place}.{where}: 'mirror' leaves no vertex in space where it was; "
+                    "'train.augment' mirrors in training alone"
+                )
+            if images.maker == "voxels" and own_steps:
+                raise ValueError(f"{place}.{where}: steps are for wire planes, not for voxels")
         if images.maker == "voxels" and "pixel_tree" in task.baselines:
             raise ValueError(f"{place}.baselines: 'pixel_tree' is for wire planes, not for voxels")
         if isinstance(images, PolarImages):

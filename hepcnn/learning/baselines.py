@@ -164,9 +164,7 @@ def predict_baseline(
     fitted = ImageSet(train) if train else images
     if fitted.header.to_json() != images.header.to_json():
         raise InputError(f"{images.paths[0]} and {fitted.paths[0]} are not of the same image set")
-    training = Examples(fitted, task.target, indices(fitted, split, "train"))
-    validation = Examples(fitted, task.target, indices(fitted, split, "validation"))
-    chosen = Examples(images, task.target, indices(images, split, part))
+    which = indices(images, split, part)
     settings: dict[str, object] = {"task": task_name, "target": task.target, "baseline": name}
     settings |= {"split": split.model_dump(), "part": part, "altered": altered}
     identities = zip([*images.paths, *fitted.paths], [*images.ids, *fitted.ids], strict=True)
@@ -179,18 +177,22 @@ def predict_baseline(
         from hepcnn.learning.finding import findings
         from hepcnn.learning.finding_baselines import Given, find_without
 
-        parts = chosen.which, fitted, training.which, validation.which
-        found = find_without(task, name, Given(images, *parts, config.seed))
+        found = find_without(task, name, Given(images, which, fitted, split, config.seed))
         seen = images.header, images.header.views
-        write_findings(output, findings(found, images, chosen.which, part, *seen, **described))
+        write_findings(output, findings(found, images, which, part, *seen, **described))
         return
+    training, validation = (
+        Examples(fitted, task.target, indices(fitted, split, own))
+        for own in ("train", "validation")
+    )
+    chosen = Examples(images, task.target, which)
     score = _fit(name, training, validation, config.seed)
     likelihood = LOG_LIKELIHOODS.get(name)
     write_predictions(
         output,
         predictions(
             images,
-            chosen.which,
+            which,
             part,
             score(chosen),
             prior=controls.frequencies(training.labels, len(training.classes)),

@@ -56,10 +56,11 @@ def find(
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     seen = trained.preprocessing
-    header = seen.seen_header
+    header = seen.header_of(images)
     head = head_for(trained.target, trained.architecture, trained.train, header)
-    size = max(min(BATCH_SIZE, BATCH_PIXELS // math.prod(seen.shape.sides)), 1)
-    points = trained.target in ("vertex", "points")
+    pixels = math.prod((seen.shape.views, seen.shape.channels, *seen.shape.sides))
+    size = max(min(BATCH_SIZE, BATCH_PIXELS // pixels), 1)
+    points = trained.target == "points"
     dataset = seen.dataset(
         images, which, size, target=None, truth=head.truth, points=points, memory=0
     )

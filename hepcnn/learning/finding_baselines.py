@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hepcnn.config import ImageTask, VertexTask
-from hepcnn.learning.examples import known
+from hepcnn.config import ImageTask, Split, VertexTask
+from hepcnn.learning.examples import indices, known
 from hepcnn.learning.finding import grouped
 from hepcnn.learning.heads.segmentation import SegmentationHead
-from hepcnn.learning.heads.site_truth import boundary
+from hepcnn.learning.heads.site_truth import NONE, boundary
 from hepcnn.learning.vertices import vertex_columns
 from hepcnn.networks.sparse.sites import Sites
 from hepcnn.progress import progress
@@ -31,11 +31,16 @@ from hepcnn.store.shard import Images, Rows
 
 #: Pixels of one cluster are at most so far apart.
 _REACH = 2
+#: Examples whose boundaries are found together.
+_FEW = 16
 #: Examples of either split whose pixels a tree is fitted on, at most, and how many of these.
 _TREE_EXAMPLES, _TREE_PIXELS = 500, 200_000
 
+_CLASSES = len(SegmentationHead.classes)
+
 Columns = dict[str, NDArray[Any]]
 Tables = dict[str, Rows]
+_Score = Callable[[Images], NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +51,10 @@ class Given:
     ----------
     images, fitted : ImageSet
         Those asked for, and those fitted on.
-    which, train, validation : int array
-        Indices into them, strictly increasing.
+    which : int array
+        Indices of those asked for, strictly increasing.
+    split : Split
+        Fractions of the events.
     seed : int
         The configuration's.
     """
@@ -55,9 +62,12 @@ class Given:
     images: ImageSet
     which: NDArray[np.int64]
     fitted: ImageSet
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
+    split: Split
     seed: int
+
+    def part(self, name: str) -> NDArray[np.int64]:
+        """Indices of a part of the split of those fitted on."""
+        return indices(self.fitted, self.split, name)
 
 
 def find_without(task: ImageTask, name: str, given: Given) -> tuple[Columns, Tables]:
@@ -120,14 +130,23 @@ def pixel_rows(made: Images, header: Header) -> Rows:
 
 
 def _boundaries(pixels: Rows, header: Header) -> NDArray[np.bool_]:
-    """Which pixels have a neighbour of another class."""
+    """Which pixels have a neighbour of another class; few examples at a time, to save memory."""
+    parts = [np.zeros(0, bool)]
+    for start in range(0, len(pixels), _FEW):
+        part = pixels.take(np.arange(start, min(start + _FEW, len(pixels))))
+        parts.append(_boundaries_in(part, header))
+    return np.concatenate(parts)
+
+
+def _boundaries_in(pixels: Rows, header: Header) -> NDArray[np.bool_]:
+    """Boundaries of a few examples: each needs as much memory as a dense image."""
     views = len(header.views)
     example = np.repeat(np.arange(len(pixels)), np.diff(pixels.offsets))
     image = torch.from_numpy(example * views + pixels.columns["view"])
     place = np.stack(np.unravel_index(pixels.columns["pixel"], header.shape), axis=1)
     sites = Sites(image, torch.from_numpy(place), len(pixels) * views, header.shape)
     semantic = pixels.columns["semantic"].astype(np.int64)
-    semantic[semantic == len(SegmentationHead.classes)] = -1
+    semantic[semantic == _CLASSES] = NONE
     return boundary(sites, torch.from_numpy(semantic)).numpy()
 
 
@@ -143,14 +162,10 @@ def _semantic(name: str, given: Given, header: Header) -> Tables:
     return _over(given, name, tables)
 
 
-_Score = Callable[[Images], NDArray[np.floating[Any]]]
-_CLASSES = len(SegmentationHead.classes)
-
-
 def _majority(given: Given, header: Header) -> _Score:
     """The abundances of the classes among the training pixels."""
     counts = np.ones(_CLASSES, np.int64)
-    for _, made in read_whole(given.fitted, given.train):
+    for _, made in read_whole(given.fitted, given.part("train")):
         semantic = pixel_rows(made, header).columns["semantic"]
         counts += np.bincount(semantic, minlength=_CLASSES + 1)[:_CLASSES]
     prior = counts / counts.sum()
@@ -172,11 +187,11 @@ def _tree(given: Given, header: Header) -> _Score:
             features.append(numbers(made))
             labels.append(pixel_rows(made, header).columns["semantic"].astype(np.int64))
         label = np.concatenate(labels)
-        label[label == _CLASSES] = -1
+        label[label == _CLASSES] = NONE
         drawn = training_pixels(label, _TREE_PIXELS, rng)
         return np.concatenate(features)[drawn], label[drawn]
 
-    train, validation = sample(given.train), sample(given.validation)
+    train, validation = sample(given.part("train")), sample(given.part("validation"))
     tree = boosted.fit(*train, *validation, _CLASSES, given.seed)
     return lambda made: boosted.scores(tree, numbers(made))
 

@@ -18,7 +18,7 @@ from hepcnn.learning.loading import loader
 from hepcnn.networks.inputs import Inputs
 from hepcnn.progress import progress
 from hepcnn.provenance import record
-from hepcnn.store.findings import write_findings
+from hepcnn.store.findings import TARGETS, write_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
@@ -62,7 +62,7 @@ def predict(
     inputs = dict(zip(map(str, paths), images.ids, strict=True))
     inputs[str(checkpoint)] = trained.provenance["id"]
     made = record("predict", {"part": part, "altered": altered}, code=__name__, inputs=inputs)
-    if not len(trained.prior):
+    if trained.target in TARGETS:
         seen = trained.preprocessing
         write_findings(
             output,
@@ -71,7 +71,7 @@ def predict(
                 images,
                 which,
                 part,
-                seen.seen_header,
+                seen.header_of(images),
                 images.header.views if trained.target == "vertex" else seen.views,
                 task=trained.task,
                 method=trained.name,

@@ -61,16 +61,11 @@ class Preprocessing:
     deviation: NDArray[np.float32]
 
     @property
-    def seen_header(self) -> Header:
-        """Of the images as the network sees them, but for views and channels."""
-        return step_header(self.steps, self.header)
-
-    @property
     def shape(self) -> Shape:
         """What an example is made of."""
         known = self.header.features
         hypotheses = min(known.get(f"angle_{view}") or 0 for view in self.views)
-        height, width, *depth = self.seen_header.shape
+        height, width, *depth = step_header(self.steps, self.header).shape
         views, channels = len(self.views), len(self.channels)
         return Shape(views, channels, height, width, len(self.mean), hypotheses, *depth)
 
@@ -120,6 +115,10 @@ class Preprocessing:
     def transform(self, images: ImageSet) -> Transform | None:
         """What its steps make of images."""
         return _transform(self.steps, images)
+
+    def header_of(self, images: ImageSet) -> Header:
+        """Of images after its steps: of their own detector, which may be another's than trained."""
+        return step_header(self.steps, images.header)
 
     def dataset(
         self,

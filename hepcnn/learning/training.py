@@ -25,7 +25,7 @@ from hepcnn.learning.prediction import posteriors
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.learning.training_data import TrainingData, training_data
 from hepcnn.networks.inputs import Inputs
-from hepcnn.networks.registry import Shape, build
+from hepcnn.networks.registry import DETECTORS, Shape, build
 from hepcnn.performance.temperature import fit_temperature
 from hepcnn.progress import note
 from hepcnn.provenance import record
@@ -92,7 +92,8 @@ def train(
         shape = data.preprocessing.shape
         outputs = data.heads[0].outputs
         network = build(architecture, shape, outputs, **chosen.options)
-        if settings.batch_size <= hardware.devices:
+        # What a detector normalises has many places, in one image too.
+        if settings.batch_size <= hardware.devices and architecture not in DETECTORS:
             _check_single(network, shape)
         _make_folders(output, work)
         progress = TrainingProgress.load(work)

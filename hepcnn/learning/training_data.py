@@ -18,6 +18,7 @@ from hepcnn.learning.heads.head import Head
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.progress import note
 from hepcnn.store.batches import swapped
+from hepcnn.store.findings import TARGETS
 from hepcnn.store.images import ImageSet
 
 
@@ -80,7 +81,7 @@ def training_data(
     InputError
         If a part of the split has too few examples, or network and target do not fit.
     """
-    if target in images.header.classes and target in images.header.truth:
+    if target not in TARGETS:
         parts, heads, prior = _classes(images, target, split, settings)
     else:
         parts = {part: indices(images, split, part) for part in ("train", "validation")}

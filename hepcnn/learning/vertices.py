@@ -56,11 +56,7 @@ def vertex_columns(
     """
     header = images.header if transform is None else transform.header
     kept = [header.views.index(view) for view in views]
-    truth: dict[str, list[NDArray[Any]]] = {"vertex_pixel": [], "vertex": [], "corner": []}
-    for _, made in read_whole(images, which, transform):
-        for name, parts in truth.items():
-            parts.append(made.truth[name])
-    known = {name: np.concatenate(parts) for name, parts in truth.items()}
+    known = _truth(images, which, transform)
     pixel = known["vertex_pixel"].reshape(len(which), len(header.views), 2)[:, kept]
     found, score = _found(candidates, known["corner"], header, views)
     return {
@@ -70,6 +66,17 @@ def vertex_columns(
         "found": found,
         "found_score": score,
     }
+
+
+def _truth(
+    images: ImageSet, which: NDArray[np.int64], transform: Transform | None
+) -> dict[str, NDArray[Any]]:
+    """Vertices in pixels and in space, and corners, as the images that were looked at have them."""
+    names = ("vertex_pixel", "vertex", "corner")
+    if transform is None:
+        return {name: images.truth(name)[which] for name in names}
+    blocks = [made.truth for _, made in read_whole(images, which, transform)]
+    return {name: np.concatenate([truth[name] for truth in blocks]) for name in names}
 
 
 def _found(

@@ -18,7 +18,7 @@ from hepcnn.store.findings import Findings
 
 #: What methods on the same images have alike.
 _IMAGES = ("classes", "views", "shape", "pixel_mm")
-_COLUMNS = ("energy", "vertex", "vertex_pixel")
+_COLUMNS = ("energy", "vertex", "vertex_pixel", "box")
 _TABLES = {
     "pixels": ("view", "pixel", "semantic", "instance", "boundary"),
     "points": ("view", "row", "column", "depth", "kind"),

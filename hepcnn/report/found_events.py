@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.detector.labels import PIXEL_CLASSES
+from hepcnn.errors import InputError
+from hepcnn.imaging.lengths import pixel_size
 from hepcnn.report.bands import PIXEL_COLOUR
 from hepcnn.report.example import find
 from hepcnn.report.found_ranks import Ranked
@@ -157,6 +159,14 @@ def found_events(
 
         transform = Checkpoint.load(checkpoint).preprocessing.transform(images)
     header = images.header if transform is None else transform.header
+    here = header.shape, pixel_size(header, header.views[0])
+    there = findings.shape, tuple(findings.pixel_mm)
+    if here != there:
+        raise InputError(
+            f"the findings of '{findings.method}' are of {there[0]} pixels of {there[1]} mm, the "
+            f"images of {here[0]} of {here[1]} mm; a network with processing steps needs its "
+            "checkpoint"
+        )
     events = []
     for rank in ranked:
         at = find(images, findings.key[rank.event].tolist())

@@ -77,8 +77,11 @@ def _vertices(findings: Findings) -> _Errors:
     space = in_space(findings)
     if np.isfinite(space.distance).any():
         return np.where(space.true, space.distance, np.nan), lambda e: _far(e, "in space")
-    last = in_view(findings, len(findings.views) - 1)
-    where = f"in view {findings.views[-1].upper()}"
+    # The last view, as the collection plane is, in which anything is found.
+    seen = findings.tables["candidates"].columns["view"]
+    view = int(seen.max()) if len(seen) else len(findings.views) - 1
+    last = in_view(findings, view)
+    where = f"in view {findings.views[view].upper()}"
     return np.where(last.true, last.distance, np.nan), lambda e: _far(e, where)
 
 

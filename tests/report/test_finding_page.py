@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from hepcnn.config import Config
 from hepcnn.errors import InputError
+from hepcnn.imaging.lengths import UNITS
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.report import found_pictures, style
 from hepcnn.report.found_display import display
@@ -26,6 +27,7 @@ from hepcnn.report.found_ranks import Ranked, ranked
 from hepcnn.report.page import build_report
 from hepcnn.report.results import read_results
 from hepcnn.store.findings import Findings
+from hepcnn.store.header import Axis
 from hepcnn.store.images import ImageSet
 
 
@@ -254,8 +256,15 @@ def test_voxels_are_projected() -> None:
     findings = made_up.findings(
         "semantic", {"pixels": [rows]}, shape=(2, 3, 4), views=("xyz",), pixel_mm=(3.0, 4.0, 5.0)
     )
+    sides = zip("xyz", (2, 3, 4), (3.0, 4.0, 5.0), strict=True)
+    header: Any = SimpleNamespace(
+        shape=(2, 3, 4),
+        views=("xyz",),
+        maker={UNITS: {"mm": 1.0}},
+        axes={"xyz": tuple(Axis(name, "mm", 0.0, n * size, n) for name, n, size in sides)},
+    )
     images: Any = SimpleNamespace(
-        header=None, key=findings.key, paths=["v.h5"], read=lambda *_: None
+        header=header, key=findings.key, paths=["v.h5"], read=lambda *_: None
     )
     (event,) = found_events(findings, [Ranked(0, "best", "")], images, Path("c.ckpt"))
     xy, xz, yz = event.planes

@@ -8,8 +8,13 @@ import yaml
 from click.testing import CliRunner
 
 from hepcnn.cli.main import main
+from hepcnn.config import Network
+from hepcnn.learning.preprocessing import Preprocessing
+from hepcnn.learning.vertices import vertex_columns
+from hepcnn.store.blocks import read_whole
 from hepcnn.store.findings import read_findings
 from hepcnn.store.images import ImageSet
+from hepcnn.store.shard import Rows
 
 _NET = {"options": {"levels": 3, "filters": 4, "blocks": 1}, "steps": [{"step": "log"}]}
 _TRAIN = {"epochs": 1, "batch_size": 8, "augment": ["drift", "beam"]}
@@ -70,7 +75,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=TASKS)
 def task(request, folder):
-    """A target, what each of its methods found in the test split, and its tables' folder."""
+    """A target, what each of its methods found in all events, and its tables' folder."""
     networks, baselines = TASKS[request.param]
     of = ("--config", folder / "c.yaml", "--task", request.param)
     shard, out, paths = folder / "0000.h5", folder / request.param, {}
@@ -150,6 +155,42 @@ def test_vertices_are_the_simulation_s(folder, task):
     candidates = plane.tables["candidates"].columns
     assert set(candidates["view"].tolist()) <= {2}
     assert (candidates["box"][:, 2:] > candidates["box"][:, :2]).all()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[], [{"step": "crop", "around": "charge", "shape": [64, 64]},
+          {"step": "downsample", "factor": [2, 2]}]],
+)  # fmt: skip
+def test_the_true_pixels_of_a_vertex_are_the_vertex(folder, steps):
+    """Combined in space, also after steps that move the pixels."""
+    images = ImageSet(folder / "0000.h5")
+    which = np.arange(len(images))
+    transform = Preprocessing.fit(images, which, Network(steps=steps)).transform(images)
+    header = images.header if transform is None else transform.header
+    (truth,) = (made.truth for _, made in read_whole(images, which, transform))
+    place = truth["vertex_pixel"].reshape(-1, 2)
+    columns = {"view": np.tile(np.arange(3), len(images)), "row": place[:, 0]}
+    columns |= {"column": place[:, 1], "score": np.ones(len(place))}
+    candidates = Rows(3 * np.arange(len(images) + 1), columns)
+    known = vertex_columns(candidates, images, which, header.views, transform, 200.0)
+    inside = np.isfinite(known["vertex"]).all(axis=1)
+    assert inside.sum() > 20
+    np.testing.assert_allclose(known["found"][inside], known["vertex"][inside], atol=2e-3)
+
+
+def test_what_cannot_be_is_refused_at_once(folder):
+    settings = yaml.safe_load((folder / "c.yaml").read_text())
+    tasks = settings["tasks"]
+    tasks["vertex"]["networks"]["sparse_uresnet"]["steps"] = [{"step": "mirror", "axis": "drift"}]
+    (folder / "mirrored.yaml").write_text(yaml.safe_dump(settings))
+    result = hepcnn("config", "--config", folder / "mirrored.yaml", code=1)
+    assert "'mirror' leaves no vertex in space" in result.output
+    classes = {"p": {"images": "planes", "target": "particle"}}
+    (folder / "classes.yaml").write_text(yaml.safe_dump(settings | {"tasks": classes}))
+    train = ("train", folder / "0000.h5", "--config", folder / "classes.yaml", "--task", "p")
+    result = hepcnn(*train, "--network", "lecture_cnn", "-o", folder / "no", code=1)
+    assert "of these classes: none" in result.output
 
 
 def test_voxels_are_named_too(folder):

@@ -8,6 +8,7 @@ def network_part(wildcards):
         "target",
         images=network.images,
         train=task.train_of(wildcards.network),
+        baselines=[],
         networks={wildcards.network: network.model_copy(update={"images": None, "train": {}})},
     )
 
@@ -66,7 +67,11 @@ rule predict_baseline:
             "kind",
             "target",
             # Boxes about true vertices are as in the training.
-            *(["train"] if SETTINGS.tasks[w.task].target == "vertex" else []),
+            **(
+                {"train": {"box": SETTINGS.tasks[w.task].train.box}}
+                if SETTINGS.tasks[w.task].target == "vertex"
+                else {}
+            ),
             baselines=[w.baseline],
             robustness=[w.altered[1:]] if w.altered else [],
         ),
@@ -77,7 +82,7 @@ rule predict_baseline:
         f"{OUT}/logs/predict/{{task}}-{{baseline}}{{altered}}.log",
     benchmark:
         f"{OUT}/benchmarks/predict/{{task}}-{{baseline}}{{altered}}.tsv"
-    threads: lambda w: 8 if w.baseline == "boosted_tree" else 1  # capped by --cores
+    threads: lambda w: 8 if w.baseline.endswith("_tree") else 1  # capped by --cores
     shell:
         "hepcnn predict {input.images} {params.train} --config - --task {wildcards.task}"
         " --baseline {wildcards.baseline} {params.altered} -o {output}"

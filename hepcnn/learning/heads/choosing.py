@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hepcnn.config import PointTrain, SegmentTrain
+from hepcnn.config import InstanceTrain, PointTrain, SegmentTrain
 from hepcnn.detector.labels import POINTS
 from hepcnn.errors import InputError
 from hepcnn.imaging.lengths import pixel_size
@@ -34,7 +34,7 @@ def head_for(
     Parameters
     ----------
     target : str
-        What is asked: semantic, instance, vertex or points.
+        One of `hepcnn.store.findings.TARGETS`.
     architecture : str
         Name of the network.
     settings : mapping
@@ -59,7 +59,7 @@ def head_for(
     if target == "instance":
         if architecture in DETECTORS:
             return MaskHead()
-        return InstanceHead(SegmentTrain.model_validate(settings).weights, dimensions=axes)
+        return InstanceHead(InstanceTrain.model_validate(settings).weights, dimensions=axes)
     train_points = PointTrain.model_validate(settings)
     if architecture in DETECTORS:
         rows, columns = pixel_size(header, header.views[0])

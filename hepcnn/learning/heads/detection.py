@@ -79,11 +79,12 @@ class DetectorHead(ABC):
         -------
         dict
             ``loss``: the mean over the images of their batches' losses. ``accuracy``: the part of
-            the images with something to find in which it was found; NaN where that was not looked
-            for, as in training.
+            the images with something to find in which it was found; left out where that was not
+            looked for, as in training.
         """
         loss, images, present, right = total(self._sums.clone()).cpu()
-        return {"loss": float(loss / images.clamp(min=1)), "accuracy": float(right / present)}
+        found = {"loss": float(loss / images.clamp(min=1))}
+        return found | ({"accuracy": float(right / present)} if present else {})
 
 
 class DetectionHead(DetectorHead):
