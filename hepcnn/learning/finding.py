@@ -24,6 +24,7 @@ from hepcnn.progress import progress
 from hepcnn.store.findings import PLACE, Findings
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
+from hepcnn.store.pixels import grouped
 from hepcnn.store.shard import Rows
 
 #: Examples a step, if they are no more than so many pixels.
@@ -145,13 +146,6 @@ def _tables(
         "candidates": (example, candidates | {"kind": found["kind"]}),
         "points": (true[:, 0].astype(np.int64), points),
     }
-
-
-def grouped(example: NDArray[np.int64], columns: Columns, examples: int) -> Rows:
-    """Rows by their example (n,), in the order given within each."""
-    order = np.argsort(example, kind="stable")
-    offsets = np.searchsorted(example[order], np.arange(examples + 1)).astype(np.int64)
-    return Rows(offsets, {name: own[order] for name, own in columns.items()})
 
 
 def findings(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from hepcnn.config import ImageTask, Split, VertexTask
 from hepcnn.learning.examples import indices, known
-from hepcnn.learning.finding import grouped
 from hepcnn.learning.heads.segmentation import SegmentationHead
 from hepcnn.learning.heads.site_truth import NONE, boundary
 from hepcnn.learning.vertices import vertex_columns
@@ -26,6 +25,7 @@ from hepcnn.reconstruction.vertex_finders import FINDERS
 from hepcnn.store.blocks import read_whole
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet, join_rows
+from hepcnn.store.pixels import grouped, pixel_rows
 from hepcnn.store.points import key_points
 from hepcnn.store.shard import Images, Rows
 
@@ -107,28 +107,6 @@ def _over(given: Given, name: str, tables: Callable[[Images], Tables]) -> Tables
     return {n: join_rows([part[n] for part in parts]) for n in parts[0]}
 
 
-def pixel_rows(made: Images, header: Header) -> Rows:
-    """The occupied pixels of all views with their truth: the table that findings have.
-
-    Parameters
-    ----------
-    made : Images
-        A block of examples.
-    header : Header
-        Of them.
-    """
-    views = [made.views[view] for view in header.views]
-    example = np.concatenate([np.repeat(np.arange(len(v)), np.diff(v.offsets)) for v in views])
-    columns: Columns = {
-        "view": np.repeat(np.arange(len(views), dtype=np.uint8), [len(v.pixel) for v in views]),
-        "pixel": np.concatenate([v.pixel for v in views]).astype(np.uint32),
-        "value": np.concatenate([v.value[:, 0] for v in views]).astype(np.float32),
-    }
-    columns |= {n: np.concatenate([v.truth[n] for v in views]) for n in ("semantic", "instance")}
-    # Views stand one after the other: within an example they stay so.
-    return grouped(example, columns, len(made))
-
-
 def _boundaries(pixels: Rows, header: Header) -> NDArray[np.bool_]:
     """Which pixels have a neighbour of another class; few examples at a time, to save memory."""
     parts = [np.zeros(0, bool)]
@@ -155,7 +133,7 @@ def _semantic(name: str, given: Given, header: Header) -> Tables:
     score = _majority(given, header) if name == "majority" else _tree(given, header)
 
     def tables(made: Images) -> Tables:
-        pixels = pixel_rows(made, header)
+        pixels = pixel_rows(made, header.views)
         more = {"boundary": _boundaries(pixels, header), "scores": score(made).astype(np.float16)}
         return {"pixels": Rows(pixels.offsets, pixels.columns | more)}
 
@@ -166,7 +144,7 @@ def _majority(given: Given, header: Header) -> _Score:
     """The abundances of the classes among the training pixels."""
     counts = np.ones(_CLASSES, np.int64)
     for _, made in read_whole(given.fitted, given.part("train")):
-        semantic = pixel_rows(made, header).columns["semantic"]
+        semantic = pixel_rows(made, header.views).columns["semantic"]
         counts += np.bincount(semantic, minlength=_CLASSES + 1)[:_CLASSES]
     prior = counts / counts.sum()
     return lambda made: np.tile(prior, (sum(len(v.pixel) for v in made.views.values()), 1))
@@ -185,7 +163,7 @@ def _tree(given: Given, header: Header) -> _Score:
         features, labels = [], []
         for _, made in read_whole(given.fitted, chosen):
             features.append(numbers(made))
-            labels.append(pixel_rows(made, header).columns["semantic"].astype(np.int64))
+            labels.append(pixel_rows(made, header.views).columns["semantic"].astype(np.int64))
         label = np.concatenate(labels)
         label[label == _CLASSES] = NONE
         drawn = training_pixels(label, _TREE_PIXELS, rng)
@@ -210,7 +188,7 @@ def _instance(name: str, given: Given, header: Header) -> Tables:
     def tables(made: Images) -> Tables:
         parts = [image_components(made.views[view], width, _REACH) for view in header.views]
         found = np.concatenate(parts)[_by_example(made, header)]
-        pixels = pixel_rows(made, header)
+        pixels = pixel_rows(made, header.views)
         own = np.repeat(np.arange(len(made)), np.diff(pixels.offsets))
         each, size = np.unique(
             np.stack([own, pixels.columns["view"], found], axis=1), axis=0, return_counts=True

@@ -21,6 +21,7 @@ from hepcnn.report.style import COLOURS, CONTROL
 from hepcnn.store.findings import PLACE, Findings
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
+from hepcnn.store.pixels import pixel_rows
 from hepcnn.store.shard import Images
 
 #: What no particle or cluster has.
@@ -180,7 +181,7 @@ def _event(
     findings: Findings, rank: Ranked, one: Images, header: Header, weights: Any
 ) -> FoundEvent:
     tables = {name: _rows(findings, name, rank.event) for name in findings.tables}
-    pixels = tables.get("pixels") or _seen(one, findings.views)
+    pixels = tables.get("pixels") or pixel_rows(one, findings.views).columns
     labels, true, found, wrong = _labels(findings, pixels)
     n = len(pixels["view"])
     columns = {
@@ -218,18 +219,6 @@ def _rows(findings: Findings, table: str, event: int) -> dict[str, NDArray[Any]]
     rows = findings.tables[table]
     own = slice(rows.offsets[event], rows.offsets[event + 1])
     return {name: column[own] for name, column in rows.columns.items()}
-
-
-def _seen(one: Images, views: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The pixels of an example as findings have them."""
-    own = [one.views[view] for view in views]
-    view = [np.full(len(sparse.pixel), v, np.uint8) for v, sparse in enumerate(own)]
-    return {
-        "view": np.concatenate(view),
-        "pixel": np.concatenate([sparse.pixel for sparse in own]),
-        "value": np.concatenate([sparse.value[:, 0] for sparse in own]),
-        **{k: np.concatenate([s.truth[k] for s in own]) for k in ("semantic", "instance")},
-    }
 
 
 def _scores(pixels: Mapping[str, NDArray[Any]], n: int) -> NDArray[np.float64]:

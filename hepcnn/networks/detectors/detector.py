@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -14,13 +15,14 @@ Objects = dict[str, Tensor]
 STRIDE = 32
 
 
-class Detector(nn.Module):
+class Detector(nn.Module, ABC):
     """A network that finds boxes in each view of an example by itself.
 
     The views are folded into the batch: view v of example b is image b·V + v. Boxes are (x1, y1,
     x2, y2) in pixels, as torchvision has them, x along the columns; classes are counted from 1.
     """
 
+    @abstractmethod
     def forward(
         self, inputs: Inputs, targets: Sequence[Objects] | None = None
     ) -> dict[str, Tensor] | list[Objects]:
@@ -43,7 +45,6 @@ class Detector(nn.Module):
             Losses by name, or of each image, by falling score: ``boxes``, ``labels``, ``scores``
             (n,) and perhaps ``masks`` (n, 1, H, W), the probability of each pixel.
         """
-        raise NotImplementedError
 
 
 def folded(inputs: Inputs) -> Tensor:
