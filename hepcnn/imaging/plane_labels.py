@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numba import njit
 
 from hepcnn.config import PlaneImages
 from hepcnn.detector.labels import (
+    DELTA_ENERGY,
     OTHER,
     PIXEL_CLASSES,
     interaction_of,
@@ -273,10 +275,39 @@ def pixel_classes(events: LArTPCEvents) -> npt.NDArray[np.uint8]:
     own = events.particles
     if not own:
         return np.empty(0, np.uint8)
-    first = np.repeat(events.particle_offsets[:-1], np.diff(events.particle_offsets))
-    parent = own["pdg"][np.maximum(first + own["parent"], 0)]
+    parent = own["pdg"][np.maximum(_firsts(events) + own["parent"], 0)]
     parent = np.where(own["parent"] >= 0, parent, 0)
     return pixel_class_of(own["pdg"], parent, own["process"])
+
+
+def join_short_deltas(events: LArTPCEvents) -> LArTPCEvents:
+    """Give the hits and deposits of δ electrons below `DELTA_ENERGY` to the tracks they left."""
+    own, classes = events.particles, pixel_classes(events)
+    if not own:
+        return events
+    short = (classes == PIXEL_CLASSES.index("delta")) & (own["energy"] < DELTA_ENERGY)
+    index = np.arange(len(classes)) - _firsts(events)
+    owner = np.where(short & (own["parent"] >= 0), own["parent"], index).astype(np.int32)
+
+    def joined(
+        held: dict[str, np.ndarray], offsets: npt.NDArray[np.int64]
+    ) -> dict[str, np.ndarray]:
+        if "particle" not in held:
+            return held
+        known = held["particle"] >= 0
+        row = np.repeat(events.particle_offsets[:-1], np.diff(offsets)) + held["particle"]
+        return held | {"particle": np.where(known, owner[np.where(known, row, 0)], NOBODY)}
+
+    return replace(
+        events,
+        hits=joined(events.hits, events.hit_offsets),
+        deposits=joined(events.deposits, events.deposit_offsets),
+    )
+
+
+def _firsts(events: LArTPCEvents) -> npt.NDArray[np.int64]:
+    """Where the particles of each particle's event begin."""
+    return np.repeat(events.particle_offsets[:-1], np.diff(events.particle_offsets))
 
 
 @njit(cache=True, nogil=True)

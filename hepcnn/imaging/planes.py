@@ -17,6 +17,7 @@ from hepcnn.imaging.plane_kernels import Pixels, count_seen, merge_hits
 from hepcnn.imaging.plane_labels import (
     PIXEL_TRUTH,
     event_truth,
+    join_short_deltas,
     label_pixels,
     particle_columns,
     to_pixels,
@@ -98,6 +99,7 @@ def plane_images(
         If the charges of an event cannot be added, or images about the vertex are asked for and
         the file gives none.
     """
+    events = join_short_deltas(events)
     place = vertices(events, tpc, settings)
     if settings.region == "vertex" and not {"vertex", "vertex_wire"} & set(events.truth):
         raise InputError("no vertex, which the region 'vertex' needs")

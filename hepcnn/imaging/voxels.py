@@ -22,6 +22,7 @@ from hepcnn.imaging.plane_labels import (
     PIXEL_TRUTH,
     check_numbers,
     event_truth,
+    join_short_deltas,
     particle_columns,
     pixel_classes,
     truth_columns,
@@ -111,6 +112,7 @@ def voxel_images(
     if not events.deposits:
         raise InputError("no energy deposits, which voxels are made of")
     _check_energies(events)
+    events = join_short_deltas(events)
     shape = _shape(settings, tpc)
     corner = _corners(events, tpc, settings, shape)
     sparse, owner, inside = _fill(events, corner, settings.voxel, shape)

@@ -1,5 +1,6 @@
 """Labels of wire-plane images against events whose labels are known."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 from hand_made_planes import NAN, TPC, dense, hand_made, particle, random_events
 
 from hepcnn.config import PlaneImages
-from hepcnn.detector.labels import INTERACTIONS, PIXEL_CLASSES, SINGLE_PARTICLES
+from hepcnn.detector.labels import (
+    DELTA_ENERGY,
+    INTERACTIONS,
+    PIXEL_CLASSES,
+    PROCESSES,
+    SINGLE_PARTICLES,
+)
 from hepcnn.detector.tpc import PLANES, load_tpc
 from hepcnn.errors import InputError
 from hepcnn.imaging import plane_labels
@@ -120,6 +127,24 @@ def test_the_pixel_goes_to_the_particle_with_most_charge():
     assert table["id"].tolist() == [0, 1, 2]
     assert table["charge"][:, 0].tolist() == [4, 13, 9]
     assert [PIXEL_CLASSES[k] for k in table["semantic"]] == ["mip", "hip", "michel"]
+
+
+def test_charge_of_short_delta_electrons_is_their_tracks():
+    """Together with the track's own it is more than that of another."""
+    knocked_out = PROCESSES.index("ionisation")
+    delta = functools.partial(particle, 11, parent=1, process=knocked_out)
+    below = np.nextafter(np.float32(DELTA_ENERGY), np.float32(0))
+    made = [particle(2212), particle(13), delta(energy=below), delta(energy=DELTA_ENERGY)]
+    hits = [
+        (0, 1, 1.0, 5.0, 0.0, 0), (0, 1, 2.0, 3.0, 0.0, 1), (0, 1, 3.0, 3.0, 0.0, 2),
+        (0, 2, 1.0, 5.0, 0.0, 3), (0, 3, 1.0, 5.0, 0.0, -1),
+    ]  # fmt: skip
+    images, _ = plane_images(hand_made([[HIT], hits], [[MUON], made]), TPC, SETTINGS)
+    sparse, table = images.views["u"], images.tables["particles"].columns
+    names = [PIXEL_CLASSES[k] for k in sparse.truth["semantic"]]
+    assert names == ["mip", "delta", "other"]
+    assert sparse.truth["instance"].tolist() == [0, 1, -1]
+    assert table["id"].tolist() == [1, 3]
 
 
 def test_overlaps_by_brute_force():
