@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hepcnn.detector.labels import PIXEL_CLASSES, POINTS
 from hepcnn.errors import InputError, nearest
-from hepcnn.files import atomic_path
+from hepcnn.store.results import check_array, check_cutflow, check_probabilities, opened, written
 from hepcnn.store.shard import KEY, Rows
 
 FORMAT = "hepcnn-findings"
@@ -155,17 +155,16 @@ class Findings:
         self._check_images()
         self._check_classes()
         n, axes = len(self.key), len(self.shape)
-        _check_array("key", self.key, (n,), KEY)
+        check_array("key", self.key, (n,), KEY)
         if not _increasing(self.key):
             raise InputError("key: the events must be sorted by run, subrun and event, each once")
-        if not self.cutflow or self.cutflow[-1] != ("scored", n):
-            raise InputError(f"cutflow: must end with ('scored', {n}): {self.cutflow[-1:]}")
+        check_cutflow(self.cutflow, n)
         _check_columns("columns", self.columns, columns_of(self.target, len(self.views), axes), n)
         wanted = tables_of(self.target, len(self.classes), axes)
         _check_names("tables", self.tables, wanted)
         for name, kinds in wanted.items():
             offsets = self.tables[name].offsets
-            _check_array(f"{name}/offsets", offsets, (n + 1,), np.dtype(np.int64))
+            check_array(f"{name}/offsets", offsets, (n + 1,), np.dtype(np.int64))
             if offsets[0] != 0 or (np.diff(offsets) < 0).any():
                 raise InputError(f"{name}/offsets: must begin with 0 and not decrease")
             _check_columns(name, self.tables[name].columns, kinds, int(offsets[-1]))
@@ -228,14 +227,7 @@ class Findings:
         if (np.diff(place) <= 0).any():
             raise InputError("pixels: must be sorted by view and pixel in an event, each once")
         if self.target == "semantic":
-            scores = columns["scores"]
-            off = np.abs(scores.sum(axis=1, dtype=np.float32) - 1) > TOLERANCE
-            off |= (scores < 0).any(axis=1)
-            if off.any():
-                raise InputError(
-                    f"pixels/scores: {np.count_nonzero(off)} of {len(off)} rows are not "
-                    f"probabilities that sum to 1; the first is {scores[off][0].tolist()}"
-                )
+            check_probabilities("pixels/scores", columns["scores"], TOLERANCE)
 
     def _check_clusters(self) -> None:
         clusters, pixels = self.tables["clusters"].columns, self.tables["pixels"].columns
@@ -272,24 +264,7 @@ def _check_columns(
     _check_names(where, given, wanted)
     for name, kind in wanted.items():
         shape = (n,) if kind.width is None else (n, kind.width)
-        _check_array(f"{where}/{name}", given[name], shape, np.dtype(kind.dtype), kind.unknown)
-
-
-def _check_array(
-    name: str,
-    array: np.ndarray,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    unknown: bool = False,
-) -> None:
-    """Refuse another shape or type, and values that are not finite, unless NaN for `unknown`."""
-    if array.shape != shape or array.dtype != dtype:
-        raise InputError(f"{name}: is {array.dtype} {array.shape} and must be {dtype} {shape}")
-    if dtype.kind != "f":
-        return
-    good = ~np.isinf(array) if unknown else np.isfinite(array)
-    if bad := int(np.count_nonzero(~good)):
-        raise InputError(f"{name}: {bad} of {array.size} values are not finite")
+        check_array(f"{where}/{name}", given[name], shape, np.dtype(kind.dtype), kind.unknown)
 
 
 def write_findings(path: str | Path, findings: Findings) -> None:
@@ -305,11 +280,7 @@ def write_findings(path: str | Path, findings: Findings) -> None:
     for table, rows in f.tables.items():
         arrays[f"tables/{table}/offsets"] = rows.offsets
         arrays |= {f"tables/{table}/{name}": column for name, column in rows.columns.items()}
-    # The 1.10 file format: in older ones an attribute is at most 64 kB, and a provenance that
-    # lists a thousand shards is longer.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
+    with written(path, FORMAT, VERSION) as file:
         for name in _TEXT:
             file.attrs[name] = getattr(f, name)
         for name in _JSON:
@@ -339,31 +310,8 @@ def read_findings(path: str | Path) -> Findings:
         If the file cannot be read, is of another format or version, lacks a part, or its parts
         contradict one another.
     """
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError as error:
-        raise InputError(f"no file '{path}'") from error
-    except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file: {error}") from error
-    with file:
-        found = file.attrs.get("format"), file.attrs.get("version")
-        if found != (FORMAT, VERSION):
-            raise InputError(
-                f"{path}: format {found[0]}, version {found[1]}, where {FORMAT}, version {VERSION} "
-                "is needed; such files are made by `hepcnn predict`"
-            )
-        missing = [name for name in (*_TEXT, *_JSON) if name not in file.attrs]
-        missing += ["key"] if not isinstance(file.get("key"), h5py.Dataset) else []
-        groups = ("columns", "tables")
-        missing += [name for name in groups if not isinstance(file.get(name), h5py.Group)]
-        if missing:
-            raise InputError(f"{path}: no {', '.join(missing)} in it")
-        try:
-            return _read(file)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        except (OSError, TypeError, ValueError, KeyError, AttributeError) as error:
-            raise InputError(f"{path}: damaged: {error}") from error
+    with opened(path, FORMAT, VERSION, (*_TEXT, *_JSON), ("key",), ("columns", "tables")) as file:
+        return _read(file)
 
 
 def _read(file: h5py.File) -> Findings:

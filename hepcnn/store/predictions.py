@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
-from hepcnn.files import atomic_path
+from hepcnn.store.results import check_array, check_cutflow, check_probabilities, opened, written
 from hepcnn.store.shard import KEY
 
 FORMAT = "hepcnn-predictions"
@@ -92,54 +91,27 @@ class Predictions:
         if set(self.features) not in map(set, FEATURES.values()):
             known = " or ".join(", ".join(names) for names in FEATURES.values())
             raise InputError(f"features: {sorted(self.features)} must be {known}")
-        _check_array("prior", self.prior, (c,), np.dtype(np.float64))
-        _check_array("key", self.key, (n,), KEY)
-        _check_array("scores", self.scores, (n, c), np.dtype(np.float32))
-        _check_array("label", self.label, (n,), np.dtype(np.int16))
+        check_array("prior", self.prior, (c,), np.dtype(np.float64))
+        check_array("key", self.key, (n,), KEY)
+        check_array("scores", self.scores, (n, c), np.dtype(np.float32))
+        check_array("label", self.label, (n,), np.dtype(np.int16))
         for name, column in self.features.items():
-            _check_array(f"features/{name}", column, (n,), np.dtype(np.float32), name in UNKNOWN)
+            check_array(f"features/{name}", column, (n,), np.dtype(np.float32), name in UNKNOWN)
         if self.log_likelihood is not None:
             kind = np.dtype(np.float32)
-            _check_array("log_likelihood", self.log_likelihood, (n, c + 1), kind)
+            check_array("log_likelihood", self.log_likelihood, (n, c + 1), kind)
         if not 0 < self.temperature < np.inf:
             raise InputError(f"temperature: {self.temperature} is not above 0 and finite")
-        _check_probabilities("prior", self.prior[np.newaxis])
-        _check_probabilities("scores", self.scores)
+        check_probabilities("prior", self.prior[np.newaxis], TOLERANCE)
+        check_probabilities("scores", self.scores, TOLERANCE)
         if n and not (self.label.min() >= -1 and self.label.max() < c):
             raise InputError(
                 f"label: from {self.label.min()} to {self.label.max()}; must be −1 to {c - 1}"
             )
-        if not self.cutflow or self.cutflow[-1] != ("scored", n):
-            raise InputError(f"cutflow: must end with ('scored', {n}): {self.cutflow[-1:]}")
+        check_cutflow(self.cutflow, n)
 
     def __len__(self) -> int:
         return len(self.key)
-
-
-def _check_array(
-    name: str,
-    array: NDArray[Any],
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    unknown: bool = False,
-) -> None:
-    """Refuse another shape or type, and values that are not finite, unless NaN for `unknown`."""
-    if array.shape != shape or array.dtype != dtype:
-        raise InputError(f"{name}: is {array.dtype} {array.shape} and must be {dtype} {shape}")
-    if dtype.kind != "f":
-        return
-    good = np.isfinite(array) | np.isnan(array) if unknown else np.isfinite(array)
-    if bad := int(np.count_nonzero(~good)):
-        raise InputError(f"{name}: {bad} of {array.size} values are not finite")
-
-
-def _check_probabilities(name: str, rows: NDArray[np.floating]) -> None:
-    off = (rows < 0).any(axis=1) | (np.abs(rows.sum(axis=1, dtype=np.float64) - 1) > TOLERANCE)
-    if off.any():
-        raise InputError(
-            f"{name}: {np.count_nonzero(off)} of {len(rows)} rows are not probabilities that sum "
-            f"to 1; the first is {rows[off][0].tolist()}"
-        )
 
 
 def write_predictions(path: str | Path, predictions: Predictions) -> None:
@@ -151,11 +123,7 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
         If the file cannot be written.
     """
     p = predictions
-    # The 1.10 file format: in older ones an attribute is at most 64 kB, and a provenance that
-    # lists a thousand shards is longer.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
+    with written(path, FORMAT, VERSION) as file:
         file.attrs["task"] = p.task
         file.attrs["method"] = p.method
         file.attrs["altered"] = p.altered
@@ -182,45 +150,21 @@ def read_predictions(path: str | Path) -> Predictions:
         If the file cannot be read, is of another format or version, lacks a part, or its parts
         contradict one another.
     """
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError as error:
-        raise InputError(f"no file '{path}'") from error
-    except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file: {error}") from error
-    with file:
-        found = file.attrs.get("format"), file.attrs.get("version")
-        if found != (FORMAT, VERSION):
-            raise InputError(
-                f"{path}: format {found[0]}, version {found[1]}, where {FORMAT}, version {VERSION} "
-                "is needed; such files are made by `hepcnn predict`"
-            )
-        missing = [a for a in _ATTRIBUTES if a not in file.attrs]
-        missing += [
-            d for d in ("key", "scores", "label") if not isinstance(file.get(d), h5py.Dataset)
-        ]
-        if not isinstance(file.get("features"), h5py.Group):
-            missing.append("features")
-        if missing:
-            raise InputError(f"{path}: no {', '.join(missing)} in it")
+    datasets = ("key", "scores", "label")
+    with opened(path, FORMAT, VERSION, _ATTRIBUTES, datasets, ("features",)) as file:
         likelihood = file.get("log_likelihood")
-        try:
-            return Predictions(
-                task=str(file.attrs["task"]),
-                method=str(file.attrs["method"]),
-                classes=tuple(json.loads(file.attrs["classes"])),
-                prior=np.asarray(file.attrs["prior"]),
-                key=file["key"][()],
-                scores=file["scores"][()],
-                label=file["label"][()],
-                features={name: column[()] for name, column in file["features"].items()},
-                cutflow=tuple((step, count) for step, count in json.loads(file.attrs["cutflow"])),
-                provenance=json.loads(file.attrs["provenance"]),
-                temperature=float(file.attrs["temperature"]),
-                log_likelihood=None if likelihood is None else likelihood[()],
-                altered=str(file.attrs["altered"]),
-            )
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        except (OSError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: damaged: {error}") from error
+        return Predictions(
+            task=str(file.attrs["task"]),
+            method=str(file.attrs["method"]),
+            classes=tuple(json.loads(file.attrs["classes"])),
+            prior=np.asarray(file.attrs["prior"]),
+            key=file["key"][()],
+            scores=file["scores"][()],
+            label=file["label"][()],
+            features={name: column[()] for name, column in file["features"].items()},
+            cutflow=tuple((step, count) for step, count in json.loads(file.attrs["cutflow"])),
+            provenance=json.loads(file.attrs["provenance"]),
+            temperature=float(file.attrs["temperature"]),
+            log_likelihood=None if likelihood is None else likelihood[()],
+            altered=str(file.attrs["altered"]),
+        )
