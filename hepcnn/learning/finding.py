@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from hepcnn.detector.labels import POINTS
 from hepcnn.imaging.lengths import pixel_size
 from hepcnn.learning.checkpoint import Checkpoint
-from hepcnn.learning.cpu import channels_last, keep_freed_memory
 from hepcnn.learning.examples import known
 from hepcnn.learning.heads.choosing import head_for
 from hepcnn.learning.heads.segmentation import SegmentationHead
-from hepcnn.learning.loading import loader
+from hepcnn.learning.inference import batch_size, infer
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.vertices import vertex_columns
-from hepcnn.progress import progress
 from hepcnn.store.findings import PLACE, Findings
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
@@ -31,6 +29,8 @@ from hepcnn.store.shard import Rows
 BATCH_SIZE, BATCH_PIXELS = 64, 1 << 22
 
 Columns = dict[str, NDArray[Any]]
+#: The example of each row of a table, and the table's columns.
+Tabulated = tuple[NDArray[np.int64], Columns]
 
 
 def find(
@@ -54,38 +54,25 @@ def find(
     columns, tables
         As of `Findings`, in the order of the examples.
     """
-    keep_freed_memory()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     seen = trained.preprocessing
     header = seen.header_of(images)
     head = head_for(trained.target, trained.architecture, trained.train, header)
-    pixels = math.prod((seen.shape.views, seen.shape.channels, *seen.shape.sides))
-    size = max(min(BATCH_SIZE, BATCH_PIXELS // pixels), 1)
+    size = batch_size(seen.shape, BATCH_SIZE, BATCH_PIXELS)
     points = trained.target == "points"
     dataset = seen.dataset(
         images, which, size, target=None, truth=head.truth, points=points, memory=0
     )
-    parts: list[dict[str, tuple[NDArray[np.int64], Columns]]] = []
-    done = 0
-    with (
-        # Building draws weights, which the checkpoint's replace, and the loader draws too.
-        torch.random.fork_rng(),
-        torch.inference_mode(),
-        progress(title, len(which), "images") as advance,
-    ):
-        network = channels_last(trained.network()).to(device)
-        for batch in loader(dataset):
-            found = head.predict(network, {name: part.to(device) for name, part in batch.items()})
-            tables = _tables(trained.target, found, batch, seen, header)
-            parts.append({n: (example + done, own) for n, (example, own) in tables.items()})
-            done += len(batch["index"])
-            advance(len(batch["index"]))
-    made: dict[str, Rows] = {}
-    for name in parts[0]:
-        example = np.concatenate([part[name][0] for part in parts])
-        own = [part[name][1] for part in parts]
-        joined = {column: np.concatenate([p[column] for p in own]) for column in own[0]}
-        made[name] = grouped(example, joined, len(which))
+
+    def tables(
+        network: nn.Module, batch: dict[str, Tensor], device: torch.device
+    ) -> dict[str, Tabulated]:
+        found = head.predict(network, {name: part.to(device) for name, part in batch.items()})
+        example = np.searchsorted(which, batch["index"].numpy())
+        own = _tables(trained.target, found, batch, seen, header)
+        return {name: (example[rows], columns) for name, (rows, columns) in own.items()}
+
+    parts = infer(trained, dataset, title, tables)
+    made = {name: _joined([part[name] for part in parts], len(which)) for name in parts[0]}
     columns = {name: known(images, name)[which] for name in ("energy", "n_hits")}
     if trained.target == "vertex":
         columns |= vertex_columns(
@@ -95,14 +82,20 @@ def find(
     return columns, made
 
 
+def _joined(parts: Sequence[Tabulated], examples: int) -> Rows:
+    """One table of all batches."""
+    columns = {n: np.concatenate([own[n] for _, own in parts]) for n in parts[0][1]}
+    return grouped(np.concatenate([example for example, _ in parts]), columns, examples)
+
+
 def _tables(
     target: str,
     found: Mapping[str, NDArray[Any]],
-    batch: Mapping[str, torch.Tensor],
+    batch: Mapping[str, Tensor],
     seen: Preprocessing,
     header: Header,
-) -> dict[str, tuple[NDArray[np.int64], Columns]]:
-    """The tables of a batch: of each row its example in the batch, and the columns."""
+) -> dict[str, Tabulated]:
+    """The tables of a batch."""
     views = len(seen.views)
     if target in ("semantic", "instance"):
         image, place = found["image"], found["place"]

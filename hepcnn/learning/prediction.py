@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from hepcnn.learning.checkpoint import Checkpoint
-from hepcnn.learning.cpu import channels_last, keep_freed_memory
 from hepcnn.learning.examples import indices, predictions
 from hepcnn.learning.finding import find, findings
-from hepcnn.learning.loading import loader
+from hepcnn.learning.inference import batch_size, infer
 from hepcnn.networks.inputs import Inputs
-from hepcnn.progress import progress
 from hepcnn.provenance import record
 from hepcnn.store.findings import TARGETS, write_findings
 from hepcnn.store.images import ImageSet
@@ -120,24 +118,14 @@ def posteriors(
     ndarray (N, C) float32
         Not tempered; under the checkpoint's prior.
     """
-    keep_freed_memory()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    pixels = math.prod(trained.preprocessing.shape[:4])
-    size = min(BATCH_SIZE, max(BATCH_PIXELS // pixels, 1))
-    dataset = trained.preprocessing.dataset(images, which, size, target=trained.target, memory=0)
-    scores = np.empty((len(which), len(trained.prior)), np.float32)
-    done = 0
-    with (
-        # Building draws weights, which the checkpoint's replace, and the loader draws too.
-        torch.random.fork_rng(),
-        torch.inference_mode(),
-        progress(title, len(which), "images") as advance,
-    ):
-        network = channels_last(trained.network()).to(device)
-        for batch in loader(dataset):
-            logits = network(Inputs.of(batch, device)).float()
-            count = len(logits)
-            scores[done : done + count] = logits.softmax(dim=1).cpu().numpy()
-            done += count
-            advance(count)
-    return scores
+    seen = trained.preprocessing
+    size = batch_size(seen.shape, BATCH_SIZE, BATCH_PIXELS)
+    dataset = seen.dataset(images, which, size, target=trained.target, memory=0)
+
+    def scores(
+        network: nn.Module, batch: dict[str, Tensor], device: torch.device
+    ) -> NDArray[np.float32]:
+        found: Tensor = network(Inputs.of(batch, device)).float().softmax(dim=1)
+        return found.cpu().numpy()
+
+    return np.concatenate(infer(trained, dataset, title, scores))
