@@ -10,6 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from hepcnn.imaging.lengths import pixel_size
+from hepcnn.reconstruction.union_find import root, unite
 from hepcnn.store.shard import Header, Sparse
 
 Ints = npt.NDArray[np.int64]
@@ -113,16 +114,8 @@ def row_starts(row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, k):  # type: ignore[no-untyped-def]
-    while parent[k] != k:
-        parent[k] = parent[parent[k]]
-        k = parent[k]
-    return k
-
-
-@njit(cache=True, nogil=True)
 def _connect(row, column, reach, axis, least):  # type: ignore[no-untyped-def]
-    """Union-find: the first pixel of each pixel's component."""
+    """The first pixel of each pixel's component."""
     n = len(row)
     parent, start = np.arange(n), row_starts(row)
     for k in range(n):
@@ -138,10 +131,9 @@ def _connect(row, column, reach, axis, least):  # type: ignore[no-untyped-def]
                 if axis[m, 0] == 0.0 and axis[m, 1] == 0.0:
                     continue
                 if abs(axis[k, 0] * axis[m, 0] + axis[k, 1] * axis[m, 1]) >= least:
-                    one, other = _root(parent, k), _root(parent, m)
-                    parent[max(one, other)] = min(one, other)
+                    unite(parent, k, m)
     for k in range(n):
-        parent[k] = _root(parent, k)
+        parent[k] = root(parent, k)
     return parent
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from hepcnn.imaging.lengths import pixel_size
+from hepcnn.reconstruction.union_find import root, unite
 from hepcnn.store.shard import Header, Sparse
 
 #: The numbers, in order. ``pixels``; ``charge_per_pixel``, the mean value; ``length``, from end to
@@ -181,15 +182,6 @@ def _neighbours(row, column, height):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, k):  # type: ignore[no-untyped-def]
-    k = np.int64(k)
-    while parent[_U(k)] != k:
-        parent[_U(k)] = parent[_U(parent[_U(k)])]
-        k = parent[_U(k)]
-    return k
-
-
-@njit(cache=True, nogil=True)
 def _pieces(along, line, straight, low, high):  # type: ignore[no-untyped-def]
     """Each pixel's piece, named by its first pixel; of straight ones lines must be parallel."""
     parent = np.arange(len(line))
@@ -204,10 +196,9 @@ def _pieces(along, line, straight, low, high):  # type: ignore[no-untyped-def]
                     continue
                 cosine = along[k, 0] * along[m, 0] + along[k, 1] * along[m, 1]
                 if not straight or abs(cosine) >= least:
-                    first, second = _root(parent, k), _root(parent, m)
-                    parent[_U(max(first, second))] = min(first, second)
+                    unite(parent, k, m)
     for k in range(_U(len(line))):
-        parent[k] = _root(parent, k)
+        parent[k] = root(parent, k)
     return parent
 
 
