@@ -50,7 +50,7 @@ class Network(Settings):
     options: dict[str, Any] = {}
     """Options of the architecture."""
     images: str | None = None
-    """The image set it sees, of the same sample and tracks; by default the task's."""
+    """The image set it sees, of the same sample and examples; by default the task's."""
     views: list[str] | None = None
     """The views it sees; by default all."""
     channels: list[str] | None = None

@@ -82,7 +82,6 @@ class Config(Settings):
     def _check_task(self, place: str, task: Task) -> None:
         """Refuse image sets that are not of the same examples, and samples that there are not."""
         images = self.images[task.images]
-        self._check_kind(place, task)
         for name, network in task.networks.items():
             here = f"{place}.networks.{name}"
             if network.images is None:
@@ -100,6 +99,7 @@ class Config(Settings):
                         f"same examples: {what} is {getattr(other, what)} in the one and "
                         f"{getattr(images, what)} in the other"
                     )
+        self._check_kind(place, task)
         for sample in task.robustness:
             if sample not in self.samples:
                 raise ValueError(
@@ -121,7 +121,10 @@ class Config(Settings):
                 f"'{' or '.join(wanted)}'; '{task.images}' is of '{images.maker}'"
             )
         steps = [("images", getattr(images, "steps", []))]
-        steps += [(f"networks.{name}.steps", own.steps) for name, own in task.networks.items()]
+        for name, network in task.networks.items():
+            own = self.images[task.images_of(name)]
+            steps.append((f"networks.{name}.images", getattr(own, "steps", [])))
+            steps.append((f"networks.{name}.steps", network.steps))
         for where, own_steps in steps:
             if task.target == "vertex" and any(step.step == "mirror" for step in own_steps):
                 raise ValueError(

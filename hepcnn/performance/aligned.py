@@ -1,8 +1,8 @@
-"""Findings of several methods on the same images, and the bins of energy of their events."""
+"""Findings of several methods on the same events, and the bins of energy of these."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ from hepcnn.store.findings import Findings
 
 #: What methods on the same images have alike.
 _IMAGES = ("classes", "views", "shape", "pixel_mm")
-_COLUMNS = ("energy", "vertex", "vertex_pixel", "box")
 _TABLES = {
     "pixels": ("view", "pixel", "semantic", "instance", "boundary"),
     "points": ("view", "row", "column", "depth", "kind"),
@@ -32,7 +31,35 @@ ENERGY = (
 )
 
 
-def aligned(findings: Sequence[Findings], name: str, target: str) -> tuple[Findings, ...]:
+def check_images(a: Findings, b: Findings) -> None:
+    """Refuse two methods that are not of the same pixels with the same truths.
+
+    Raises
+    ------
+    InputError
+        It names what differs.
+    """
+    for part in _IMAGES:
+        x, y = getattr(a, part), getattr(b, part)
+        if x != y:
+            raise InputError(f"{part}: '{a.method}' has {x}, '{b.method}' has {y}")
+    for table, columns in _TABLES.items():
+        if table not in a.tables:
+            continue
+        one, other = a.tables[table], b.tables[table]
+        check_truth(a, b, f"number of {table}", one.offsets, other.offsets)
+        for column in columns:
+            if column in one.columns:
+                what = f"{column} of the {table}"
+                check_truth(a, b, what, one.columns[column], other.columns[column])
+
+
+def aligned(
+    findings: Sequence[Findings],
+    name: str,
+    target: str,
+    check: Callable[[Findings, Findings], None] = check_images,
+) -> tuple[Findings, ...]:
     """Check that findings belong together.
 
     Parameters
@@ -43,12 +70,14 @@ def aligned(findings: Sequence[Findings], name: str, target: str) -> tuple[Findi
         The task's name.
     target : str
         What the methods look for.
+    check : callable
+        Refuses two methods on the same events that the target's tables cannot compare.
 
     Raises
     ------
     InputError
         If there are none; one is of another task or target, or of a method that was given before;
-        or two methods are not on the same images.
+        or two methods are not on the same events, or not of what `check` asks for.
     """
     if not findings:
         raise InputError("no findings to evaluate")
@@ -61,42 +90,35 @@ def aligned(findings: Sequence[Findings], name: str, target: str) -> tuple[Findi
         if f.method in known:
             raise InputError(f"findings of '{f.method}' are given twice")
         known[f.method] = f
-        _check_same(findings[0], f)
+        _check_events(findings[0], f)
+        check(findings[0], f)
     return tuple(findings)
 
 
-def _check_same(a: Findings, b: Findings) -> None:
-    """Refuse two methods with other events, images or truths."""
+def _check_events(a: Findings, b: Findings) -> None:
+    """Refuse two methods with other events."""
     if len(a) != len(b) or (a.key != b.key).any():
         only_a, only_b = len(np.setdiff1d(a.key, b.key)), len(np.setdiff1d(b.key, a.key))
         raise InputError(
             f"methods must be on the same events: '{a.method}' has {len(a)}, {only_a} of them "
             f"not in '{b.method}'; '{b.method}' has {len(b)}, {only_b} of them not in '{a.method}'"
         )
-    for part in _IMAGES:
-        x, y = getattr(a, part), getattr(b, part)
-        if x != y:
-            raise InputError(f"{part}: '{a.method}' has {x}, '{b.method}' has {y}")
-    for column, of_a, of_b in _truths(a, b):
-        if not np.array_equal(of_a, of_b, equal_nan=of_a.dtype.kind == "f"):
-            raise InputError(
-                f"'{a.method}' and '{b.method}' disagree on the true {column}: their findings are "
-                "of different image sets"
-            )
+    check_truth(a, b, "energy", a.columns["energy"], b.columns["energy"])
 
 
-def _truths(a: Findings, b: Findings) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    for column in _COLUMNS:
-        if column in a.columns:
-            yield column, a.columns[column], b.columns[column]
-    for table, columns in _TABLES.items():
-        if table not in a.tables:
-            continue
-        x, y = a.tables[table], b.tables[table]
-        yield f"number of {table}", x.offsets, y.offsets
-        for column in columns:
-            if column in x.columns:
-                yield f"{column} of the {table}", x.columns[column], y.columns[column]
+def check_truth(a: Findings, b: Findings, what: str, of_a: np.ndarray, of_b: np.ndarray) -> None:
+    """Refuse two methods that disagree on the truth that `what` names.
+
+    Raises
+    ------
+    InputError
+        If the two arrays are not equal, NaN and NaN taken as equal.
+    """
+    if not np.array_equal(of_a, of_b, equal_nan=of_a.dtype.kind == "f"):
+        raise InputError(
+            f"'{a.method}' and '{b.method}' disagree on the true {what}: their findings are "
+            "of different image sets"
+        )
 
 
 class Part(NamedTuple):

@@ -11,6 +11,7 @@ from hepcnn.cli.main import main
 from hepcnn.config import Network
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.vertices import vertex_columns
+from hepcnn.report import style
 from hepcnn.store.blocks import read_whole
 from hepcnn.store.findings import read_findings
 from hepcnn.store.images import ImageSet
@@ -155,6 +156,56 @@ def test_vertices_are_the_simulation_s(folder, task):
     candidates = plane.tables["candidates"].columns
     assert set(candidates["view"].tolist()) <= {2}
     assert (candidates["box"][:, 2:] > candidates["box"][:, :2]).all()
+
+
+def test_networks_that_look_for_vertices_see_images_of_their_own(folder, monkeypatch):
+    """Fine and coarse pixels of the same whole planes, to one table and one page."""
+    # The page's figures are made, and not drawn.
+    monkeypatch.setattr(style.ConstrainedLayoutEngine, "execute", lambda *_: None)
+    monkeypatch.setattr(style, "save", lambda *_: None)
+    monkeypatch.setattr(style, "svg", lambda _: "<svg/>")
+    whole = {"sample": "interactions", "maker": "planes", "region": "whole", "shape": None}
+    images = {
+        name: whole | {"wires_per_pixel": wires, "ticks_per_pixel": 6 * wires}
+        for name, wires in (("fine", 12), ("coarse", 24))
+    }
+    detector = {"options": {"width": 4}, "images": "coarse"}
+    task = {
+        "images": "fine", "target": "vertex", "train": _TRAIN, "baselines": ["upstream_end"],
+        "networks": {"one_stage": detector, "sparse_uresnet": _NET},
+    }  # fmt: skip
+    out = folder / "own"
+    config, tasks = folder / "own.yaml", out / "tasks" / "vertex"
+    settings = SETTINGS | {"images": images, "tasks": {"vertex": task}, "output": str(out)}
+    config.write_text(yaml.safe_dump(settings))
+    of = ("--config", config, "--task", "vertex")
+    shards = {name: out / "images" / name / "0000.h5" for name in images}
+    for name, shard in shards.items():
+        root = folder / "0000.root"
+        hepcnn("convert", root, "--config", config, "--images", name, "-o", shard)
+    paths = {}
+    for name, network in task["networks"].items():
+        shard = shards[network.get("images", "fine")]
+        paths[name] = tasks / name / "predictions.h5"
+        hepcnn("train", shard, *of, "--network", name, "-o", tasks / name)
+        checkpoint = tasks / name / "checkpoint.ckpt"
+        hepcnn("predict", shard, "--checkpoint", checkpoint, "-o", paths[name])
+    paths["upstream_end"] = tasks / "upstream_end" / "predictions.h5"
+    by = ("--baseline", "upstream_end")
+    hepcnn("predict", shards["fine"], *of, *by, "-o", paths["upstream_end"])
+    hepcnn("evaluate", *paths.values(), *of, "-o", tasks / "tables")
+    coarse, fine, _ = (read_findings(path) for path in paths.values())
+    assert [2 * side for side in coarse.shape] == pytest.approx(fine.shape, abs=1)
+    np.testing.assert_allclose(coarse.pixel_mm, 2 * np.array(fine.pixel_mm))
+    np.testing.assert_allclose(
+        2 * coarse.columns["vertex_pixel"], fine.columns["vertex_pixel"], atol=1e-3
+    )
+    records = json.loads((tasks / "tables/vertex_planes.json").read_text())["records"]
+    (true,) = {record["true"] for record in records}
+    assert true > 0
+    assert len(records) == 9
+    hepcnn("report", "--config", config, "-o", out / "report.html")
+    assert "event of one_stage" in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

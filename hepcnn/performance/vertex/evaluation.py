@@ -10,7 +10,7 @@ from hepcnn.performance import aligned
 from hepcnn.performance.bootstrap import draw
 from hepcnn.performance.table import Table
 from hepcnn.performance.vertex import tables
-from hepcnn.performance.vertex.vertices import in_space, inside, without
+from hepcnn.performance.vertex.vertices import check_vertices, in_space, inside, without
 from hepcnn.store.findings import Findings
 
 #: Tables of all methods together.
@@ -37,7 +37,8 @@ def evaluate(
     Parameters
     ----------
     findings : sequence of Findings
-        Of the target `vertex`, one for each method, in the order of the tables.
+        Of the target `vertex`, one for each method, in the order of the tables; of the same
+        vertices, in images that may differ.
     name : str
         The task's name.
     energy_bins : sequence of float
@@ -50,9 +51,10 @@ def evaluate(
     Raises
     ------
     InputError
-        See `hepcnn.performance.aligned.aligned`.
+        See `hepcnn.performance.aligned.aligned` and
+        `hepcnn.performance.vertex.vertices.check_vertices`.
     """
-    findings = aligned.aligned(findings, name, "vertex")
+    findings = aligned.aligned(findings, name, "vertex", check_vertices)
     first, times = findings[0], draw(len(findings[0]), generator)
     found = {f.method: in_space(f) for f in findings}
     counted, none, seen = found[first.method].true, without(first), inside(first)

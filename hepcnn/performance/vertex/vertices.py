@@ -1,4 +1,4 @@
-"""Found and true vertices of one method, in space and in each view."""
+"""Found and true vertices of one method, in space and in each view; which methods compare."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcnn.errors import InputError
+from hepcnn.performance.aligned import check_truth
 from hepcnn.performance.bootstrap import Merits, merits, quantiles, ratio
 from hepcnn.performance.intervals import Floats
 from hepcnn.store.findings import PLACE, Findings
@@ -52,6 +54,29 @@ class Vertices:
         """Distance within which `CONTAINED` of the true vertices are (cm); a scalar."""
         event = np.flatnonzero(self.true)
         return quantiles(times, self.distance[event], event, [CONTAINED])[0]
+
+
+def check_vertices(a: Findings, b: Findings) -> None:
+    """Refuse two methods on the same events whose distances (cm) are not of the same vertices.
+
+    Their images may differ in all else: in pixels and shape, and with them in the vertices' pixels.
+
+    Raises
+    ------
+    InputError
+        If the views differ, the true vertices in space, or which of them are inside the images.
+    """
+    if a.views != b.views:
+        raise InputError(f"views: '{a.method}' has {a.views}, '{b.method}' has {b.views}")
+    check_truth(a, b, "vertex", a.columns["vertex"], b.columns["vertex"])
+    for view, of_a, of_b in zip(a.views, inside(a).T, inside(b).T, strict=True):
+        if differ := int(np.count_nonzero(of_a != of_b)):
+            raise InputError(
+                f"view {view}: in {differ} of {len(a)} events the true vertex is inside the image "
+                f"of one of '{a.method}' ({of_a.sum()} inside) and '{b.method}' ({of_b.sum()}) "
+                "alone; methods on different image sets must have the same vertices inside, as "
+                "those of the region 'whole' have"
+            )
 
 
 def inside(findings: Findings) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made_up_findings import PIXEL_MM, SHAPE, VIEWS, findings
 
+from hepcnn.errors import InputError
 from hepcnn.performance.vertex.boxes import ious
 from hepcnn.performance.vertex.evaluation import TABLES, evaluate, table_names
 
@@ -241,6 +242,60 @@ def test_the_order_of_events_and_candidates_does_not_matter():
             for name in a:
                 if "err" not in name and isinstance(a[name], float):
                     assert a[name] == pytest.approx(b[name], nan_ok=True)
+
+
+def on_fine_pixels(apart, *, factor=4, **columns):
+    """As `make_findings`, of images with so many pixels in the place of one along either axis."""
+    n, box = len(apart), np.array([6.0, 7, 10, 13] * 2) * factor
+    candidates = [[candidate(8 * factor, 12 * factor, view=v, box=box[:4]) for v in (0, 1)]] * n
+    columns = {"vertex_pixel": [np.multiply(INSIDE, factor)] * n, "box": [box] * n} | columns
+    f = make_findings(apart, "fine", candidates, **columns)
+    sides = {"shape": tuple(factor * side for side in SHAPE)}
+    return dataclasses.replace(f, **sides, pixel_mm=tuple(mm / factor for mm in PIXEL_MM))
+
+
+def test_methods_on_other_pixels_of_the_same_vertices_compare():
+    """Each method's distances and boxes are in its own pixels, whichever is the first."""
+    apart = [0.5, 4]
+    coarse = make_findings(apart, "net", [[candidate(8, 12, view=v) for v in (0, 1)]] * 2)
+    fine = on_fine_pixels(apart)
+    for methods in ((coarse, fine), (fine, coarse)):
+        made = make(*methods)
+        space = {r["method"]: r for r in made["vertex"].records()}
+        assert space["net"]["within_1_cm"] == space["fine"]["within_1_cm"] == 1 / 2
+        planes = {(r["method"], r["view"]): r for r in made["vertex_planes"].records()}
+        for view in VIEWS:
+            # Two columns of 10 mm, or eight of 2.5 mm.
+            assert planes["net", view]["radius_68"] == pytest.approx(2)
+            assert planes["fine", view]["radius_68"] == pytest.approx(2)
+            assert planes["fine", view]["true"] == 2
+            assert planes["fine", view]["ap"] == 1
+            assert np.isnan(planes["net", view]["ap"])
+        assert {r["difference"] for r in made["comparison"].records()} == {0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"vertex": [TRUTH, [9, 9, 9]]}, "'net' and 'fine' disagree on the true vertex"),
+        ({"energy": [100, 7]}, "'net' and 'fine' disagree on the true energy"),
+        (
+            {"vertex_pixel": [np.multiply(INSIDE, 4), np.multiply(OUTSIDE, 4)]},
+            r"view y: in 1 of 2 events .* 'net' \(2 inside\) and 'fine' \(1\) alone",
+        ),
+    ],
+)
+def test_methods_of_other_vertices_are_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        make(make_findings([0, 0]), on_fine_pixels([0, 0], **changes))
+
+
+def test_methods_of_other_views_or_events_are_refused():
+    net, fine = make_findings([0, 0]), on_fine_pixels([0, 0])
+    with pytest.raises(InputError, match=r"views: 'net' has .* 'fine' has"):
+        make(net, dataclasses.replace(fine, views=("u", "v")))
+    with pytest.raises(InputError, match="methods must be on the same events: 'net' has 2"):
+        make(net, on_fine_pixels([0, 0, 0]))
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
