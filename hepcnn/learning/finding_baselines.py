@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hepcnn.config import ImageTask, Split, VertexTask
 from hepcnn.learning.examples import indices, known
 from hepcnn.learning.heads.segmentation import SegmentationHead
 from hepcnn.learning.heads.site_truth import NONE, boundary
+from hepcnn.learning.pixel_tables import sites_of
 from hepcnn.learning.vertices import vertex_columns
-from hepcnn.networks.sparse.sites import Sites
 from hepcnn.progress import progress
 from hepcnn.reconstruction import boosted
 from hepcnn.reconstruction.clusters import PlaneImage, image_components
@@ -120,12 +119,9 @@ def _boundaries_in(pixels: Rows, header: Header) -> NDArray[np.bool_]:
     """Boundaries of a few examples: each needs as much memory as a dense image."""
     views = len(header.views)
     example = np.repeat(np.arange(len(pixels)), np.diff(pixels.offsets))
-    image = torch.from_numpy(example * views + pixels.columns["view"])
-    place = np.stack(np.unravel_index(pixels.columns["pixel"], header.shape), axis=1)
-    sites = Sites(image, torch.from_numpy(place), len(pixels) * views, header.shape)
-    semantic = pixels.columns["semantic"].astype(np.int64)
-    semantic[semantic == _CLASSES] = NONE
-    return boundary(sites, torch.from_numpy(semantic)).numpy()
+    image = example * views + pixels.columns["view"]
+    sites, truth = sites_of(pixels.columns, image, len(pixels) * views, header.shape)
+    return boundary(sites, truth.semantic).numpy()
 
 
 def _semantic(name: str, given: Given, header: Header) -> Tables:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hepcnn.detector.tpc import CM
 from hepcnn.imaging.lengths import pixel_size, tpc_of
+from hepcnn.networks.detectors.boxes import around, transposed
 from hepcnn.reconstruction.vertex_finders import combine
 from hepcnn.store.blocks import Transform, read_whole
 from hepcnn.store.header import Header
@@ -104,9 +106,8 @@ def _found(
 
 def _boxes(pixel: NDArray[np.float32], header: Header, side: float) -> NDArray[np.float32]:
     """Boxes (N, 4V) about points (N, V, 2) inside the image: low corner, high corner; else NaN."""
-    half = side / 2 / np.array(pixel_size(header, header.views[0]))
-    limits = np.array(header.shape)
-    inside = ((pixel >= 0) & (pixel < limits)).all(axis=2, keepdims=True)
-    low, high = np.maximum(pixel - half, 0), np.minimum(pixel + half, limits)
-    box = np.where(inside, np.concatenate([low, high], axis=2), np.nan)
+    half = [side / 2 / length for length in pixel_size(header, header.views[0])]
+    boxes = transposed(around(torch.from_numpy(pixel.astype(np.float64)), half, header.shape))
+    inside = ((pixel >= 0) & (pixel < header.shape)).all(axis=2, keepdims=True)
+    box = np.where(inside, boxes.numpy(), np.nan)
     return box.reshape(len(pixel), 4 * pixel.shape[1]).astype(np.float32)

@@ -10,16 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from hepcnn.config.pixel_weights import PixelWeights
-from hepcnn.detector.labels import PIXEL_CLASSES
 from hepcnn.learning.heads.pixel_weights import pixel_weights
-from hepcnn.learning.heads.site_truth import NONE, Points, SiteTruth
-from hepcnn.networks.sparse.sites import Sites
+from hepcnn.learning.heads.site_truth import Points
+from hepcnn.learning.pixel_tables import sites_of
 from hepcnn.store.findings import Findings
 from hepcnn.store.header import Header
 from hepcnn.store.points import key_points
 from hepcnn.store.shard import Images
-
-_OTHER = PIXEL_CLASSES.index("other")
 
 
 def weigh(
@@ -48,16 +45,8 @@ def weigh(
     -------
     ndarray, (n,)
     """
-    place = np.stack(np.unravel_index(pixels["pixel"].astype(np.int64), findings.shape), axis=1)
-    sites = Sites(
-        torch.from_numpy(pixels["view"].astype(np.int64)),
-        torch.from_numpy(place),
-        len(findings.views),
-        findings.shape,
-    )
-    semantic = torch.from_numpy(pixels["semantic"].astype(np.int64))
-    instance = torch.from_numpy(pixels["instance"].astype(np.int64))
-    truth = SiteTruth(semantic.masked_fill(semantic == _OTHER, NONE), instance)
+    view = pixels["view"].astype(np.int64)
+    sites, truth = sites_of(pixels, view, len(findings.views), findings.shape)
     points = None
     if settings.points != 1:
         found = key_points(one, header).columns

@@ -17,7 +17,7 @@ def around(points: Tensor, half: Sequence[float], sides: Sequence[int]) -> Tenso
 
     Parameters
     ----------
-    points : Tensor, (n, 2)
+    points : Tensor, (..., 2)
         Row and column, within the image.
     half : (float, float)
         Half the height and half the width of a box.
@@ -26,7 +26,7 @@ def around(points: Tensor, half: Sequence[float], sides: Sequence[int]) -> Tenso
 
     Returns
     -------
-    Tensor, (n, 4)
+    Tensor, (..., 4)
         Boxes (x1, y1, x2, y2).
     """
     reach = points.new_tensor(list(half))
