@@ -17,15 +17,15 @@ from hepcnn.learning.pixel_tables import sites_of
 from hepcnn.learning.vertices import vertex_columns
 from hepcnn.progress import progress
 from hepcnn.reconstruction import boosted
+from hepcnn.reconstruction.cluster_ends import cluster_ends
 from hepcnn.reconstruction.clusters import PlaneImage, image_components
-from hepcnn.reconstruction.key_points import key_points as cluster_ends
 from hepcnn.reconstruction.pixel_trees import image_features, training_pixels
 from hepcnn.reconstruction.vertex_finders import FINDERS
 from hepcnn.store.blocks import read_whole
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet, join_rows
 from hepcnn.store.pixels import grouped, pixel_rows
-from hepcnn.store.points import key_points
+from hepcnn.store.points import true_points
 from hepcnn.store.shard import Images, Rows
 
 #: Pixels of one cluster are at most so far apart.
@@ -245,7 +245,7 @@ def _points(name: str, given: Given, header: Header) -> Tables:
             "score": score.astype(np.float32),
             "kind": kind.astype(np.uint8),
         }
-        true = key_points(made, header)
+        true = true_points(made, header)
         place = true.columns["place"]
         points = {
             "view": true.columns["view"].astype(np.int8),

@@ -15,7 +15,7 @@ from hepcnn.learning.heads.site_truth import Points
 from hepcnn.learning.pixel_tables import sites_of
 from hepcnn.store.findings import Findings
 from hepcnn.store.header import Header
-from hepcnn.store.points import key_points
+from hepcnn.store.points import true_points
 from hepcnn.store.shard import Images
 
 
@@ -49,7 +49,7 @@ def weigh(
     sites, truth = sites_of(pixels, view, len(findings.views), findings.shape)
     points = None
     if settings.points != 1:
-        found = key_points(one, header).columns
+        found = true_points(one, header).columns
         number = {header.views.index(view): v for v, view in enumerate(findings.views)}
         own = np.isin(found["view"], list(number))
         image = np.array([number[int(v)] for v in found["view"][own]], np.int64)

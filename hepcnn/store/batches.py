@@ -44,7 +44,7 @@ class Batch(TypedDict):
     of the classes; ``index`` int64 (B,) into the image set. If they are asked for: ``truth``
     float32 (B, V, T, H, W), columns of the pixels' truth plus 1, 0 where there is no pixel;
     ``points`` float32 (P, 5), example, view, row, column and kind of the key points, see
-    `hepcnn.store.points.key_points`.
+    `hepcnn.store.points.true_points`.
     """
 
     images: NDArray[np.float32]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hepcnn.errors import InputError, nearest
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet, join_rows
-from hepcnn.store.points import key_points
+from hepcnn.store.points import true_points
 from hepcnn.store.shard import Images, Rows, Sparse
 
 #: Examples read at once, if they are no more than so many bytes uncompressed: bounds the memory of
@@ -101,7 +101,7 @@ class Selection:
 class Block:
     """Sparse images of some examples: of increasing indices (n,), and of each view seen.
 
-    With the key points, if they are asked for: see `hepcnn.store.points.key_points`.
+    With the key points, if they are asked for: see `hepcnn.store.points.true_points`.
     """
 
     index: NDArray[np.int64]
@@ -168,7 +168,7 @@ def _seen(sparse: Sparse, selection: Selection) -> Sparse:
 def _points(made: Images, selection: Selection) -> Rows:
     """The key points of the views seen, numbered as these are."""
     header = selection.header
-    points = key_points(made, header)
+    points = true_points(made, header)
     place = [selection.views.index(v) if v in selection.views else -1 for v in header.views]
     view = np.array(place)[points.columns["view"]]
     example = np.repeat(np.arange(len(points)), np.diff(points.offsets))[view >= 0]

@@ -23,7 +23,7 @@ _TRACK, _SHOWER = (
 _VERTEX, _END, _START = (POINTS.index(name) for name in ("vertex", "track_end", "shower_start"))
 
 
-def key_points(images: Images, header: Header) -> Rows:
+def true_points(images: Images, header: Header) -> Rows:
     """Find the key points of images of wire planes.
 
     Parameters

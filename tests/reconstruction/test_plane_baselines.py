@@ -8,8 +8,8 @@ from made_up_planes import VIEWS, made_up_header, plane_images
 
 from hepcnn.detector.labels import POINTS
 from hepcnn.detector.tpc import load_tpc
+from hepcnn.reconstruction.cluster_ends import cluster_ends
 from hepcnn.reconstruction.clusters import PlaneImage, components, image_components
-from hepcnn.reconstruction.key_points import key_points
 from hepcnn.reconstruction.pixel_trees import (
     FEATURES,
     image_features,
@@ -58,7 +58,7 @@ def test_finders_and_a_cosmic(name, cosmic):
 def test_nearly_empty_images(name):
     nothing = image()
     assert FINDERS[name](nothing).shape == (0, 3)
-    assert len(key_points(nothing).row) == 0
+    assert len(cluster_ends(nothing).row) == 0
     assert pixel_features(nothing).shape == (0, len(FEATURES))
     one = PlaneImage(np.array([3]), np.array([5]), np.array([7.0]), SHAPE, SIZE)
     np.testing.assert_allclose(FINDERS[name](one), [[3.5, 5.5, 1.0]])
@@ -125,7 +125,7 @@ def test_features_of_images_and_the_pixels_drawn():
 
 
 def test_both_ends_of_a_track_are_found():
-    found = key_points(image((VERTEX, 0.3, 80)))
+    found = cluster_ends(image((VERTEX, 0.3, 80)))
     assert found.kind.tolist() == [POINTS.index("track_end")] * 2
     ends = [VERTEX, VERTEX + 80 * np.array([np.sin(0.3), np.cos(0.3)])]
     place = np.column_stack([found.row, found.column])
@@ -137,7 +137,7 @@ def test_a_wide_cluster_is_a_shower():
     along = np.sort(rng.uniform(0, 80, 600))
     place = np.column_stack([120 + rng.normal(0, 0.2, 600) * along, 80 + along]).astype(int)
     row, column = np.unique(place, axis=0).T
-    found = key_points(PlaneImage(row, column, np.ones(len(row)), SHAPE, SIZE))
+    found = cluster_ends(PlaneImage(row, column, np.ones(len(row)), SHAPE, SIZE))
     best = int(found.kind.tolist().index(POINTS.index("shower_start")))
     assert np.hypot(found.row[best] - 120, found.column[best] - 80) < 5
 

@@ -8,7 +8,7 @@ from hepcnn.detector.labels import PIXEL_CLASSES, POINTS
 from hepcnn.errors import InputError
 from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
-from hepcnn.store.points import MIN_PIXELS, key_points
+from hepcnn.store.points import MIN_PIXELS, true_points
 
 SHAPE = (48, 64)
 VERTEX, END, START = range(3)
@@ -23,7 +23,7 @@ def images(tmp_path):
 def test_points_are_of_the_truth():
     """One vertex a view; two ends of tracks and one start of showers on the particles' pixels."""
     made, header = plane_images(6, SHAPE), made_up_header(SHAPE)
-    points = key_points(made, header)
+    points = true_points(made, header)
     assert np.diff(points.offsets)[1] == 0
     vertex = made.truth["vertex_pixel"].reshape(6, 3, 2)
     for i in (0, 2, 5):

@@ -33,7 +33,7 @@ class KeyPoints(NamedTuple):
     """Index into `POINTS`, (k,)."""
 
 
-def key_points(image: PlaneImage) -> KeyPoints:
+def cluster_ends(image: PlaneImage) -> KeyPoints:
     """Both ends of straight tracks, and the upstream ends of clusters that are wide.
 
     A cluster is of tracks if most of its charge is on straight pieces. The direction of a shower is
