@@ -57,8 +57,7 @@ def differences(task: FindingResults, look: _Looks, studio: Studio) -> list[Pict
         return []
     found: Values = {}
     for r in records:
-        # The first of a name: "shower" is one of the classes, and then one of two.
-        found.setdefault(r["figure"], {}).setdefault(r["method"], estimate(r, "difference"))
+        found.setdefault(r["figure"], {})[r["method"]] = estimate(r, "difference")
     first = records[0]["other"]
     return [
         studio.picture(
@@ -114,8 +113,7 @@ def _pixel_values(tables: Mapping[str, TableFile]) -> Values:
     classes = tables["pixel_classes"].records
     for name in distinct(classes, "class"):
         rows = of(classes, **{"class": name})
-        # The first of a name, as in the comparison.
-        found[f"efficiency of {name}"] = _by_method(reversed(rows), "efficiency")
+        found[f"efficiency of {name}"] = _by_method(rows, "efficiency")
     return found
 
 

@@ -16,6 +16,10 @@ from hepcnn.performance.bootstrap import Merits, ratio
 from hepcnn.performance.intervals import Floats
 from hepcnn.store.findings import Findings
 
+#: Of tracks and of showers the classes. "shower" alone is one of these: without the Michel and δ
+#: electrons.
+GROUPS = {f"all {name}s": members for name, members in TWO_CLASSES.items()}
+
 
 @dataclass(frozen=True, eq=False)
 class Counts:
@@ -23,19 +27,17 @@ class Counts:
 
     Attributes
     ----------
+    name : str
+        What the classes are together.
     classes : tuple of str
         Names of the C classes.
     matrix : ndarray, (N, 2, C, C) float64
         Pixels by event, whether they are at a boundary, true class and called class.
     """
 
+    name: str
     classes: tuple[str, ...]
     matrix: Floats
-
-    @property
-    def name(self) -> str:
-        """What the classes are together."""
-        return "/".join(self.classes) if len(self.classes) < 3 else f"{len(self.classes)} classes"
 
     @property
     def pixels(self) -> Floats:
@@ -54,7 +56,7 @@ class Counts:
 
     def take(self, events: NDArray[np.bool_]) -> Counts:
         """Some of the events."""
-        return Counts(self.classes, self.matrix[events])
+        return Counts(self.name, self.classes, self.matrix[events])
 
     def wrong(self, times: NDArray[np.int16]) -> Merits:
         """Fraction of wrong pixels, of all pixels; a scalar."""
@@ -106,15 +108,16 @@ def counts(findings: Findings) -> tuple[Counts, Counts]:
     """
     pixels, classes = findings.tables["pixels"].columns, findings.classes
     true = _index(PIXEL_CLASSES, {name: (name,) for name in classes})[pixels["semantic"]]
-    group = _index(classes, TWO_CLASSES)
+    group = _index(classes, GROUPS)
     # Pixels of the other classes have no true class: their scores need not be looked at.
     own = true >= 0
     true, scores = true[own], pixels["scores"][own].astype(np.float32)
     cell = 2 * findings.event_of("pixels")[own] + pixels["boundary"][own]
-    sums = np.stack([scores[:, group == g].sum(axis=1) for g in range(len(TWO_CLASSES))], axis=1)
+    sums = np.stack([scores[:, group == g].sum(axis=1) for g in range(len(GROUPS))], axis=1)
+    n, names = len(findings), (f"{len(classes)} classes", "/".join(TWO_CLASSES))
     return (
-        _counts(classes, cell, true, scores, len(findings)),
-        _counts(tuple(TWO_CLASSES), cell, group[true], sums, len(findings)),
+        Counts(names[0], classes, _matrix(cell, true, scores, n)),
+        Counts(names[1], tuple(GROUPS), _matrix(cell, group[true], sums, n)),
     )
 
 
@@ -126,14 +129,11 @@ def _index(names: tuple[str, ...], groups: Mapping[str, tuple[str, ...]]) -> NDA
     return found
 
 
-def _counts(
-    classes: tuple[str, ...],
-    cell: NDArray[np.int64],
-    true: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    n_events: int,
-) -> Counts:
-    c = len(classes)
+def _matrix(
+    cell: NDArray[np.int64], true: NDArray[np.int64], scores: NDArray[np.float32], n_events: int
+) -> Floats:
+    """As `Counts` has it, of pixels in ``cell`` 2 · event + at a boundary."""
+    c = scores.shape[1]
     place = (cell * c + true) * c + scores.argmax(axis=1)
-    matrix = np.bincount(place, minlength=n_events * 2 * c * c).astype(np.float64)
-    return Counts(classes, matrix.reshape(n_events, 2, c, c))
+    pixels = np.bincount(place, minlength=n_events * 2 * c * c).astype(np.float64)
+    return pixels.reshape(n_events, 2, c, c)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hepcnn.performance.aligned import ENERGY, Part
 from hepcnn.performance.bootstrap import BOOTSTRAP, Merits, joined, ratio
 from hepcnn.performance.columns import METHOD, percent
-from hepcnn.performance.pixels.counts import Counts
+from hepcnn.performance.pixels.counts import GROUPS, Counts
 from hepcnn.performance.table import Cell, Column, Table
 
 #: The counts of each method, by the task's classes and by track and shower.
@@ -25,6 +25,7 @@ _WORDS = (
     "of their classes; pixels of no known particle (other) do not count; errors from a "
     f"{BOOTSTRAP}"
 )
+_GROUPS = " and ".join(f"{name} ({', '.join(members)})" for name, members in GROUPS.items())
 
 
 def pixels(found: ByMethod, times: NDArray[np.int16]) -> Table:
@@ -66,7 +67,7 @@ def pixel_classes(found: ByMethod, times: NDArray[np.int16]) -> Table:
             ]
     caption = (
         "Efficiency (true called so / true), purity (true called so / called so) and intersection "
-        f"over union of each class of pixels; {_WORDS}"
+        f"over union of each class of pixels, and of {_GROUPS}; {_WORDS}"
     )
     return Table("pixel_classes", caption, columns, tuple(rows))
 
