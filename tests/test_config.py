@@ -123,6 +123,88 @@ WRONG = [
 ]
 
 
+BLUR, MIRROR = {"step": "blur", "sigma": 1}, {"step": "mirror", "axis": "drift"}
+HALF = {"step": "downsample", "factor": [2, 2]}
+#: Image sets of the same events beside `i`, by name.
+OTHERS = {
+    "same": {"steps": [{"step": "log"}]},
+    "fine": {"ticks_per_pixel": 3, "shape": [512, 256]},
+    "whole": {"region": "whole", "shape": None},
+    "about": {"region": "vertex"},
+    "turned": {"steps": [MIRROR]},
+    "reordered": {"planes": ["y", "u", "v"]},
+    "threshold": {"threshold": 30},
+}
+
+
+def finding(target, networks, **settings):
+    """A task on `i`; of a network settings, or its image set, its steps or its views alone."""
+    images = {name: {"sample": "a", "maker": "planes"} | own for name, own in OTHERS.items()}
+    keys = {str: "images", list: "steps", tuple: "views"}
+    networks = {n: v if isinstance(v, dict) else {keys[type(v)]: v} for n, v in networks.items()}
+    task = {"images": "i", "target": target, "networks": networks} | settings
+    data = planes()
+    return data | {"images": data["images"] | images, "tasks": {"t": task}}
+
+
+@pytest.mark.parametrize("target", ["semantic", "instance", "points"])
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (("y", "u"), ["n.views", "the same views, and 'n' has y, u, '{first}' u, v, y"]),
+        (("u", "y", "v"), ["n.views"]),
+        ([HALF], ["n.steps", "the same shape, and 'n' has 128, 128, '{first}' 256, 256"]),
+        ([{"step": "crop", "shape": [64, 64]}], ["n.steps", "64, 64"]),
+        ([MIRROR], ["n.steps", "mirrored axes, and 'n' has drift, '{first}' none"]),
+        ("fine", ["n.images", "has 512, 256, '{first}' 256, 256"]),
+        ("whole", ["n.images", "has whole"]),
+        ("about", ["n.images", "the same region, and 'n' has vertex, 0.5, 0.5, '{first}' charge"]),
+        ("turned", ["n.images", "mirrored axes"]),
+        ("reordered", ["n.images", "the same views"]),
+    ],
+)
+def test_methods_that_cannot_be_compared_are_refused(target, network, words):
+    """Named are the network and the key; of what comes first, a baseline if there is one."""
+    first = {"semantic": "pixel_tree", "instance": "clusters", "points": "cluster_ends"}[target]
+    for more, other in (({}, first), ({"baselines": []}, "m")):
+        task = finding(target, {"m": [], "n": network}, **more)
+        about = [f"tasks.t.networks.{words[0]}", f"for the target '{target}'", "task of its own"]
+        broken(task, *about, *(word.format(first=other) for word in words[1:]))
+
+
+@pytest.mark.parametrize("target", ["semantic", "instance"])
+def test_a_blurred_image_has_other_pixels(target):
+    broken(finding(target, {"n": [BLUR]}), "n.steps", "the same blur, and 'n' has 1.0")
+    # What a threshold leaves of it only the images tell; key points are not pixels.
+    validate(finding(target, {"n": [BLUR, {"step": "threshold", "minimum": 1}]}))
+    validate(finding("points", {"n": [BLUR]}))
+
+
+@pytest.mark.parametrize("target", ["semantic", "instance", "points"])
+@pytest.mark.parametrize(
+    ("networks", "settings"),
+    [
+        ({"n": [{"step": "log"}, {"step": "threshold", "minimum": 1}]}, {}),
+        ({"n": [MIRROR, MIRROR], "m": ("u", "v", "y")}, {}),
+        ({"n": "same", "m": "threshold"}, {}),
+        ({"n": "fine"}, {"baselines": []}),
+        ({"n": {"images": "fine", "steps": [{"step": "downsample", "factor": [2, 1]}]}}, {}),
+        ({"n": [HALF], "m": [HALF]}, {"baselines": []}),
+        ({"n": [{"step": "crop", "shape": [9, 9]}], "m": [{"step": "crop", "shape": [9, 9]}]},
+         {"baselines": []}),
+    ],
+)  # fmt: skip
+def test_methods_that_may_be_comparable_are_not_refused(target, networks, settings):
+    validate(finding(target, networks, **settings))
+
+
+def test_methods_for_the_vertex_may_see_other_pixels_of_the_same_planes():
+    networks = {"fine": "fine", "whole": "whole", "half": [HALF], "y": ("y",)}
+    validate(finding("vertex", networks))
+    broken(finding("vertex", {"n": "reordered"}), "tasks.t.networks.n.images", "the same views")
+    broken(finding("vertex", {"n": "turned"}), "tasks.t.networks.n.images", "'mirror' leaves no")
+
+
 @pytest.mark.parametrize(("data", "words"), WRONG)
 def test_a_wrong_key_or_value_is_named_with_what_would_be_right(data, words):
     broken(data, *words)

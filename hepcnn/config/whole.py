@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from hepcnn.config.any_task import AnyTask
-from hepcnn.config.image_tasks import SegmentTask
+from hepcnn.config.comparable import check_comparable
+from hepcnn.config.image_tasks import ImageTask, SegmentTask
 from hepcnn.config.images import DETECTOR, AnyImages, PolarImages
 from hepcnn.config.samples import AnySample, RichSample, RichSimulation
 from hepcnn.config.settings import Analytic, Fraction, Settings
@@ -100,6 +101,8 @@ class Config(Settings):
                         f"{getattr(images, what)} in the other"
                     )
         self._check_kind(place, task)
+        if isinstance(task, ImageTask):
+            check_comparable(place, task, self.images)
         for sample in task.robustness:
             if sample not in self.samples:
                 raise ValueError(
