@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,8 +23,48 @@ from hepcnn.provenance import record
 from hepcnn.store.findings import Findings, read_findings
 from hepcnn.store.predictions import Predictions, read_predictions
 
-#: What evaluates findings of each target.
-_FINDINGS = {"semantic": pixels, "instance": instances, "vertex": vertex, "points": points}
+
+class FindingsEvaluation(Protocol):
+    """The evaluation of what methods found of one target: a module."""
+
+    def table_names(self, methods: Sequence[str]) -> list[str]:
+        """Names of the tables of these methods, in order."""
+        ...
+
+    def evaluate(
+        self,
+        findings: Sequence[Findings],
+        name: str,
+        energy_bins: Sequence[float],
+        generator: np.random.Generator,
+    ) -> tuple[Table, ...]:
+        """Make the tables of a task.
+
+        Parameters
+        ----------
+        findings : sequence of Findings
+            Of the target, one for each method, in the order of the tables.
+        name : str
+            The task's name.
+        energy_bins : sequence of float
+            Edges of the bins of true energy (MeV).
+        generator : numpy.random.Generator
+            For `hepcnn.performance.bootstrap`.
+
+        Raises
+        ------
+        InputError
+            See `hepcnn.performance.aligned.aligned`.
+        """
+        ...
+
+
+_FINDINGS: Mapping[str, FindingsEvaluation] = {
+    "semantic": pixels,
+    "instance": instances,
+    "vertex": vertex,
+    "points": points,
+}
 
 
 @dataclass(frozen=True)

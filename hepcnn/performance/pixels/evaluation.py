@@ -28,24 +28,7 @@ def evaluate(
     energy_bins: Sequence[float],
     generator: np.random.Generator,
 ) -> tuple[Table, ...]:
-    """Make the tables of a task.
-
-    Parameters
-    ----------
-    findings : sequence of Findings
-        Of the target `semantic`, one for each method, in the order of the tables.
-    name : str
-        The task's name.
-    energy_bins : sequence of float
-        Edges of the bins of true energy (MeV).
-    generator : numpy.random.Generator
-        For `hepcnn.performance.bootstrap`.
-
-    Raises
-    ------
-    InputError
-        See `hepcnn.performance.aligned.aligned`.
-    """
+    """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`."""
     findings = aligned.aligned(findings, name, "semantic")
     first, times = findings[0], draw(len(findings[0]), generator)
     found = {f.method: counts(f) for f in findings}

@@ -28,23 +28,9 @@ def evaluate(
     energy_bins: Sequence[float],
     generator: np.random.Generator,
 ) -> tuple[Table, ...]:
-    """Make the tables of a task.
+    """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`.
 
-    Parameters
-    ----------
-    findings : sequence of Findings
-        Of the target `points`, one for each method, in the order of the tables.
-    name : str
-        The task's name.
-    energy_bins : sequence of float
-        Edges of the bins of true energy (MeV), for the denominators.
-    generator : numpy.random.Generator
-        For `hepcnn.performance.bootstrap`.
-
-    Raises
-    ------
-    InputError
-        See `hepcnn.performance.aligned.aligned`.
+    The bins of energy are for the denominators.
     """
     findings = aligned.aligned(findings, name, "points")
     first, times = findings[0], draw(len(findings[0]), generator)

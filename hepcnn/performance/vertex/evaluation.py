@@ -32,27 +32,15 @@ def evaluate(
     generator: np.random.Generator,
     baselines: Sequence[str] = (),
 ) -> tuple[Table, ...]:
-    """Make the tables of a task.
+    """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`.
+
+    Methods are of the same vertices, in images that may differ: see
+    `hepcnn.performance.vertex.vertices.check_vertices`.
 
     Parameters
     ----------
-    findings : sequence of Findings
-        Of the target `vertex`, one for each method, in the order of the tables; of the same
-        vertices, in images that may differ.
-    name : str
-        The task's name.
-    energy_bins : sequence of float
-        Edges of the bins of true energy (MeV).
-    generator : numpy.random.Generator
-        For `hepcnn.performance.bootstrap`.
     baselines : sequence of str
         The methods of which the best is what the others are measured by.
-
-    Raises
-    ------
-    InputError
-        See `hepcnn.performance.aligned.aligned` and
-        `hepcnn.performance.vertex.vertices.check_vertices`.
     """
     findings = aligned.aligned(findings, name, "vertex", check_vertices)
     first, times = findings[0], draw(len(findings[0]), generator)
