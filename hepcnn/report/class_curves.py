@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from hepcnn.report.style import COLOURS, INK, SYMBOL, Look, hide_panels, plain, styled
+from hepcnn.report.style import COLOURS, INK, SYMBOL, Look, hide_panels, label_panels, plain, styled
 
 Floats = NDArray[np.float64]
 
@@ -37,16 +37,6 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     hide_panels(grid, count)
     return figure, list(grid.flat)[:count]
-
-
-def _finish(figure: Figure, axes: Axes, along: str, quantity: str) -> Figure:
-    """Name the axes, and show the legend of one panel for all."""
-    figure.supxlabel(along, fontsize=13)
-    figure.supylabel(quantity, fontsize=13)
-    handles, labels = axes.get_legend_handles_labels()
-    columns = min(4, max(1, len(labels)))
-    figure.legend(handles, labels, loc="outside upper left", ncols=columns)
-    return figure
 
 
 def _percent(value: float, _: int) -> str:
@@ -86,7 +76,7 @@ def selections(found: Mapping[str, Mapping[str, Selection]], look: Mapping[str, 
         axes.set_title(SYMBOL.get(name, name), fontsize=12)
         axes.xaxis.set_major_formatter(FuncFormatter(_percent))
         axes.yaxis.set_major_formatter(FuncFormatter(_percent))
-    return _finish(figure, panels[0], "efficiency [%]", "purity [%]")
+    return label_panels(figure, "efficiency [%]", "purity [%]")
 
 
 @styled
@@ -120,7 +110,7 @@ def probabilities(probability: Floats, label: NDArray[np.int16], classes: Sequen
         axes.set_yscale("log")
         axes.set(xlim=(0, 1), ylim=(0.3 / max(len(label), 10), 3))
         axes.set_title(f"P({SYMBOL.get(name, name)})", fontsize=12)
-    return _finish(figure, panels[0], "probability", "fraction of events")
+    return label_panels(figure, "probability", "fraction of events")
 
 
 @styled
@@ -155,4 +145,4 @@ def occupancy(
         axes.set(xlim=(0, top))
         axes.set_ylim(bottom=0.6)
         axes.set_title(view.upper(), fontsize=12)
-    return _finish(figure, panels[0], "pixels with a value [%]", "images")
+    return label_panels(figure, "pixels with a value [%]", "images")

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from hepcnn.performance.curves import Roc
 from hepcnn.performance.intervals import Floats
 from hepcnn.report.records import Estimate
-from hepcnn.report.style import COLOURS, INK, Look, label_box, plain, styled
+from hepcnn.report.style import COLOURS, INK, Look, label_box, label_panels, plain, styled
 
 #: Efficiencies at which two curves are held against each other.
 _EFFICIENCIES = np.linspace(0.005, 0.995, 199)
@@ -238,8 +238,4 @@ def reliability(curves: Mapping[str, Mapping[str, _Curve]], look: Mapping[str, L
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set_title(title, fontsize=12)
         _in_percent(axes)
-    figure.supxlabel("mean probability [%]", fontsize=13)
-    figure.supylabel("fraction right [%]", fontsize=13)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(4, max(1, len(labels))))
-    return figure
+    return label_panels(figure, "mean probability [%]", "fraction right [%]")

@@ -18,6 +18,7 @@ from hepcnn.report.style import (
     Look,
     hide_panels,
     label_box,
+    label_panels,
     plain,
     styled,
 )
@@ -225,11 +226,7 @@ def panels(
         axes.set_ylim(-0.04 * top, 1.06 * top)
         _percent(axes)
     hide_panels(grid, len(series))
-    figure.supxlabel(along, fontsize=13)
-    figure.supylabel(f"{quantity} [%]", fontsize=13)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(4, max(1, len(labels))))
-    return figure
+    return label_panels(figure, along, f"{quantity} [%]")
 
 
 @styled

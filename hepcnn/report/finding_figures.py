@@ -15,7 +15,7 @@ from hepcnn.report.merit_figures import Headline
 from hepcnn.report.reading import TableFile
 from hepcnn.report.records import Estimate, distinct, estimate, number, of, points
 from hepcnn.report.results import FindingResults
-from hepcnn.report.style import Look, hide_panels, plain, styled
+from hepcnn.report.style import Look, hide_panels, label_panels, plain, styled
 
 #: A fraction at each distance (cm).
 _Within = list[tuple[float, Estimate]]
@@ -329,8 +329,4 @@ def within(
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.4g}"))
     hide_panels(grid, len(panels))
-    figure.supxlabel("distance [cm]", fontsize=13)
-    figure.supylabel(f"{quantity} [%]", fontsize=13)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(4, max(1, len(labels))))
-    return figure
+    return label_panels(figure, "distance [cm]", f"{quantity} [%]")

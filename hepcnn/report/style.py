@@ -147,6 +147,15 @@ def hide_panels(grid: NDArray[Any], count: int) -> None:
         grid.flat[i - columns].tick_params(labelbottom=True)
 
 
+def label_panels(figure: Figure, along: str, quantity: str) -> Figure:
+    """Name the axes of all panels, and show the legend of the first for all."""
+    figure.supxlabel(along, fontsize=13)
+    figure.supylabel(quantity, fontsize=13)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=min(4, max(1, len(labels))))
+    return figure
+
+
 def label_box(axes: Axes, lines: list[str], *, place: str = "upper right") -> None:
     """Say in a corner what a figure shows: the sample, the range, the number of tracks.
 
