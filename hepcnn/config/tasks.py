@@ -69,6 +69,9 @@ class Train(Settings):
 
     epochs: Count = 8
     """At most so many epochs."""
+    examples: Count | None = None
+    """Learn from so many examples at most, spread evenly over the training split: how much do more
+    of them help, and what can a slow network do in the same time?"""
     batch_size: Count = 256
     """Examples a step."""
     learning_rate: Positive = 1e-3

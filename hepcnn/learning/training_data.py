@@ -84,7 +84,10 @@ def training_data(
     if target not in TARGETS:
         parts, heads, prior = _classes(images, target, split, settings)
     else:
-        parts = {part: indices(images, split, part) for part in ("train", "validation")}
+        parts = {
+            part: _some(indices(images, split, part), part, settings)
+            for part in ("train", "validation")
+        }
         header = step_header(tuple(network.steps), images.header)
         asked = target, architecture, settings.model_dump(), header
         heads = head_for(*asked), head_for(*asked)
@@ -105,6 +108,13 @@ def training_data(
     )
 
 
+def _some(which: NDArray[np.int64], part: str, settings: Train) -> NDArray[np.int64]:
+    """Take as many of a part's examples as are wanted; all shards have a share in them."""
+    if part != "train" or settings.examples is None or settings.examples >= len(which):
+        return which
+    return which[np.arange(settings.examples) * len(which) // settings.examples]
+
+
 def _classes(
     images: ImageSet, target: str, split: Split, settings: Train
 ) -> tuple[dict[str, NDArray[np.int64]], tuple[Head, Head], NDArray[np.float64]]:
@@ -115,7 +125,7 @@ def _classes(
     for part in ("train", "validation"):
         which = indices(images, split, part)
         # What is of none of the classes is scored, but never trained on.
-        parts[part] = which[labels[which] >= 0]
+        parts[part] = _some(which[labels[which] >= 0], part, settings)
         counts[part] = np.bincount(labels[parts[part]], minlength=len(names))
         present = [name for name, count in zip(names, counts[part], strict=True) if count]
         if len(present) < (2 if part == "train" else 1):

@@ -7,7 +7,8 @@ import pytest
 import torch
 from plane_shards import write_planes
 
-from hepcnn.config import Network, validate
+from hepcnn.config import Network, Split, validate
+from hepcnn.config.image_tasks import SegmentTrain
 from hepcnn.detector.labels import INTERACTIONS, SINGLE_PARTICLES
 from hepcnn.errors import InputError
 from hepcnn.learning import prediction
@@ -17,6 +18,7 @@ from hepcnn.learning.prediction import predict
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.learning.training import train
+from hepcnn.learning.training_data import training_data
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.split import split_of
@@ -101,6 +103,24 @@ def test_a_target_is_learnt_and_scored(run, shards, target, classes):
     assert set(found.features) == {"energy", "n_hits"}
     np.testing.assert_array_equal(found.features["energy"], images.truth("energy"))
     np.testing.assert_array_equal(found.features["n_hits"], images.features("n_hits"))
+
+
+@pytest.mark.parametrize("target", ["particle", "semantic"])
+def test_few_examples_are_spread_over_the_training_split(shards, target):
+    images = ImageSet(shards)
+
+    def train_of(examples):
+        settings = SegmentTrain(examples=examples)
+        return training_data(images, target, "sparse_uresnet", Split(), settings, Network())
+
+    everything, few = train_of(None), train_of(10)
+    assert len(few.train) == 10
+    np.testing.assert_array_equal(few.validation, everything.validation)
+    place = np.searchsorted(everything.train, few.train)
+    np.testing.assert_array_equal(everything.train[place], few.train)
+    assert set(np.diff(place)) <= {len(everything.train) // 10, len(everything.train) // 10 + 1}
+    many = train_of(10**6)
+    np.testing.assert_array_equal(many.train, everything.train)
 
 
 def test_steps_in_the_network_are_those_of_a_conversion(run, shards, tmp_path):
