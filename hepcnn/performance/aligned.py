@@ -117,7 +117,7 @@ def check_truth(a: Findings, b: Findings, what: str, of_a: np.ndarray, of_b: np.
     if not np.array_equal(of_a, of_b, equal_nan=of_a.dtype.kind == "f"):
         raise InputError(
             f"'{a.method}' and '{b.method}' disagree on the true {what}: their findings are "
-            "of different image sets"
+            "of different image sets, or after different steps"
         )
 
 
