@@ -232,9 +232,9 @@ def test_the_true_pixels_of_a_vertex_are_the_vertex(folder, steps):
 
 def test_what_cannot_be_is_refused_at_once(folder):
     settings = yaml.safe_load((folder / "c.yaml").read_text())
-    tasks = settings["tasks"]
-    tasks["vertex"]["networks"]["sparse_uresnet"]["steps"] = [{"step": "mirror", "axis": "drift"}]
-    (folder / "mirrored.yaml").write_text(yaml.safe_dump(settings))
+    vertex = settings["tasks"]["vertex"]
+    vertex["networks"]["sparse_uresnet"]["steps"] = [{"step": "mirror", "axis": "drift"}]
+    (folder / "mirrored.yaml").write_text(yaml.safe_dump(settings | {"tasks": {"vertex": vertex}}))
     result = hepcnn("config", "--config", folder / "mirrored.yaml", code=1)
     assert "'mirror' leaves no vertex in space" in result.output
     classes = {"p": {"images": "planes", "target": "particle"}}
