@@ -78,7 +78,7 @@ def _seen(images: AnyImages, network: Network) -> _Seen:
         "views": tuple(network.views or images.planes),
         _PIXEL: (images.ticks_per_pixel, images.wires_per_pixel),
         "region": _region(images),
-        "mirrored axes": frozenset(),
+        "mirrored axes": (),
         "blur": (),
     }
     for step in (*images.steps, *network.steps):
@@ -105,7 +105,7 @@ def _changed(seen: _Seen, step: Step) -> _Seen:
         case Crop():
             return {"shape": step.shape, "region": None}
         case Mirror():
-            return {"mirrored axes": seen["mirrored axes"] ^ {step.axis}}
+            return {"mirrored axes": tuple(sorted({*seen["mirrored axes"]} ^ {step.axis}))}
         case Blur():
             return {"blur": None if seen["blur"] is None else (*seen["blur"], step.sigma)}
         case Threshold() | Binarise() if seen["blur"]:
@@ -115,6 +115,6 @@ def _changed(seen: _Seen, step: Step) -> _Seen:
 
 def _text(value: Any) -> str:
     """A value as a reader sees it."""
-    if isinstance(value, tuple | frozenset):
+    if isinstance(value, tuple):
         return ", ".join(map(_text, value)) or "none"
     return str(value)
