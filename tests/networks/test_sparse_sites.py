@@ -55,6 +55,19 @@ def test_memory_channels_last_makes_no_difference():
     assert torch.equal(same, values)
 
 
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 1000])
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16, torch.bool])
+def test_nothing_that_is_not_0_is_overlooked(size, kind):
+    """Also negative and infinite numbers, and in a part of a larger tensor; −0 is 0."""
+    numbers = torch.Generator().manual_seed(size)
+    row = torch.randn(size + 3, generator=numbers)
+    row *= torch.rand(size + 3, generator=numbers) < 0.05
+    row[:8:2], row[1:8:4], row[-1] = -0.0, -torch.inf, 1e-30
+    row = row.to(kind)[3:]
+    sites, _ = Sites.occupied(row[None, None, None])
+    assert torch.equal(sites.place[:, 1], row.nonzero().squeeze(1))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_neighbours_are_those_of_the_same_image(shape):
     sites, _ = Sites.occupied(images(shape))

@@ -9,6 +9,7 @@ nothing in it or in what uses it adds in an order that could change from run to 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
+
+#: Places looked at together, at first.
+_GROUP = 64
+#: Integers by their bytes.
+_INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +68,7 @@ class Sites:
         """
         # One channel is looked at as it is: half the time of a comparison before.
         hit = functools.reduce(torch.logical_or, dense.unbind(1)).flatten()
-        index = hit.nonzero().squeeze(1) if not hit.is_meta else _none(hit)
+        index = _occupied(hit) if not hit.is_meta else _none(hit)
         sites = cls._at(index, len(dense), tuple(dense.shape[2:]))
         return sites, dense.movedim(1, -1)[sites.image, *sites.place.unbind(1)]
 
@@ -88,19 +94,27 @@ class Sites:
         Row-major by the offset from −1 to 1 along each dimension, so that the site itself is in the
         middle, and the site at place k of another has that one at place 3**D − 1 − k.
 
-        Looked up in a table of all places, with an empty border around each image: for wire planes
-        that takes a quarter of the time of a binary search among the sites, for 128³ voxels about
-        the same. The table is as large as a channel of the dense images, and is gone afterwards.
+        The sites are in order, so that of each row of places around one a single search finds all
+        three; and who is the neighbour of whom is mutual, so that half of the rows are enough.
         """
         padded = tuple(size + 2 for size in self.shape)
         index = _ravel(self.place + 1, padded, self.image)
         order = torch.arange(len(self), dtype=torch.int32, device=index.device)
-        table = order.new_full((self.images * math.prod(padded),), len(self))
-        table[index] = order
-        step = torch.arange(-1, 2, device=index.device)
-        offsets = torch.cartesian_prod(*[step] * len(padded)).view(-1, len(padded))
-        around = index[:, None] + _ravel(offsets, padded)
-        return table.index_select(0, around.flatten()).view_as(around)
+        before = []
+        for slot, shift in enumerate(_before(padded)):
+            wanted = index + shift
+            if slot % 3 == 0:
+                first = torch.searchsorted(index, wanted, out_int32=True)
+            # An empty border is about each image: what is one further in order is not beside it.
+            near = first.clamp(max=max(len(self) - 1, 0))
+            found = index[near] == wanted
+            before.append(torch.where(found, near, len(self)))
+            first = first + found
+        ahead = torch.stack(before, dim=1)
+        behind = order.new_full((len(self) + 1, len(before)), len(self))
+        # Where there is none, the last row is written, and left out.
+        behind.scatter_(0, ahead.long(), order[:, None].expand_as(ahead))
+        return torch.cat([ahead, order[:, None], behind[:-1].flip(1)], dim=1)
 
     @functools.cached_property
     def coarser(self) -> Coarser:
@@ -157,6 +171,30 @@ class SparseMaps(NamedTuple):
     def dense(self) -> Tensor:
         """Make dense maps of them: (I, C, *shape)."""
         return self.sites.dense(self.values)
+
+
+def _before(shape: Sequence[int]) -> list[int]:
+    """How far before each place of a shape those around it are, of the half that is before it."""
+    around = itertools.product((-1, 0, 1), repeat=len(shape))
+    shifts = [sum(math.prod(shape[d + 1 :]) * o for d, o in enumerate(offset)) for offset in around]
+    return shifts[: len(shifts) // 2]
+
+
+def _occupied(hit: Tensor) -> Tensor:
+    """Where a flat tensor, of which nearly all is 0, is not 0.
+
+    On a CPU groups are looked at first, and into those where something is: a fifth of the time.
+    """
+    if hit.device.type != "cpu":
+        return hit.nonzero().squeeze(1)
+    whole = len(hit) // _GROUP * _GROUP
+    groups = hit[:whole].view(-1, _GROUP)
+    # Extremes of integers are found faster than of floating-point numbers, which may be NaN.
+    bits = groups.view(_INTEGERS[hit.element_size()])
+    busy = ((bits.amax(dim=1) != 0) | (bits.amin(dim=1) != 0)).nonzero().squeeze(1)
+    group, place = groups[busy].nonzero().unbind(1)
+    rest = whole + hit[whole:].nonzero().squeeze(1)
+    return torch.cat([busy[group] * _GROUP + place, rest])
 
 
 def _none(like: Tensor) -> Tensor:
