@@ -128,6 +128,8 @@ _FORMS: dict[str, type[Settings]] = {
     "hide_start": HideStart,
     "binarise": Binarise,
 }
+#: Those that take each value as it is, wherever it is: of voxels too.
+OF_VALUES = ("threshold", "normalise", "log", "binarise")
 Step = Annotated[
     Annotated[Downsample, tag(Downsample)]
     | Annotated[Crop, tag(Crop)]

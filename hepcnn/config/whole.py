@@ -12,6 +12,7 @@ from hepcnn.config.image_tasks import ImageTask, SegmentTask
 from hepcnn.config.images import DETECTOR, AnyImages, PolarImages
 from hepcnn.config.samples import AnySample, RichSample, RichSimulation
 from hepcnn.config.settings import Analytic, Fraction, Settings
+from hepcnn.config.steps import OF_VALUES
 from hepcnn.config.tasks import PidTask, Task
 from hepcnn.errors import nearest
 
@@ -134,8 +135,12 @@ class Config(Settings):
                     f"{place}.{where}: 'mirror' leaves no vertex in space where it was; "
                     "'train.augment' mirrors in training alone"
                 )
-            if images.maker == "voxels" and own_steps:
-                raise ValueError(f"{place}.{where}: steps are for wire planes, not for voxels")
+            for step in own_steps if images.maker == "voxels" else ():
+                if step.step not in OF_VALUES:
+                    raise ValueError(
+                        f"{place}.{where}: '{step.step}' is for wire planes, not for voxels; these "
+                        f"are for both: {', '.join(OF_VALUES)}"
+                    )
         if images.maker == "voxels" and "pixel_tree" in task.baselines:
             raise ValueError(f"{place}.baselines: 'pixel_tree' is for wire planes, not for voxels")
         if isinstance(images, PolarImages):

@@ -71,11 +71,12 @@ def reorder_views(images: Images, order: Sequence[int]) -> Images:
 def fit_boxes(header: Header, images: Images) -> Images:
     """Copy images with boxes that hold each particle's pixels, from edge to edge; NaN: none."""
     particles = images.tables["particles"]
-    box = np.full((len(header.views), len(particles.columns["box"]), 4), np.nan, np.float32)
+    sides = 2 * len(header.shape)
+    box = np.full((len(header.views), len(particles.columns["box"]), sides), np.nan, np.float32)
     for view, own in zip(header.views, box, strict=True):
         sparse = images.views[view]
         instance = sparse.truth["instance"]
-        _fit(sparse.offsets, sparse.pixel, instance, particles.offsets, header.shape[1], own)
+        _fit(sparse.offsets, sparse.pixel, instance, particles.offsets, header.shape, own)
     wide = particles.columns["box"].shape
     return _with_particles(images, {"box": box.swapaxes(0, 1).reshape(wide)})
 
@@ -88,16 +89,18 @@ def _with_particles(images: Images, columns: dict[str, npt.NDArray[Any]]) -> Ima
 
 
 @njit(cache=True, nogil=True)
-def _fit(offsets, pixel, instance, rows, width, box):  # type: ignore[no-untyped-def]
+def _fit(offsets, pixel, instance, rows, shape, box):  # type: ignore[no-untyped-def]
+    dimensions, one = len(shape), np.float32(1)
     for i in range(len(offsets) - 1):
         for k in range(offsets[i], offsets[i + 1]):
             if instance[k] < 0:
                 continue
             own = box[rows[i] + instance[k]]
-            row, column = np.float32(pixel[k] // width), np.float32(pixel[k] % width)
-            one = np.float32(1)
-            # A box that is still NaN is neither above nor below.
-            own[0] = own[0] if own[0] <= row else row
-            own[1] = own[1] if own[1] <= column else column
-            own[2] = own[2] if own[2] >= row + one else row + one
-            own[3] = own[3] if own[3] >= column + one else column + one
+            rest = np.int64(pixel[k])
+            for d in range(dimensions - 1, -1, -1):
+                place = np.float32(rest % shape[d])
+                rest //= shape[d]
+                # A box that is still NaN is neither above nor below.
+                low, high = own[d], own[dimensions + d]
+                own[d] = low if low <= place else place
+                own[dimensions + d] = high if high >= place + one else place + one

@@ -18,6 +18,7 @@ from torch import nn
 from hepcnn.config import Config, Train, entry
 from hepcnn.errors import InputError
 from hepcnn.files import write_text
+from hepcnn.learning.anchors import with_anchors
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.hardware import Hardware, choose
 from hepcnn.learning.module import ShowProgress, TrainingModule, seed_torch
@@ -91,7 +92,8 @@ def train(
         seed_torch(config.seed, 0)
         shape = data.preprocessing.shape
         outputs = data.heads[0].outputs
-        network = build(architecture, shape, outputs, **chosen.options)
+        options = with_anchors(data, architecture, chosen.options)
+        network = build(architecture, shape, outputs, **options)
         # What a detector normalises has many places, in one image too.
         if settings.batch_size <= hardware.devices and architecture not in DETECTORS:
             _check_single(network, shape)
@@ -104,7 +106,7 @@ def train(
         name=network_name,
         target=task.target,
         architecture=architecture,
-        options=dict(chosen.options),
+        options=options,
         preprocessing=data.preprocessing,
         split=config.split,
         outputs=outputs,

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from hepcnn.config import LArTPCSample, VoxelImages
+from hepcnn.config.steps import Step
 from hepcnn.detector.labels import INTERACTIONS, PIXEL_CLASSES
 from hepcnn.detector.tpc import load_tpc
 from hepcnn.errors import InputError
@@ -15,10 +17,12 @@ from hepcnn.events.chunk import EVENT_KEY
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.writing import write_events
 from hepcnn.imaging.convert import convert
+from hepcnn.imaging.steps import apply_steps
 from hepcnn.imaging.voxels import voxel_header, voxel_images
 from hepcnn.store.images import ImageSet
 
 TPC = load_tpc("microboone")
+VALUES = TypeAdapter(list[Step])
 N, PARTICLES, DEPOSITS = 4, 5, 400
 PDG = (13, 11, 2212, 11, 22)
 
@@ -160,6 +164,28 @@ def test_particles_that_have_a_voxel(events):
     for name in ("start", "end"):
         back = columns[name] * 10.0 + images.truth["corner"][event]
         np.testing.assert_allclose(back, 10 * columns[f"{name}_xyz"], atol=0.01)
+
+
+def test_steps_of_values(events):
+    """What is below a threshold is left out, and boxes hold what is left."""
+    images, _ = voxel_images(events, TPC, settings())
+    header, median = voxel_header(settings(), TPC), np.median(images.views["xyz"].value)
+    steps = VALUES.validate_python(
+        [{"step": "threshold", "minimum": median}, {"step": "log", "scale": 0.5}]
+    )
+    after = apply_steps(steps, header, images)
+    before, sparse = images.views["xyz"], after.views["xyz"]
+    kept = before.value[:, 0] >= np.float32(median)
+    np.testing.assert_array_equal(sparse.pixel, before.pixel[kept])
+    np.testing.assert_allclose(sparse.value, np.log1p(2 * before.value[kept]), rtol=1e-6)
+    image = np.repeat(np.arange(N), np.diff(sparse.offsets))
+    table = after.tables["particles"]
+    row = table.offsets[image] + sparse.truth["instance"]
+    place = np.stack(np.unravel_index(sparse.pixel, header.shape), axis=1)
+    for k, box in enumerate(table.columns["box"]):
+        own = place[(row == k) & (sparse.truth["instance"] >= 0)]
+        expected = [*own.min(axis=0), *(own.max(axis=0) + 1)] if len(own) else [np.nan] * 6
+        np.testing.assert_array_equal(box, expected)
 
 
 def test_truth_of_events(events):

@@ -8,10 +8,11 @@ import torch
 from plane_shards import write_planes
 
 from hepcnn.config import Network, Split, validate
-from hepcnn.config.image_tasks import SegmentTrain
+from hepcnn.config.image_tasks import InstanceTrain, SegmentTrain
 from hepcnn.detector.labels import INTERACTIONS, SINGLE_PARTICLES
 from hepcnn.errors import InputError
 from hepcnn.learning import prediction
+from hepcnn.learning.anchors import with_anchors
 from hepcnn.learning.baselines import predict_baseline
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.prediction import predict
@@ -121,6 +122,31 @@ def test_few_examples_are_spread_over_the_training_split(shards, target):
     assert set(np.diff(place)) <= {len(everything.train) // 10, len(everything.train) // 10 + 1}
     many = train_of(10**6)
     np.testing.assert_array_equal(many.train, everything.train)
+
+
+def test_anchors_that_were_not_chosen_are_fitted_to_the_true_boxes(shards, capfd):
+    images, network = ImageSet(shards), Network(views=["y"])
+    data = training_data(images, "instance", "mask_rcnn", Split(), InstanceTrain(), network)
+    options = with_anchors(data, "mask_rcnn", {"backbone": "tower"})
+    assert (options["backbone"], set(options)) == ("tower", {"backbone", "anchors", "ratios"})
+    assert f"anchors {options['anchors'][0]:.3g}" in capfd.readouterr().err
+    boxes = []
+    for index in data.train:
+        one = images.read(index, index + 1)
+        place = np.column_stack(np.divmod(one.views["y"].pixel.astype(int), images.header.shape[1]))
+        for instance in np.unique(one.views["y"].truth["instance"]):
+            own = place[one.views["y"].truth["instance"] == instance]
+            if instance >= 0:
+                boxes.append(np.ptp(own, axis=0) + 1)
+    sides = np.sqrt(np.prod(boxes, axis=1))
+    assert 1 < len(options["anchors"]) <= 4
+    assert sides.min() <= options["anchors"][0] < options["anchors"][-1] <= sides.max()
+    only = with_anchors(data, "mask_rcnn", {"anchors": [7.0]})
+    assert only == {"anchors": [7.0], "ratios": options["ratios"]}
+    of_pixels = training_data(
+        images, "instance", "sparse_uresnet", Split(), InstanceTrain(), Network()
+    )
+    assert with_anchors(of_pixels, "sparse_uresnet", {"levels": 2}) == {"levels": 2}
 
 
 def test_steps_in_the_network_are_those_of_a_conversion(run, shards, tmp_path):

@@ -8,7 +8,8 @@ import yaml
 from click.testing import CliRunner
 
 from hepcnn.cli.main import main
-from hepcnn.config import Network
+from hepcnn.config import Network, validate
+from hepcnn.errors import InputError
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.vertices import vertex_columns
 from hepcnn.report import style
@@ -248,10 +249,13 @@ def test_voxels_are_named_too(folder):
     """The same network in three dimensions, on the energy deposits."""
     images = {"sample": "interactions", "maker": "voxels", "voxel": 40, "shape": [32, 32, 32]}
     task = SETTINGS["tasks"]["semantic"] | {
-        "images": "voxels", "networks": {"sparse_uresnet": _NET | {"steps": []}},
+        "images": "voxels", "networks": {"sparse_uresnet": _NET},
         "train": {"epochs": 1}, "baselines": ["majority"],
     }  # fmt: skip
     settings = SETTINGS | {"images": {"voxels": images}, "tasks": {"ssnet3d": task}}
+    flat = {"sparse_uresnet": _NET | {"steps": [{"step": "downsample", "factor": [2, 2]}]}}
+    with pytest.raises(InputError, match="'downsample' is for wire planes, not for voxels"):
+        validate(settings | {"tasks": {"ssnet3d": task | {"networks": flat}}})
     config, out = folder / "voxels.yaml", folder / "ssnet3d"
     config.write_text(yaml.safe_dump({**settings, "output": str(folder)}))
     of = ("--config", config, "--task", "ssnet3d")

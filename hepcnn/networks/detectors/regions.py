@@ -139,7 +139,8 @@ class Options:
     anchors : sequence of float
         Sides of square anchors in pixels, increasing: one for each level of the pyramid, whose
         strides are 4, 8, 16 and 32; of a backbone with one map all are on it. For fewer sizes
-        there are fewer levels. See `hepcnn.networks.detectors.anchors.fit_anchors`.
+        there are fewer levels. A training fits them to the true boxes where they are not chosen,
+        the ratios too: see `hepcnn.networks.detectors.anchors.fit_anchors`.
     ratios : sequence of float
         Heights over widths of the anchors, at equal area.
     maps : int
