@@ -117,8 +117,19 @@ def test_small_fragments_make_no_chain():
     assert found.tolist() == [0, 0, 0, 0]
 
 
+def test_fragments_that_are_less_sure_join_from_farther():
+    """Two sites apart that point to 0 and 5, with a margin of 3."""
+    place, offset = np.array([[0, 0], [0, 9]]), np.array([[0, 0], [0, -4.0]])
+    around = np.full((2, 9), 2, np.int32)
+    around[:, 4] = 0, 1
+    for score, found in ((1.0, [0, 1]), (0.75, [0, 0]), (0.9999, [0, 1])):
+        scores = np.full(2, score)
+        own = clusters(np.zeros(2, np.int64), place, offset, scores, around, 3.0, 0.0)
+        assert own.tolist() == found
+
+
 def test_the_score_of_a_cluster_is_the_mean_of_its_seediness(drawn, oracle):
-    batch = drawn(["mmm..hh"])
+    batch = drawn(["mmm........hh"])
     network = oracle(batch, seed=math.log(3))
     np.testing.assert_allclose(
         InstanceHead().predict(network, batch)["cluster_score"], [0.75, 0.75], rtol=1e-6

@@ -8,7 +8,8 @@ shifted places agree: from the largest down, each with the nearest of those befo
 chain of small ones can tie two together.
 
 How far two shifted places may be apart to agree is their tolerance: a margin, and for long offsets,
-which cannot be known as well as short ones, a part of their length.
+which cannot be known as well as short ones, a part of their length. Of fragments it is larger, the
+less sure their sites are: neighbours err together, fragments do not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from hepcnn.reconstruction.union_find import root, unite
+
+#: What the tolerance of fragments grows by with the error that the score tells, in parts of it.
+#: Of neutrino interactions it makes the adjusted Rand index larger by a quarter.
+_UNSURE = 2.0
 
 
 def clusters(
@@ -40,11 +47,11 @@ def clusters(
     offset : array (N, D)
         From each to the middle of its particle (pixels).
     score : array (N,)
-        Above 0: what each counts in the mean of its fragment.
+        Seediness, above 0 to 1: what each counts in the mean of its fragment, and how sure it is.
     neighbours : int array (N, 3**D)
         `Sites.neighbours`.
     margin : float
-        What the tolerance is at least (pixels).
+        What the tolerance of neighbours is at least (pixels).
     slack : float
         What it grows by with the shorter of two offsets, as a part of that.
 
@@ -60,20 +67,13 @@ def clusters(
     weight = np.bincount(fragment, score)
     mean = np.stack([np.bincount(fragment, score * axis) / weight for axis in shifted.T], axis=1)
     order = np.lexsort((-sizes, image[first]))
-    owner = _join(image[first], mean, np.bincount(fragment, reach) / sizes, order, margin, slack)[
-        fragment
-    ]
+    # The score should be exp(−e²/2) of the error e in units of the tolerance.
+    error = np.sqrt(-2 * np.log(np.minimum(weight / sizes, 1)))
+    tolerance = (margin + slack * np.bincount(fragment, reach) / sizes) * (1 + _UNSURE * error)
+    owner = _join(image[first], mean, tolerance, order)[fragment]
     _, first, cluster = np.unique(owner, return_index=True, return_inverse=True)
     number = first.argsort().argsort()[cluster]
     return (number - number[np.searchsorted(image, image)]).astype(np.int32)
-
-
-@njit(cache=True, nogil=True)
-def _root(parent, k):  # type: ignore[no-untyped-def]
-    while parent[k] != k:
-        parent[k] = parent[parent[k]]
-        k = parent[k]
-    return k
 
 
 @njit(cache=True, nogil=True)
@@ -98,23 +98,21 @@ def _fragments(shifted, reach, neighbours, margin, slack):  # type: ignore[no-un
                 continue
             tolerance = margin + slack * min(reach[k], reach[other])
             if _squared(shifted[k], shifted[other]) <= tolerance**2:
-                one, two = _root(parent, k), _root(parent, other)
-                # A component's root is its first site.
-                parent[max(one, two)] = min(one, two)
+                unite(parent, k, other)
     number = np.empty(sites, np.int64)
     count = 0
     for k in range(sites):
-        root = _root(parent, k)
-        if root == k:
+        first = root(parent, k)
+        if first == k:
             number[k] = count
             count += 1
         else:
-            number[k] = number[root]
+            number[k] = number[first]
     return number
 
 
 @njit(cache=True, nogil=True)
-def _join(image, mean, reach, order, margin, slack):  # type: ignore[no-untyped-def]
+def _join(image, mean, tolerance, order):  # type: ignore[no-untyped-def]
     """Give each fragment the founder of its cluster; `order` is by image, then by falling size."""
     owner = np.empty(len(image), np.int64)
     founders = np.empty(len(image), np.int64)
@@ -125,8 +123,7 @@ def _join(image, mean, reach, order, margin, slack):  # type: ignore[no-untyped-
         owner[k], nearest = k, np.inf
         for other in founders[first:n]:
             squared = _squared(mean[k], mean[other])
-            tolerance = margin + slack * min(reach[k], reach[other])
-            if squared <= tolerance**2 and squared < nearest:
+            if squared <= min(tolerance[k], tolerance[other]) ** 2 and squared < nearest:
                 owner[k], nearest = other, squared
         if owner[k] == k:
             founders[n] = k
