@@ -25,6 +25,7 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 
 bench: $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt -e '.[bench]'
 	$(RUN) python -m benchmarks
 
 validate: $(VENV)/.ready
