@@ -105,6 +105,7 @@ def made_up_findings(
             boxes = np.full((n, 4 * views), np.nan, np.float32)
             boxes[seen] = box.reshape(-1, 4 * views)
             columns |= {"vertex_pixel": vertex, "vertex": known, "box": boxes}
+            columns["interaction"] = one.truth["interaction"]
             far = rng.normal(0, 20 * noise, known.shape).astype(np.float32)
             columns |= {"found": known + far, "found_score": rng.random(n).astype(np.float32)}
     classes = {"semantic": PIXEL_CLASSES[:-1], "points": POINTS}.get(target, ())

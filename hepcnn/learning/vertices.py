@@ -64,6 +64,7 @@ def vertex_columns(
     return {
         "vertex_pixel": pixel.reshape(len(which), 2 * len(views)),
         "vertex": known["vertex"],
+        "interaction": images.truth("interaction")[which],
         "box": _boxes(pixel, header, box),
         "found": found,
         "found_score": score,

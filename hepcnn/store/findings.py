@@ -24,7 +24,7 @@ from hepcnn.store.results import check_array, check_cutflow, check_probabilities
 from hepcnn.store.shard import KEY, Rows
 
 FORMAT = "hepcnn-findings"
-VERSION = 1
+VERSION = 2
 TARGETS = ("semantic", "instance", "vertex", "points")
 #: Coordinates of a place in an image; their floor is the pixel.
 PLACE = ("row", "column", "depth")
@@ -59,6 +59,7 @@ def columns_of(target: str, views: int, axes: int) -> dict[str, Kind]:
     return common | {
         "vertex_pixel": Kind("float32", axes * views, True),
         "vertex": Kind("float32", 3, True),
+        "interaction": Kind("int16"),
         "box": Kind("float32", 2 * axes * views, True),
         "found": Kind("float32", 3, True),
         "found_score": Kind("float32"),
@@ -110,7 +111,8 @@ class Findings:
     key : ndarray, (N,) of `hepcnn.store.shard.KEY`
         Names of the events, sorted.
     columns : dict of str to ndarray, (N, ...)
-        ``energy`` (MeV; NaN: unknown), ``n_hits``; of a `vertex` the true ``vertex`` (N, 3) in cm,
+        ``energy`` (MeV; NaN: unknown), ``n_hits``; of a `vertex` the true ``interaction`` (into
+        `hepcnn.detector.labels.INTERACTIONS`, −1: none of them), ``vertex`` (N, 3) in cm,
         ``vertex_pixel`` (N, D·V) and ``box`` about it (N, 2·D·V: the low corner, the high one),
         view by view; ``found`` (N, 3) in cm, NaN if nothing was, with its ``found_score``.
     tables : dict of str to Rows

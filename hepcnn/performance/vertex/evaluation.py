@@ -16,7 +16,7 @@ from hepcnn.store.findings import Findings
 #: Tables of all methods together.
 TABLES = (
     *("vertex", "vertex_gain", "vertex_planes", "vertex_resolution", "vertex_energy"),
-    *("comparison", "cutflow"),
+    *("vertex_interactions", "comparison", "cutflow"),
 )
 
 
@@ -62,6 +62,7 @@ def evaluate(
         tables.planes(findings, times),
         tables.resolution(findings, found, times),
         tables.energy(found, aligned.energy_parts(first, energy_bins), times),
+        tables.interactions(found, first.columns["interaction"], times),
         aligned.comparison(*tables.compared(found, times), words),
         aligned.cutflow(findings, energy_bins, last),
     )

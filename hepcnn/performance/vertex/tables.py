@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcnn.detector.labels import INTERACTIONS
 from hepcnn.performance.aligned import ENERGY, Part
 from hepcnn.performance.average_precision import AVERAGES, WORDS
 from hepcnn.performance.bootstrap import BOOTSTRAP, Merits, joined, quantiles
@@ -32,6 +33,8 @@ _TRUE = Column("true", "# true vertices", "number")
 _FOUND = percent("found", "found", "estimate")
 _WITHIN = tuple(percent(f"within_{r:g}_cm", f"within {r:g} cm", "estimate") for r in RADII)
 _RADIUS = Column("radius_68", f"{CONTAINED:.0%} radius (cm)", "estimate", 2)
+_SHOWN = [k for k, r in enumerate(RADII) if r in SHOWN]
+_OF_PART = (_TRUE, _FOUND, *(_WITHIN[k] for k in _SHOWN), _RADIUS)
 _MISSED = f"a vertex that is not found is within no distance; errors from a {BOOTSTRAP}"
 _SPACE = f"Of the events whose true vertex is in the images of all views; {_MISSED}"
 
@@ -158,21 +161,44 @@ def resolution(
 
 def energy(found: Mapping[str, Vertices], parts: Sequence[Part], times: NDArray[np.int16]) -> Table:
     """Vertices found, whole and in bins of true energy."""
-    shown = [k for k, r in enumerate(RADII) if r in SHOWN]
-    columns = (METHOD, *ENERGY, _TRUE, _FOUND, *(_WITHIN[k] for k in shown), _RADIUS)
-    rows: list[tuple[Cell, ...]] = []
-    for method, every in found.items():
-        for part in parts:
-            own, drawn = every.take(part.events), times[:, part.events]
-            within = own.within(drawn)
-            figures = [own.found(drawn), *(within[k] for k in shown), own.radius(drawn)]
-            counts = (*part.cells, int(own.true.sum()))
-            rows.append((method, *counts, *(f.number for f in figures)))
+    rows = tuple(
+        (method, *part.cells, *_in_part(every, part.events, times))
+        for method, every in found.items()
+        for part in parts
+    )
     caption = (
         "Vertices in bins of true energy, low <= E < high, and in the events without one "
         f"(unknown). {_SPACE}"
     )
-    return Table("vertex_energy", caption, columns, tuple(rows))
+    return Table("vertex_energy", caption, (METHOD, *ENERGY, *_OF_PART), rows)
+
+
+def interactions(
+    found: Mapping[str, Vertices], label: NDArray[np.int16], times: NDArray[np.int16]
+) -> Table:
+    """Vertices found in each class of interactions; label (N,) is an index into `INTERACTIONS`."""
+    rows = tuple(
+        (method, name, *_in_part(every, label == k, times))
+        for method, every in found.items()
+        for k, name in enumerate(INTERACTIONS)
+        if every.true[label == k].any()
+    )
+    caption = (
+        "Vertices by the true interaction. That of a neutral current can be where nothing is seen: "
+        f"neutrons and photons leave no charge at first. {_SPACE}"
+    )
+    columns = (METHOD, Column("interaction", "interaction"), *_OF_PART)
+    return Table("vertex_interactions", caption, columns, rows)
+
+
+def _in_part(
+    every: Vertices, events: NDArray[np.bool_], times: NDArray[np.int16]
+) -> tuple[Cell, ...]:
+    """The cells of `_OF_PART`, of some of the events."""
+    own, drawn = every.take(events), times[:, events]
+    within = own.within(drawn)
+    figures = [own.found(drawn), *(within[k] for k in _SHOWN), own.radius(drawn)]
+    return int(own.true.sum()), *(f.number for f in figures)
 
 
 def compared(

@@ -68,7 +68,8 @@ def check_vertices(a: Findings, b: Findings) -> None:
     """
     if a.views != b.views:
         raise InputError(f"views: '{a.method}' has {a.views}, '{b.method}' has {b.views}")
-    check_truth(a, b, "vertex", a.columns["vertex"], b.columns["vertex"])
+    for name in ("vertex", "interaction"):
+        check_truth(a, b, name, a.columns[name], b.columns[name])
     for view, of_a, of_b in zip(a.views, inside(a).T, inside(b).T, strict=True):
         if differ := int(np.count_nonzero(of_a != of_b)):
             raise InputError(

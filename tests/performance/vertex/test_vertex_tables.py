@@ -171,6 +171,19 @@ def test_resolution():
     assert records["y"]["median_err_low"] == pytest.approx(1.25 * 2 / n**0.5, rel=0.3)
 
 
+def test_classes_of_interactions():
+    """Those without a vertex inside are left out, and so is a class with none."""
+    f = make_findings(
+        [0, 0, 9, 0.5, None], interaction=[0, 0, 0, 2, 3],
+        vertex=[TRUTH, TRUTH, TRUTH, TRUTH, NAN],
+        vertex_pixel=[INSIDE, OUTSIDE, INSIDE, INSIDE, NOWHERE],
+    )  # fmt: skip
+    muon, neutral = make(f)["vertex_interactions"].records()
+    assert [muon["interaction"], neutral["interaction"]] == ["numu_cc", "nc"]
+    assert [muon["true"], muon["within_1_cm"], muon["found"]] == [2, 0.5, 1]
+    assert [neutral["true"], neutral["within_1_cm"]] == [1, 1]
+
+
 def test_energy():
     apart = [0.5, 3, None, 0.5]
     f = make_findings(apart, energy=[100, 200, 600, np.nan])
