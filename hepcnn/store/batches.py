@@ -134,6 +134,7 @@ class Batches:
         if scale.shape != shape:
             raise ValueError(f"scale is {scale.shape}, for {shape} views and channels")
         self._scale = np.concatenate([scale, np.ones((shape[0], len(truth)), np.float32)], axis=1)
+        self._seen = *shape, len(truth)
         self._labels = _labels(images, target)
         self._features = _features(images, features)
         self._expected = _expected(images, seen)
@@ -214,7 +215,7 @@ class Batches:
         size, shape = -(-self.batch_size // ranks), self._selection.header.shape
         # Kept from epoch to epoch, since new memory is slow; a second iterator needs its own.
         buffers = self._buffers.pop(ranks, None) or [
-            Buffer(size, shape, self._scale.shape) for _ in range(BUFFERS)
+            Buffer(size, shape, self._seen) for _ in range(BUFFERS)
         ]
         window = max(self._window // self.batch_size, 1) * self.batch_size
         number = 0
@@ -238,14 +239,14 @@ class Batches:
             place = np.where(beam, self._places[:, np.newaxis], place)
             features[beam] = features[beam][:, self._feature_places]
         drawn = Drawn(np.searchsorted(block.index, index), mirrored, place)
-        filled, channels = buffer.fill(block, drawn, self._scale), len(self._selection.channels)
+        dense, truth = buffer.fill(block, drawn, self._scale)
         return Batch(
-            images=filled[:, :, :channels],
+            images=dense,
             features=features,
             expected=self._expected[index],
             label=self._labels[index].astype(np.int64),
             index=index.copy(),
-            truth=filled[:, :, channels:],
+            truth=truth,
             points=self._points(block, drawn),
         )
 

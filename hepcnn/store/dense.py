@@ -44,20 +44,25 @@ class Buffer:
         The most examples of a batch.
     shape : tuple of int
         Of an image: rows and columns, or the numbers of voxels along three axes.
-    seen : (int, int)
-        Views and channels.
+    seen : (int, int, int)
+        Views, channels, and columns of truth, which lie by themselves: an image of one channel is
+        in one piece.
     """
 
-    def __init__(self, batch_size: int, shape: tuple[int, ...], seen: tuple[int, int]) -> None:
-        views, channels = seen
-        self._dense = np.zeros((views, batch_size, math.prod(shape), channels), np.float32)
-        self._shape = (*shape, channels)
+    def __init__(self, batch_size: int, shape: tuple[int, ...], seen: tuple[int, int, int]) -> None:
+        views, channels, truths = seen
+        pixels = views, batch_size, math.prod(shape)
+        self._images = np.zeros((*pixels, channels), np.float32)
+        self._truth = np.zeros((*pixels, truths), np.float32)
+        self._shape = shape
         # Lengths of the first axis, of what it counts, and of the last axis.
         self._extent = shape[0], math.prod(shape[1:]), shape[-1]
         self._last: tuple[_Images, Drawn] | None = None
 
-    def fill(self, block: Block, drawn: Drawn, scale: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Make a batch, as (B, V, C, *shape); valid until the next.
+    def fill(
+        self, block: Block, drawn: Drawn, scale: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Make a batch: images (B, V, C, *shape) and truth (B, V, T, *shape), valid until the next.
 
         Parameters
         ----------
@@ -65,46 +70,52 @@ class Buffer:
             The images.
         drawn : Drawn
             Which of them, and how.
-        scale : ndarray (V, C) float32
-            Values are multiplied by it.
+        scale : ndarray (V, C + T) float32
+            Values, and after them the truth, are multiplied by it.
         """
         images = tuple((view.offsets, view.pixel, view.value) for view in block.views)
         nothing = Drawn(drawn.rows[:0], drawn.mirrored[:0], drawn.place[:, :0])
         last = self._last or (images, nothing)
         if self._crowded(*last):
-            self._dense.fill(0)
+            self._images.fill(0)
+            self._truth.fill(0)
             last = images, nothing
-        _refill(self._dense, *last, images, drawn, scale, self._extent)
+        _refill(self._images, self._truth, *last, images, drawn, scale, self._extent)
         self._last = images, drawn
-        batch = self._dense[:, : len(drawn.rows)]
-        # (V, B, *shape, C) → (B, V, C, *shape)
-        return np.moveaxis(batch.reshape(*batch.shape[:2], *self._shape).swapaxes(0, 1), -1, 2)
+        return self._batch(self._images, drawn), self._batch(self._truth, drawn)
+
+    def _batch(self, dense: NDArray[np.float32], drawn: Drawn) -> NDArray[np.float32]:
+        """(V, B, pixels, C) → (B, V, C, *shape)."""
+        batch = dense[:, : len(drawn.rows)]
+        whole = batch.reshape(*batch.shape[:2], *self._shape, batch.shape[-1])
+        return np.moveaxis(whole.swapaxes(0, 1), -1, 2)
 
     def _crowded(self, images: _Images, drawn: Drawn) -> bool:
         """Whether setting the pixels of a batch back is slower than clearing the buffer."""
-        views, _, pixels, _ = self._dense.shape
+        views, _, pixels, _ = self._images.shape
         rows = drawn.rows
         occupied = sum(int((offsets[rows + 1] - offsets[rows]).sum()) for offsets, _, _ in images)
         return occupied > _CROWDED * len(rows) * views * pixels
 
 
 @njit(cache=True, nogil=True)
-def _refill(dense, old, old_drawn, new, new_drawn, scale, extent):  # type: ignore[no-untyped-def]  # numba
-    """Set a batch (V, B, pixels, C) back, and to another one.
+def _refill(dense, truth, old, old_drawn, new, new_drawn, scale, extent):  # type: ignore[no-untyped-def]  # numba
+    """Set a batch (V, B, pixels, C) and its truth (V, B, pixels, T) back, and to another one.
 
     Example by example, since the system's tables of memory hold what one takes, and no batch.
     """
     for b in range(dense.shape[1]):
         if b < len(old_drawn.rows):
-            _set(dense, b, old, old_drawn, None, extent)
+            _set(dense, truth, b, old, old_drawn, None, extent)
         if b < len(new_drawn.rows):
-            _set(dense, b, new, new_drawn, scale, extent)
+            _set(dense, truth, b, new, new_drawn, scale, extent)
 
 
 @njit(cache=True, nogil=True)
-def _set(dense, b, images, drawn, scale, extent):  # type: ignore[no-untyped-def]  # numba
+def _set(dense, truth, b, images, drawn, scale, extent):  # type: ignore[no-untyped-def]  # numba
     """Set the pixels of an example to value × scale, or without a scale to 0."""
     row, (first, last) = drawn.rows[b], drawn.mirrored[b]
+    channels = dense.shape[3]
     for view in range(len(images)):
         offsets, pixel, value = images[view]
         part, place = slice(offsets[row], offsets[row + 1]), drawn.place[view, b]
@@ -112,7 +123,7 @@ def _set(dense, b, images, drawn, scale, extent):  # type: ignore[no-untyped-def
         if first or last:
             where = _mirrored(where, first, last, extent)
         for c in range(value.shape[1]):
-            image = dense[place, b, :, c]
+            image = dense[place, b, :, c] if c < channels else truth[place, b, :, c - channels]
             if scale is None:
                 for j in range(len(where)):
                     image[where[j]] = 0

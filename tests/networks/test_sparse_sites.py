@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from hepcnn.networks.pixels.output import at_views
 from hepcnn.networks.sparse.sites import Sites, SparseMaps
 
 SHAPES = [(5, 7), (8, 8), (1, 6), (1, 1), (3, 4, 5), (2, 1, 7)]
@@ -53,6 +54,20 @@ def test_memory_channels_last_makes_no_difference():
     others, same = Sites.occupied(dense.contiguous(memory_format=torch.channels_last))
     assert places(others) == places(sites)
     assert torch.equal(same, values)
+
+
+@pytest.mark.parametrize("views", [1, 2, 4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_views_are_images_however_they_lie_in_memory(shape, views):
+    seen = images(shape).unflatten(0, (4 // views, views))
+    expected, numbers = Sites.occupied(seen.flatten(0, 1))
+    as_batches_lie = seen.transpose(0, 1).contiguous().transpose(0, 1)
+    for batch in (seen, as_batches_lie):
+        sites, values = Sites.of_views(batch)
+        assert places(sites) == places(expected)
+        assert (sites.images, sites.shape) == (4, shape)
+        assert torch.equal(values, numbers)
+        assert torch.equal(at_views(batch, sites), numbers)
 
 
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 1000])

@@ -203,7 +203,7 @@ class MaskHead(DetectorHead):
             int16, −1: nobody. Of the K clusters that have sites, by image and number:
             ``cluster_image`` int64; ``cluster`` int32; ``cluster_score`` float32, 0 to 1.
         """
-        sites, _ = Sites.occupied(batch["images"].flatten(0, 1))
+        sites, _ = Sites.of_views(batch["images"])
         found: list[Objects] = network(Inputs.of(batch))
         places = sites.place.split(sites.counts.tolist())
         cluster = torch.cat([_clusters(*pair) for pair in zip(found, places, strict=True)])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hepcnn.detector.labels import PIXEL_CLASSES
-from hepcnn.networks.pixels.output import at_sites
+from hepcnn.networks.pixels.output import at_views
 from hepcnn.networks.sparse.sites import Sites
 
 #: The class, or particle, of a pixel that has none.
@@ -41,7 +41,7 @@ class SiteTruth(NamedTuple):
         truth : Tensor, (B, V, 2, *shape)
             Class and particle of each pixel, plus 1; 0 where there is none.
         """
-        semantic, instance = (at_sites(truth.flatten(0, 1), sites).long() - 1).unbind(1)
+        semantic, instance = (at_views(truth, sites).long() - 1).unbind(1)
         other = semantic == PIXEL_CLASSES.index("other")
         return cls(semantic.masked_fill(other, NONE), instance)
 

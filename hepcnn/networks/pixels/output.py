@@ -33,6 +33,13 @@ def at_sites(maps: Tensor, sites: Sites) -> Tensor:
     return maps.movedim(1, -1)[sites.image, *sites.place.unbind(1)]
 
 
+def at_views(views: Tensor, sites: Sites) -> Tensor:
+    """Read dense views (B, V, C, *shape) at the sites of the images b·V + v: (N, C)."""
+    number = views.shape[1]
+    image = sites.image // number, sites.image % number
+    return views.movedim(2, -1)[*image, *sites.place.unbind(1)]
+
+
 class DenseNetwork(nn.Module, ABC):
     """A network that computes maps of all pixels, each view by itself with the same weights."""
 

@@ -54,7 +54,7 @@ class SparseUResNet(nn.Module):
         self.u = u
 
     def forward(self, inputs: Inputs) -> AtSites:
-        sites, values = Sites.occupied(inputs.images.flatten(0, 1))
+        sites, values = Sites.of_views(inputs.images)
         return AtSites(sites, self.u(SparseMaps(values, sites)).values)
 
 

@@ -73,6 +73,28 @@ class Sites:
         return sites, dense.movedim(1, -1)[sites.image, *sites.place.unbind(1)]
 
     @classmethod
+    def of_views(cls, images: Tensor) -> tuple[Self, Tensor]:
+        """Find where any channel of views is not 0.
+
+        Batches lie in memory view after view; they are looked at as they lie, and never copied.
+
+        Parameters
+        ----------
+        images : Tensor, (B, V, C, *shape)
+            View v of example b is image b·V + v.
+
+        Returns
+        -------
+        Sites, Tensor
+            As of `occupied`.
+        """
+        examples, views = images.shape[:2]
+        found, values = cls.occupied(images.transpose(0, 1).flatten(0, 1))
+        image = found.image % examples * views + found.image // examples
+        order = image.argsort(stable=True)
+        return cls(image[order], found.place[order], found.images, found.shape), values[order]
+
+    @classmethod
     def _at(cls, index: Tensor, images: int, shape: tuple[int, ...]) -> Self:
         """Sites from places counted through all images."""
         image, *place = torch.unravel_index(index, (images, *shape))
