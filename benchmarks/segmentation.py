@@ -43,7 +43,7 @@ class Case(NamedTuple):
 
 
 PLANES = Case(Shape(1, 1, 512, 512), 8, 7, 3)
-VOXELS = Case(Shape(1, 1, 128, 128, depth=128), 1, 40, 1)
+VOXELS = Case(Shape(1, 1, 128, 128, depth=128), 1, 40, 3)
 
 
 class MonaiUNet(DenseNetwork):

@@ -21,9 +21,9 @@ from torch.autograd.function import once_differentiable
 
 from hepcnn.networks.sparse.sites import Coarser, Sites
 
-#: Bytes that are gathered at once: on a CPU a part of a core's cache, elsewhere enough to keep all
+#: Bytes that are gathered at once: on a CPU what the cache holds, elsewhere enough to keep all
 #: processors busy.
-_BLOCK_CPU, _BLOCK = 1 << 19, 1 << 26
+_BLOCK_CPU, _BLOCK = 1 << 21, 1 << 26
 
 
 def submanifold(values: Tensor, weight: Tensor, sites: Sites) -> Tensor:
