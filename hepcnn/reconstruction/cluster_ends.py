@@ -28,7 +28,7 @@ class KeyPoints(NamedTuple):
     column: Floats
     """(k,)."""
     score: Floats
-    """Part of the image's charge in what ends or starts there, (k,)."""
+    """Part of its cluster's charge on straight pieces, or of a shower beside them, (k,)."""
     kind: npt.NDArray[np.uint8]
     """Index into `POINTS`, (k,)."""
 
@@ -40,7 +40,7 @@ def cluster_ends(image: PlaneImage) -> KeyPoints:
     not known: it is taken to go with the beam, towards higher columns.
     """
     found: list[tuple[float, float, float, int]] = []
-    lines, place, total = segments(image), image.place, image.charge.sum()
+    lines, place = segments(image), image.place
     cluster = components(image.row, image.column, image.reach(REACH))
     order = np.argsort(cluster, kind="stable")
     free = _free_ends(lines.end, lines.direction)
@@ -48,18 +48,17 @@ def cluster_ends(image: PlaneImage) -> KeyPoints:
         if len(own) < FEWEST:
             continue
         charge, piece = image.charge[own], lines.piece[own]
-        if charge[piece >= 0].sum() >= TRACK * charge.sum():
+        straight = float(charge[piece >= 0].sum() / charge.sum())
+        if straight >= TRACK:
             for k in np.unique(piece[piece >= 0]):
-                part = float(lines.charge[k] / total)
                 for end in lines.end[k][free[k]]:
                     row, column = end / image.size
-                    found.append((row, column, part, POINTS.index("track_end")))
+                    found.append((row, column, straight, POINTS.index("track_end")))
         else:
             first = place[own[image.column[own].argmin()]]
             near = np.linalg.norm(place[own] - first, axis=1) <= max(NEAR, *image.size)
             start = charge[near] @ place[own][near] / charge[near].sum() / image.size
-            part = float(charge.sum() / total)
-            found.append((start[0], start[1], part, POINTS.index("shower_start")))
+            found.append((start[0], start[1], 1 - straight, POINTS.index("shower_start")))
     row, column, score, kind = np.array(found).reshape(-1, 4).T
     best = np.argsort(-score, kind="stable")
     return KeyPoints(row[best], column[best], score[best], kind[best].astype(np.uint8))
