@@ -6,7 +6,8 @@ Images are straight lines, of which under 1 % of the pixels are occupied. Both n
 product runs them: freed memory kept, channels last, bf16 where the CPU computes in it. Each step
 of the sparse one finds the sites and their neighbours anew, as with every new batch. Memory is how
 much more a process has had at most after two training steps than before them. The outside peer is
-MONAI's U-Net (https://monai.io): as many levels and maps, two residual convolutions each.
+MONAI's U-Net (https://monai.io), of the extra `bench`: as many levels and maps, two residual
+convolutions each.
 """
 
 from __future__ import annotations

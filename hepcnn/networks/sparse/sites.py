@@ -203,7 +203,7 @@ def _before(shape: Sequence[int]) -> list[int]:
 def _occupied(hit: Tensor) -> Tensor:
     """Where a flat tensor, of which nearly all is 0, is not 0.
 
-    On a CPU groups are looked at first, and into those where something is: a fifth of the time.
+    On a CPU groups are looked at first, and into those where something is: a third of the time.
     """
     if hit.device.type != "cpu":
         return hit.nonzero().squeeze(1)
