@@ -62,8 +62,10 @@ def same_with_gradients(ours, theirs, leaves):
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize("rows", [7, 4096])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_submanifold_is_the_dense_convolution_at_the_sites(shape):
+def test_submanifold_is_the_dense_convolution_at_the_sites(shape, rows, monkeypatch):
+    monkeypatch.setattr("hepcnn.networks.sparse.sites._ROWS_CPU", rows)
     sites, values = Sites.occupied(images(shape))
     values.requires_grad_()
     weight = weights(3, len(shape))

@@ -97,6 +97,26 @@ def test_neighbours_are_those_of_the_same_image(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_pairs_are_all_neighbours_but_the_site_itself_by_place(shape, monkeypatch):
+    monkeypatch.setattr("hepcnn.networks.sparse.sites._ROWS_CPU", 7)
+    sites, _ = Sites.occupied(images(shape))
+    table = sites.neighbours.clone()
+    table[:, table.shape[1] // 2] = len(sites)
+    place, site = (table.t() < len(sites)).nonzero().unbind(1)
+    blocks = sites.pairs
+    assert [block.rows.start for block in blocks] == list(range(0, len(sites), 7))
+    expected = sorted(zip(place.tolist(), site.tolist(), strict=True))
+    found = []
+    for block in blocks:
+        places = torch.arange(len(block.counts)).repeat_interleave(torch.tensor(block.counts))
+        found += list(zip(places.tolist(), (block.site + block.rows.start).tolist(), strict=True))
+        assert torch.equal(table[block.site.long() + block.rows.start, places], block.neighbour)
+        # Each product is added once.
+        assert block.order.sort().values.tolist() == list(range(len(block.order)))
+    assert sorted(found) == expected
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_coarser_sites_have_the_children_that_have_them_as_parents(shape):
     sites, _ = Sites.occupied(images(shape))
     coarser, slot, children = sites.coarser

@@ -1,13 +1,17 @@
-"""Sparse convolutions with gradients: what a kernel sees is gathered, and multiplied at once.
+"""Sparse convolutions with gradients: what a kernel sees is gathered, and multiplied.
 
 Nothing is scattered, forward or backward: neighbourhood is mutual, so that a site's gradient comes
 from the same neighbours as its value, and each fine site has one parent. All results are the same
 from run to run, on a GPU too.
 
-What is gathered is 3**D times the values: it is never there as a whole, but block by block, each
+Of the 3**D places around a site few are occupied. Pairs of sites and neighbours are gathered place
+by place, multiplied by the place's matrix, and added site by site: in half the time, in three
+dimensions, that products of all places take, and no slower in two. Of the 2**D places of a coarser
+site most are occupied, and all are multiplied at once.
+
+What is gathered is several times the values: it is never there as a whole, but block by block, each
 of which is multiplied before it leaves the cache (on a CPU in half the time, of large images). For
-the backward pass the values alone are kept. The gradients of weights need no second gather of
-those: they are found from the gathered gradients of the output, as those of the input are.
+the backward pass the values alone are kept.
 """
 
 from __future__ import annotations
@@ -18,8 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
-from hepcnn.networks.sparse.sites import Coarser, Sites
+from hepcnn.networks.sparse.sites import Coarser, Pairs, Sites
 
 #: Bytes that are gathered at once: on a CPU what the cache holds, elsewhere enough to keep all
 #: processors busy.
@@ -43,7 +48,7 @@ def submanifold(values: Tensor, weight: Tensor, sites: Sites) -> Tensor:
     Tensor, (N, outputs)
         What a dense convolution with padding 1 gives at the sites.
     """
-    return _Submanifold.apply(*_autocast(values, weight), sites.neighbours)
+    return _Submanifold.apply(*_autocast(values, weight), sites.pairs)
 
 
 def strided(values: Tensor, weight: Tensor, coarser: Coarser) -> Tensor:
@@ -152,18 +157,60 @@ def _both(
 
 class _Submanifold(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, weight: Tensor, neighbours: Tensor) -> Tensor:
-        ctx.save_for_backward(values, weight, neighbours)
-        return _collect(values, weight, neighbours)
+    def forward(ctx: Any, values: Tensor, weight: Tensor, pairs: list[Pairs]) -> Tensor:
+        ctx.save_for_backward(values, weight)
+        ctx.pairs = pairs
+        result = values.new_empty(len(values), weight.shape[2])
+        for block in pairs:
+            seen = values.index_select(0, block.neighbour).split(block.counts)
+            products, own, others = _products(result, block)
+            torch.mm(values[block.rows], _middle(weight), out=own)
+            for carried, matrix, product in zip(seen, weight.unbind(), others, strict=True):
+                torch.mm(carried, matrix, out=product)
+            result[block.rows] = _added(products, block)
+        return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None]:
-        values, weight, neighbours = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        values, weight = ctx.saved_tensors
         # The neighbour at one place has the site at the opposite one.
-        wanted = ctx.needs_input_grad[0]
-        to_values, to_weight = _both(gradient, weight.flip(0), neighbours, values, wanted)
-        return to_values, to_weight.flip(0), None
+        matrices = weight.flip(0).transpose(1, 2)
+        to_values = torch.empty_like(values)
+        to_weight = weight.new_zeros(
+            weight.shape, dtype=torch.promote_types(weight.dtype, torch.float32)
+        )
+        for block in ctx.pairs:
+            here, back = values[block.rows], gradient[block.rows]
+            mine = here.index_select(0, block.site).split(block.counts)
+            seen = gradient.index_select(0, block.neighbour).split(block.counts)
+            products, own, others = _products(to_values, block)
+            torch.mm(back, _middle(matrices), out=own)
+            _middle(to_weight).add_(here.t() @ back)
+            for value, carried, matrix, product, total in zip(
+                mine, seen, matrices.unbind(), others, to_weight.unbind(), strict=True
+            ):
+                torch.mm(carried, matrix, out=product)
+                total += value.t() @ carried
+            to_values[block.rows] = _added(products, block)
+        return to_values, to_weight.to(weight.dtype).flip(0), None
+
+
+def _middle(weight: Tensor) -> Tensor:
+    """Of 3**D matrices the site's own."""
+    return weight[len(weight) // 2]
+
+
+def _products(like: Tensor, block: Pairs) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    """Room for products: all of it, that of the sites themselves, and that of each place."""
+    products = like.new_empty(len(block.order), like.shape[1])
+    own, others = products.split([len(block.starts), len(block.site)])
+    return products, own, others.split(block.counts)
+
+
+def _added(products: Tensor, block: Pairs) -> Tensor:
+    """Add the products of each site, always in the same order."""
+    return functional.embedding_bag(block.order, products, block.starts, mode="sum")
 
 
 class _Strided(torch.autograd.Function):
