@@ -36,7 +36,10 @@ _RADIUS = Column("radius_68", f"{CONTAINED:.0%} radius (cm)", "estimate", 2)
 _SHOWN = [k for k, r in enumerate(RADII) if r in SHOWN]
 _OF_PART = (_TRUE, _FOUND, *(_WITHIN[k] for k in _SHOWN), _RADIUS)
 _MISSED = f"a vertex that is not found is within no distance; errors from a {BOOTSTRAP}"
-_SPACE = f"Of the events whose true vertex is in the images of all views; {_MISSED}"
+_SPACE = (
+    "Of the events whose true vertex is in the images of all views; methods of one view find none "
+    f"in space; {_MISSED}"
+)
 
 
 def vertex(
@@ -127,7 +130,8 @@ def planes(findings: Sequence[Findings], times: NDArray[np.int16]) -> Table:
     caption = (
         "Distance in the plane of a view from the candidate of the highest score to the true "
         "vertex, of the events whose true vertex is in that image, and average precision of the "
-        f"boxes about the vertex, one true box at most in a view, of the methods that give boxes; "
+        "boxes about the vertex, one true box at most in a view, of the methods that give boxes; "
+        "nothing is found in views that a method does not see; "
         f"{WORDS}; {_MISSED}"
     )
     return Table("vertex_planes", caption, columns, tuple(rows))
