@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hepcnn.learning.examples import known
 from hepcnn.report.bands import Scores, stacked
 from hepcnn.report.blocks import Picture, Studio
 from hepcnn.report.display import (
@@ -26,13 +27,13 @@ def class_pictures(images: ImageSet, target: str, studio: Studio) -> list[Pictur
     Parameters
     ----------
     images : ImageSet
-        Wire planes.
+        Wire planes, or voxels.
     target : str
         Whose classes.
     studio : Studio
         Where the figures go.
     """
-    labels, hits = images.labels(target), images.features("n_hits")
+    labels, hits = images.labels(target), known(images, "n_hits")
     pictures = []
     for label, name in enumerate(images.header.classes[target]):
         own = np.flatnonzero(labels == label)
