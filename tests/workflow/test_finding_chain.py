@@ -13,6 +13,8 @@ from hepcnn.errors import InputError
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.vertices import vertex_columns
 from hepcnn.report import style
+from hepcnn.report.blocks import Studio
+from hepcnn.report.event_pictures import class_pictures
 from hepcnn.store.blocks import read_whole
 from hepcnn.store.findings import read_findings
 from hepcnn.store.images import ImageSet
@@ -269,6 +271,8 @@ def test_voxels_are_named_too(folder):
     assert found.shape == (32, 32, 32)
     assert found.tables["pixels"].columns["scores"].shape[1] == 5
     assert len(found.tables["pixels"].columns["pixel"]) > 100
+    pictures = class_pictures(ImageSet([shard]), "interaction", Studio(folder / "figures"))
+    assert pictures
 
 
 def test_a_network_that_cannot_answer_is_refused(folder):
