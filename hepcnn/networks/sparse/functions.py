@@ -16,7 +16,7 @@ the backward pass the values alone are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -130,10 +130,9 @@ def _spread(values: Tensor, weight: Tensor, slot: Tensor) -> Tensor:
     return everywhere.view(-1, outputs).index_select(0, slot)
 
 
-def _sum(inputs: int, outputs: int, like: Tensor) -> Tensor:
+def _sum(shape: Sequence[int], like: Tensor) -> Tensor:
     """Zeros to add products to, of 32 bits at least."""
-    kind = torch.promote_types(like.dtype, torch.float32)
-    return like.new_zeros(inputs, outputs, dtype=kind)
+    return like.new_zeros(shape, dtype=torch.promote_types(like.dtype, torch.float32))
 
 
 def _both(
@@ -147,7 +146,7 @@ def _both(
     places, inputs, outputs = weight.shape
     matrix = weight.transpose(1, 2).flatten(0, 1)
     to_values = torch.empty_like(values) if wanted else None
-    to_weight = _sum(inputs, places * outputs, weight)
+    to_weight = _sum((inputs, places * outputs), weight)
     for block, seen in _gathered(gradient, index):
         if to_values is not None:
             torch.mm(seen, matrix, out=to_values[block])
@@ -177,9 +176,7 @@ class _Submanifold(torch.autograd.Function):
         # The neighbour at one place has the site at the opposite one.
         matrices = weight.flip(0).transpose(1, 2)
         to_values = torch.empty_like(values)
-        to_weight = weight.new_zeros(
-            weight.shape, dtype=torch.promote_types(weight.dtype, torch.float32)
-        )
+        to_weight = _sum(weight.shape, weight)
         for block in ctx.pairs:
             here, back = values[block.rows], gradient[block.rows]
             mine = here.index_select(0, block.site).split(block.counts)
@@ -226,7 +223,7 @@ class _Strided(torch.autograd.Function):
         to_values = None
         if ctx.needs_input_grad[0]:
             to_values = _spread(gradient, weight.transpose(1, 2), slot)
-        to_weight = _sum(len(weight) * weight.shape[1], weight.shape[2], weight)
+        to_weight = _sum((len(weight) * weight.shape[1], weight.shape[2]), weight)
         for block, seen in _gathered(values, children.view(-1, len(weight))):
             to_weight += seen.t() @ gradient[block]
         return to_values, to_weight.to(weight.dtype).view_as(weight), None, None
