@@ -14,6 +14,7 @@ from hepcnn.errors import InputError
 from hepcnn.events.chunk import EVENT_KEY, Branch, Level
 from hepcnn.events.expressions import Expression
 from hepcnn.events.layout import Sources
+from hepcnn.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,9 @@ def event_name(key: np.void) -> str:
     return f"event {key['run']}:{key['subrun']}:{key['event']}"
 
 
-@dataclass(frozen=True)
-class Table:
-    """The rows of a level: those of event ``i`` are ``offsets[i]`` to ``offsets[i + 1]``."""
-
-    offsets: npt.NDArray[np.int64]
-    columns: dict[str, np.ndarray]
-
-
 def assemble(
     sources: Sources, layout: Mapping[str, Branch], columns: Mapping[str, Column]
-) -> tuple[npt.NDArray[np.void], dict[Level, Table]]:
+) -> tuple[npt.NDArray[np.void], dict[Level, Rows]]:
     """Make the parts of a chunk of the columns that were read.
 
     Parameters
@@ -75,7 +68,7 @@ def assemble(
     -------
     key : structured array (n_events,) of EVENT_KEY
         Names of the events.
-    tables : dict of Level to Table
+    tables : dict of Level to Rows
         One for each level that has branches; the level "event" has one row an event.
 
     Raises
@@ -92,7 +85,7 @@ def assemble(
     key = np.empty(n_events, EVENT_KEY)
     for name in EVENT_KEY.names or ():
         key[name] = truth.pop(name)
-    tables: dict[Level, Table] = {"event": Table(np.arange(n_events + 1), truth)}
+    tables: dict[Level, Rows] = {"event": Rows(np.arange(n_events + 1), truth)}
     for level, branches in levels.items():
         parts = max(len(sources[b.name]) for b in branches)
         several = [{b.name: sources[b.name][i % len(sources[b.name])] for b in branches}
@@ -115,17 +108,14 @@ def _filled(branches: Iterable[Branch], values: Mapping[str, Any], n: int) -> di
     return out
 
 
-def _joined(parts: Sequence[Table]) -> Table:
+def _joined(parts: Sequence[Rows]) -> Rows:
     """The rows of all parts, event by event."""
     if len(parts) == 1:
         return parts[0]
-    counts = [np.diff(part.offsets) for part in parts]
-    events = np.concatenate([np.repeat(np.arange(len(n)), n) for n in counts])
-    order = np.argsort(events, kind="stable")
-    offsets = np.concatenate([[0], np.cumsum(np.sum(counts, axis=0))])
-    joined = {name: np.concatenate([part.columns[name] for part in parts])[order]
-              for name in parts[0].columns}  # fmt: skip
-    return Table(offsets, joined)
+    columns = {
+        name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns
+    }
+    return Rows.grouped(np.concatenate([part.example for part in parts]), columns, len(parts[0]))
 
 
 def _flat(expression: Expression, columns: Mapping[str, Column]) -> Any:
@@ -141,7 +131,7 @@ def _jagged(
     expressions: Mapping[str, Expression],
     columns: Mapping[str, Column],
     key: npt.NDArray[np.void],
-) -> Table:
+) -> Rows:
     """The rows of a level, or of one part of them."""
     names = dict.fromkeys(name for e in expressions.values() for name in e.names)
     lists = {name: o for name in names if (o := columns[name].offsets) is not None}
@@ -161,7 +151,7 @@ def _jagged(
                 for used in expression.names
             }
         )
-    return Table(offsets, _filled(branches, values, int(offsets[-1])))
+    return Rows(offsets, _filled(branches, values, int(offsets[-1])))
 
 
 def _common_offsets(

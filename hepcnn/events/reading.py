@@ -17,7 +17,7 @@ from hepcnn.events import lartpc_schema, schema
 from hepcnn.events.channels import ChannelMap, load_channel_map, on_wires
 from hepcnn.events.checks import check_lartpc, check_rich, check_wires
 from hepcnn.events.chunk import Branch, EventChunk, Level
-from hepcnn.events.columns import Table, assemble, to_column
+from hepcnn.events.columns import assemble, to_column
 from hepcnn.events.larcv import read_images
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.layout import Sources, read_from, wanted_lartpc, wanted_rich
@@ -31,6 +31,7 @@ from hepcnn.events.sources import (
     open_tree,
 )
 from hepcnn.events.streaming import ahead, in_steps
+from hepcnn.rows import Rows
 
 __all__ = [
     "FileSpec",
@@ -44,7 +45,7 @@ __all__ = [
 
 Chunk = TypeVar("Chunk", bound=EventChunk)
 Key = npt.NDArray[np.void]
-Tables = dict[Level, Table]
+Tables = dict[Level, Rows]
 
 
 def read_rich(
@@ -181,7 +182,7 @@ def _rich_events(key: Key, tables: Tables) -> RichEvents:
 
 
 def _lartpc_events(key: Key, tables: Tables, channels: ChannelMap | None, tpc: TPC) -> LArTPCEvents:
-    none = Table(np.zeros(len(key) + 1, np.int64), {})
+    none = Rows(np.zeros(len(key) + 1, np.int64), {})
     hits = tables["hit"]
     particles, deposits = tables.get("particle", none), tables.get("deposit", none)
     events = LArTPCEvents(

@@ -14,21 +14,10 @@ from hepcnn.errors import InputError
 from hepcnn.imaging.lengths import bin_width
 from hepcnn.imaging.moved_labels import move_labels, points, reorder_views
 from hepcnn.imaging.spreading import positions, spread
-from hepcnn.store.shard import Header, Images, Sparse
+from hepcnn.store.shard import Header, Images
 
 #: No pixel is as far from an image: 32 bits hold its row and its column.
 _FAR = float(1 << 31)
-
-
-def select(sparse: Sparse, chosen: npt.NDArray[np.bool_]) -> Sparse:
-    """Some of the pixels, (nnz,) bool."""
-    before = np.concatenate([[0], np.cumsum(chosen)])
-    return Sparse(
-        before[sparse.offsets],
-        sparse.pixel[chosen],
-        sparse.value[chosen],
-        {name: column[chosen] for name, column in sparse.truth.items()},
-    )
 
 
 def cropped_header(step: Crop, header: Header) -> Header:
@@ -69,7 +58,7 @@ def crop(step: Crop, header: Header, images: Images) -> Images:
         row, column = row - start[:, 0], column - start[:, 1]
         inside = (row >= 0) & (row < step.shape[0]) & (column >= 0) & (column < step.shape[1])
         number = (row * step.shape[1] + column).astype(after.pixel_type)
-        views[view] = select(replace(sparse, pixel=number), inside)
+        views[view] = sparse.with_columns(pixel=number).select(inside)
     moved = move_labels(header, images, (1.0, 1.0), -first)
     corner = images.truth["corner"]
     pixel = np.array([[bin_width(axis) for axis in header.axes[view]] for view in header.views])

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from hepcnn.store.shard import Header, Images, Rows
+from hepcnn.store.shard import Header, Images
 
 
 def points(column: npt.NDArray[Any], views: int) -> npt.NDArray[Any]:
@@ -84,7 +84,7 @@ def fit_boxes(header: Header, images: Images) -> Images:
 def _with_particles(images: Images, columns: dict[str, npt.NDArray[Any]]) -> Images:
     """Copy images with other columns in the table of particles."""
     particles = images.tables["particles"]
-    rows = Rows(particles.offsets, particles.columns | columns)
+    rows = particles.with_columns(**columns)
     return replace(images, tables=images.tables | {"particles": rows})
 
 

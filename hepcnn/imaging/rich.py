@@ -17,7 +17,7 @@ from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.imaging.cherenkov import cherenkov_images
 from hepcnn.imaging.panels import PANELS, PanelPoints, panel_points
 from hepcnn.imaging.polar import MAX_POINTS, check_shape, polar_counts
-from hepcnn.imaging.sparse import in_order, merge_channels
+from hepcnn.imaging.sparse import merge_channels
 from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
 from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
 
@@ -172,7 +172,7 @@ def _view(
         else:
             points = panel_points(geometry, point, panel, events.track_offsets)
         _check_number(events, points, f"{channel} on one panel of {rich}")
-        counts = polar_counts(
+        offsets, pixel, count = polar_counts(
             points.plane,
             points.offsets,
             centres.plane,
@@ -181,7 +181,7 @@ def _view(
             settings.shape,
             exclude_self=channel == "tracks",
         )
-        channels.append(in_order(counts, image[kept]))
+        channels.append(Sparse(offsets, pixel, count[:, None]).take(image[kept]))
     return merge_channels(channels)
 
 

@@ -29,7 +29,7 @@ from hepcnn.config.steps import (
     Threshold,
 )
 from hepcnn.errors import InputError
-from hepcnn.imaging.framing import check_mirror, crop, cropped_header, mirror, select
+from hepcnn.imaging.framing import check_mirror, crop, cropped_header, mirror
 from hepcnn.imaging.lengths import bin_width, pixel_size
 from hepcnn.imaging.moved_labels import fit_boxes, points
 from hepcnn.imaging.spreading import blur, downsample, downsampled_header, positions
@@ -89,7 +89,7 @@ def normalise(step: Normalise, header: Header, images: Images) -> Images:
 
 def _fractions(sparse: Sparse) -> npt.NDArray[Any]:
     total = np.zeros((len(sparse), sparse.value.shape[1]))
-    image = _image_of(sparse)
+    image = sparse.example
     np.add.at(total, image, sparse.value)
     return sparse.value / np.where(total == 0, 1, total)[image]
 
@@ -128,7 +128,7 @@ def mask_wires(step: MaskWires, header: Header, images: Images) -> Images:
     def seen(view: str, sparse: Sparse) -> npt.NDArray[np.bool_]:
         pitch = bin_width(header.axes[view][1])
         _, column = positions(sparse, header.shape)
-        low = corner[_image_of(sparse), header.views.index(view), 1] + column * pitch
+        low = corner[sparse.example, header.views.index(view), 1] + column * pitch
         dead = np.zeros(len(low), bool)
         for first, end in step.wires.get(view, []):  # type: ignore[call-overload]
             dead |= (low < end) & (low + pitch > first)
@@ -171,14 +171,9 @@ def _any(values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return np.atleast_1d(values.any(axis=1))
 
 
-def _image_of(sparse: Sparse) -> npt.NDArray[np.int64]:
-    """Index of the image of each pixel."""
-    return np.repeat(np.arange(len(sparse)), np.diff(sparse.offsets))
-
-
 def _selected(images: Images, which: Callable[[str, Sparse], npt.NDArray[np.bool_]]) -> Images:
     """Some pixels of each view."""
-    views = {view: select(sparse, which(view, sparse)) for view, sparse in images.views.items()}
+    views = {view: sparse.select(which(view, sparse)) for view, sparse in images.views.items()}
     return replace(images, views=views)
 
 
@@ -187,7 +182,7 @@ def _valued(images: Images, values: Callable[[Sparse], npt.NDArray[Any]]) -> Ima
     return replace(
         images,
         views={
-            view: replace(sparse, value=values(sparse).astype(sparse.value.dtype, copy=False))
+            view: sparse.with_columns(value=values(sparse).astype(sparse.value.dtype, copy=False))
             for view, sparse in images.views.items()
         },
     )

@@ -121,7 +121,7 @@ def voxel_images(
     energy = np.diff(np.concatenate([[0.0], np.cumsum(sparse.value, dtype=float)])[sparse.offsets])
     images = Images(
         key=example_keys(events),
-        views={VIEW: Sparse(sparse.offsets, sparse.pixel, sparse.value, truth)},
+        views={VIEW: sparse.with_columns(**truth)},
         truth=known
         | {
             "vertex_pixel": _to_voxels(known["vertex"], corner, settings.voxel),

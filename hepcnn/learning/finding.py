@@ -16,13 +16,13 @@ from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.examples import known
 from hepcnn.learning.heads.choosing import head_for
 from hepcnn.learning.heads.segmentation import SegmentationHead
-from hepcnn.learning.inference import batch_size, infer
+from hepcnn.learning.inference import batching, infer
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.vertices import vertex_columns
+from hepcnn.networks.inputs import SparseViews
 from hepcnn.store.findings import PLACE, Findings
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
-from hepcnn.store.pixels import grouped
 from hepcnn.store.shard import Rows
 
 #: Examples a step, if they are no more than so many pixels.
@@ -57,10 +57,10 @@ def find(
     seen = trained.preprocessing
     header = seen.header_of(images)
     head = head_for(trained.target, trained.architecture, trained.train, header)
-    size = batch_size(seen.shape, BATCH_SIZE, BATCH_PIXELS)
+    batches = batching(trained, BATCH_SIZE, BATCH_PIXELS)
     points = trained.target == "points"
     dataset = seen.dataset(
-        images, which, size, target=None, truth=head.truth, points=points, memory=0
+        images, which, **batches, target=None, truth=head.truth, points=points, memory=0
     )
 
     def tables(
@@ -85,7 +85,7 @@ def find(
 def _joined(parts: Sequence[Tabulated], examples: int) -> Rows:
     """One table of all batches."""
     columns = {n: np.concatenate([own[n] for _, own in parts]) for n in parts[0][1]}
-    return grouped(np.concatenate([example for example, _ in parts]), columns, examples)
+    return Rows.grouped(np.concatenate([example for example, _ in parts]), columns, examples)
 
 
 def _tables(
@@ -100,7 +100,7 @@ def _tables(
     if target in ("semantic", "instance"):
         image, place = found["image"], found["place"]
         example, view = image // views, (image % views).astype(np.uint8)
-        value = batch["images"].numpy()[example, view, 0, *place.T] / seen.scale[view, 0]
+        value = first_channel(batch["images"], image, place) / seen.scale[view, 0]
         pixels: Columns = {
             "view": view,
             "pixel": np.ravel_multi_index(tuple(place.T), header.shape).astype(np.uint32),
@@ -139,6 +139,16 @@ def _tables(
         "candidates": (example, candidates | {"kind": found["kind"]}),
         "points": (true[:, 0].astype(np.int64), points),
     }
+
+
+def first_channel(
+    images: Any, image: NDArray[np.int64], place: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Values of the first channel of images at all their sites."""
+    if isinstance(images, SparseViews):
+        return images.value[:, 0].numpy()  # which are in this order
+    views = images.shape[1]
+    return images.numpy()[image // views, image % views, 0, *place.T]
 
 
 def findings(

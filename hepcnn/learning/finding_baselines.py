@@ -23,8 +23,8 @@ from hepcnn.reconstruction.pixel_trees import image_features, training_pixels
 from hepcnn.reconstruction.vertex_finders import FINDERS
 from hepcnn.store.blocks import read_whole
 from hepcnn.store.header import Header
-from hepcnn.store.images import ImageSet, join_rows
-from hepcnn.store.pixels import grouped, pixel_rows
+from hepcnn.store.images import ImageSet
+from hepcnn.store.pixels import pixel_rows
 from hepcnn.store.points import true_points
 from hepcnn.store.shard import Images, Rows
 
@@ -103,7 +103,7 @@ def _over(given: Given, name: str, tables: Callable[[Images], Tables]) -> Tables
         for index, made in read_whole(given.images, given.which):
             parts.append(tables(made))
             advance(len(index))
-    return {n: join_rows([part[n] for part in parts]) for n in parts[0]}
+    return {n: Rows.join([part[n] for part in parts]) for n in parts[0]}
 
 
 def _boundaries(pixels: Rows, header: Header) -> NDArray[np.bool_]:
@@ -118,7 +118,7 @@ def _boundaries(pixels: Rows, header: Header) -> NDArray[np.bool_]:
 def _boundaries_in(pixels: Rows, header: Header) -> NDArray[np.bool_]:
     """Boundaries of a few examples: each needs as much memory as a dense image."""
     views = len(header.views)
-    example = np.repeat(np.arange(len(pixels)), np.diff(pixels.offsets))
+    example = pixels.example
     image = example * views + pixels.columns["view"]
     sites, truth = sites_of(pixels.columns, image, len(pixels) * views, header.shape)
     return boundary(sites, truth.semantic).numpy()
@@ -173,7 +173,7 @@ def _tree(given: Given, header: Header) -> _Score:
 def _by_example(made: Images, header: Header) -> NDArray[np.int64]:
     """From pixels view after view to the order of `pixel_rows`."""
     views = [made.views[view] for view in header.views]
-    example = [np.repeat(np.arange(len(view)), np.diff(view.offsets)) for view in views]
+    example = [view.example for view in views]
     return np.argsort(np.concatenate(example), kind="stable")
 
 
@@ -197,7 +197,7 @@ def _instance(name: str, given: Given, header: Header) -> Tables:
         }
         return {
             "pixels": Rows(pixels.offsets, pixels.columns | {"found": found}),
-            "clusters": grouped(each[:, 0], clusters, len(made)),
+            "clusters": Rows.grouped(each[:, 0], clusters, len(made)),
         }
 
     return _over(given, name, tables)
@@ -225,7 +225,7 @@ def _vertex(name: str, given: Given, header: Header) -> Tables:
         row, col, score = found.T.astype(np.float32)
         box = np.full((len(found), 4), np.nan, np.float32)
         columns = {"view": view, "row": row, "column": col, "score": score, "box": box}
-        return {"candidates": grouped(example, columns, len(made))}
+        return {"candidates": Rows.grouped(example, columns, len(made))}
 
     return _over(given, name, tables)
 
@@ -254,7 +254,7 @@ def _points(name: str, given: Given, header: Header) -> Tables:
             "kind": true.columns["kind"],
         }
         return {
-            "candidates": grouped(example, columns, len(made)),
+            "candidates": Rows.grouped(example, columns, len(made)),
             "points": Rows(true.offsets, points),
         }
 

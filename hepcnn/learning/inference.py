@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +12,32 @@ from torch import Tensor, nn
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.cpu import channels_last, keep_freed_memory
 from hepcnn.learning.loading import EpochDataset, loader
-from hepcnn.networks.registry import Shape
+from hepcnn.networks.registry import is_sparse
 from hepcnn.progress import progress
 
 T = TypeVar("T")
 
+#: Sites of a batch of a sparse network: its maps of all layers take below a gigabyte.
+SITES = 1 << 17
 
-def batch_size(shape: Shape, examples: int, pixels: int) -> int:
-    """So many examples, if they are no more than so many pixels, else fewer; at least one."""
+
+def batching(trained: Checkpoint, examples: int, pixels: int) -> dict[str, Any]:
+    """Choose the batches of a prediction, as settings of `Batches`.
+
+    Parameters
+    ----------
+    trained : Checkpoint
+        The network.
+    examples : int
+        Examples of a batch at most, and at least one.
+    pixels : int
+        Numbers of their dense images at most. Of a network that takes sites, `SITES` at most count.
+    """
+    if is_sparse(trained.architecture, trained.options):
+        return {"batch_size": examples, "sparse": True, "sites": SITES}
+    shape = trained.preprocessing.shape
     own = math.prod((shape.views, shape.channels, *shape.sides))
-    return max(min(examples, pixels // own), 1)
+    return {"batch_size": max(min(examples, pixels // own), 1)}
 
 
 def infer(

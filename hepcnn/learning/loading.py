@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from hepcnn.networks.inputs import SparseViews
 from hepcnn.store.batches import BUFFERS, Batches
+from hepcnn.store.sparse import SparseBatch
 
 
 class EpochDataset(IterableDataset[dict[str, Tensor]]):
@@ -51,7 +54,7 @@ class EpochDataset(IterableDataset[dict[str, Tensor]]):
             if self.standardise is not None:
                 features = self.standardise(features)
             yield {
-                "images": torch.from_numpy(batch["images"]),
+                "images": _images(batch["images"]),
                 "features": torch.from_numpy(features),
                 "expected": torch.from_numpy(batch["expected"]),
                 "label": torch.from_numpy(batch["label"]),
@@ -59,6 +62,18 @@ class EpochDataset(IterableDataset[dict[str, Tensor]]):
                 "truth": torch.from_numpy(batch["truth"]),
                 "points": torch.from_numpy(batch["points"]),
             }
+
+
+def _images(images: NDArray[np.float32] | SparseBatch) -> Any:
+    """Images, dense or by their sites, as networks take them."""
+    if isinstance(images, SparseBatch):
+        image, place, value = (torch.from_numpy(part) for part in images[:3])
+        return SparseViews(image, place, value, images.extent)
+    return torch.from_numpy(images)
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
 
 
 def loader(dataset: EpochDataset, workers: int = 0) -> DataLoader[dict[str, Tensor]]:
@@ -70,6 +85,7 @@ def loader(dataset: EpochDataset, workers: int = 0) -> DataLoader[dict[str, Tens
     return DataLoader(
         dataset,
         batch_size=None,  # the dataset gives whole batches
+        collate_fn=_unchanged,
         num_workers=workers,
         prefetch_factor=BUFFERS - 1 if workers else None,
     )

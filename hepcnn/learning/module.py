@@ -137,6 +137,7 @@ class TrainingModule(LightningModule):
             target=self.data.labels,
             truth=self.train_head.truth,
             points=self.train_head.wants_points,
+            sparse=self.data.sparse,
             order=order,
             mirrored=mirrored,
             seed=self.seed,

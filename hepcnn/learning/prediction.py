@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.examples import indices, predictions
 from hepcnn.learning.finding import find, findings
-from hepcnn.learning.inference import batch_size, infer
+from hepcnn.learning.inference import batching, infer
 from hepcnn.networks.inputs import Inputs
 from hepcnn.provenance import record
 from hepcnn.store.findings import TARGETS, write_findings
@@ -118,9 +118,10 @@ def posteriors(
     ndarray (N, C) float32
         Not tempered; under the checkpoint's prior.
     """
-    seen = trained.preprocessing
-    size = batch_size(seen.shape, BATCH_SIZE, BATCH_PIXELS)
-    dataset = seen.dataset(images, which, size, target=trained.target, memory=0)
+    batches = batching(trained, BATCH_SIZE, BATCH_PIXELS)
+    dataset = trained.preprocessing.dataset(
+        images, which, **batches, target=trained.target, memory=0
+    )
 
     def scores(
         network: nn.Module, batch: dict[str, Tensor], device: torch.device

@@ -16,6 +16,7 @@ from hepcnn.learning.heads.choosing import head_for
 from hepcnn.learning.heads.classification import ClassificationHead
 from hepcnn.learning.heads.head import Head
 from hepcnn.learning.preprocessing import Preprocessing
+from hepcnn.networks.registry import is_sparse
 from hepcnn.progress import note
 from hepcnn.store.batches import swapped
 from hepcnn.store.findings import TARGETS
@@ -36,6 +37,8 @@ class TrainingData:
         Indices of the examples.
     preprocessing : Preprocessing
         What is seen of them, and how.
+    sparse : bool
+        Whether the network takes batches of sites.
     heads : (Head, Head)
         Of the training and of the validation, each with its own sums.
     prior : ndarray (C,) float64
@@ -47,6 +50,7 @@ class TrainingData:
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     preprocessing: Preprocessing
+    sparse: bool
     heads: tuple[Head, Head]
     prior: NDArray[np.float64]
 
@@ -103,6 +107,7 @@ def training_data(
         train=parts["train"],
         validation=parts["validation"],
         preprocessing=preprocessing,
+        sparse=is_sparse(architecture, network.options),
         heads=heads,
         prior=prior,
     )

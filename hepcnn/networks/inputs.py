@@ -3,12 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from hepcnn.networks.registry import Shape
+from hepcnn.networks.sparse.sites import Sites, SparseMaps
+
+
+class SparseViews(NamedTuple):
+    """The images of B examples of V views in D dimensions by their N occupied places.
+
+    Attributes
+    ----------
+    image : Tensor, (N,) int64
+        The image of each: view v of example b is image b·V + v.
+    place : Tensor, (N, D) int64
+        Its place in the image. Places are in the order of ``nonzero()`` of the dense images.
+    value : Tensor, (N, C)
+        What is there; not 0 in every channel.
+    extent : sequence of int
+        B, V and the D lengths of an image.
+    """
+
+    image: Tensor
+    place: Tensor
+    value: Tensor
+    extent: tuple[int, ...]
+
+    @classmethod
+    def of(cls, images: Tensor | SparseViews) -> SparseViews:
+        """Find where any channel of images (B, V, C, *shape) is not 0, if they are dense."""
+        if isinstance(images, SparseViews):
+            return images
+        sites, value = Sites.of_views(images)
+        return cls(sites.image, sites.place, value, (*images.shape[:2], *sites.shape))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the dense images: (B, V, C, *shape)."""
+        examples, views, *sides = self.extent
+        return (examples, views, self.value.shape[1], *sides)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.value.device
+
+    def to(self, device: torch.device | str | None, non_blocking: bool = False) -> SparseViews:
+        """Copy it to a device."""
+        image, place, value = (part.to(device, non_blocking=non_blocking) for part in self[:3])
+        return SparseViews(image, place, value, self.extent)
+
+    def maps(self) -> SparseMaps:
+        """Give the values at the sites of all B·V images."""
+        examples, views, *sides = self.extent
+        return SparseMaps(self.value, Sites(self.image, self.place, examples * views, tuple(sides)))
+
+    def view(self, number: int) -> SparseMaps:
+        """Give the values at the sites of one view of the B examples."""
+        examples, views, *sides = self.extent
+        own = self.image % views == number
+        sites = Sites(self.image[own] // views, self.place[own], examples, tuple(sides))
+        return SparseMaps(self.value[own], sites)
+
+    def folded(self) -> SparseMaps:
+        """Fold the views into channels: B images of V·C of them."""
+        examples, views, *sides = self.extent
+        if views == 1:
+            return self.maps()
+        sites, slot = Sites.merged(self.image // views, self.place, examples, tuple(sides))
+        value = self.value.new_zeros(len(sites), views, self.value.shape[1])
+        value[slot, self.image % views] = self.value
+        return SparseMaps(value.flatten(1), sites)
 
 
 class Inputs(NamedTuple):
@@ -16,8 +84,8 @@ class Inputs(NamedTuple):
 
     Attributes
     ----------
-    images : Tensor, (B, V, C, H, W) or (B, V, C, X, Y, Z)
-        V views of C channels.
+    images : Tensor, (B, V, C, H, W) or (B, V, C, X, Y, Z), or SparseViews
+        V views of C channels. Networks of sparse convolutions take both, the others dense images.
     features : Tensor, (B, F)
         Numbers beside the images, standardised.
     expected : Tensor, (B, V, K, 2)
@@ -25,12 +93,12 @@ class Inputs(NamedTuple):
         where light is expected (below 0: none), and the expected number of photons.
     """
 
-    images: Tensor
+    images: Any  # Tensor | SparseViews: which of them, a network knows by its kind
     features: Tensor
     expected: Tensor
 
     @classmethod
-    def of(cls, batch: Mapping[str, Tensor], device: torch.device | str | None = None) -> Self:
+    def of(cls, batch: Mapping[str, Any], device: torch.device | str | None = None) -> Self:
         """Take them from a batch, to a device."""
         return cls(*(batch[name].to(device) for name in cls._fields))
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.inputs import Inputs, SparseViews
+from hepcnn.networks.sparse.sites import SparseMaps
 
 #: A mask is drawn from so many values, a byte.
 _LEVELS = 256
@@ -39,9 +40,14 @@ class Dropout(nn.Dropout):
 
 
 class FoldViews(nn.Module):
-    """The images alone, views folded into channels: (B, V·C, H, W), in memory channels last."""
+    """The images alone, views folded into channels: (B, V·C, H, W), in memory channels last.
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    Images that come as sites stay sparse.
+    """
+
+    def forward(self, inputs: Inputs) -> Tensor | SparseMaps:
+        if isinstance(inputs.images, SparseViews):
+            return inputs.images.folded()
         return inputs.images.permute(0, 3, 4, 1, 2).flatten(3).movedim(-1, 1)
 
 

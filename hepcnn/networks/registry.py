@@ -6,7 +6,7 @@ Names, original shapes and descriptions are known without importing torch; `buil
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hepcnn.errors import InputError, nearest
@@ -37,11 +37,15 @@ class Shape(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A network's original shape and number of classes, and what it is."""
+    """A network's original shape and number of classes, and what it is.
+
+    A `sparse` one computes at occupied places alone, and takes batches of these.
+    """
 
     shape: Shape
     classes: int
     title: str
+    sparse: bool = False
 
 
 _PHOTOGRAPH = Shape(1, 3, 224, 224)
@@ -67,7 +71,9 @@ SINGLE_IMAGE = {
     "lecture_cifar10": Entry(Shape(1, 3, 32, 32), 10, "the lecture's CNN for CIFAR-10"),
     "small": Entry(Shape(1, 2, 128, 32), 6, "a small CNN for long images"),
     "tower": Entry(Shape(1, 1, 192, 192), 5, "ours: a small, fast tower for wire planes"),
-    "sparse_tower": Entry(Shape(1, 1, 192, 192), 5, "ours: sparse convolutions, for wire planes"),
+    "sparse_tower": Entry(
+        Shape(1, 1, 192, 192), 5, "ours: sparse convolutions, for wire planes", True
+    ),
     **BACKBONES,
 }
 #: Those that find boxes, in each view by itself: see `hepcnn.networks.detectors.detector`. Each is
@@ -81,7 +87,7 @@ _PLANE = Shape(1, 1, 256, 256)
 #: Those that tell the class of each occupied pixel, or voxel: each is built by the function of its
 #: name in its own module of `hepcnn.networks.pixels`.
 PIXEL_NETWORKS = {
-    "sparse_uresnet": Entry(_PLANE, 5, "sparse U-ResNet (Dominé and Terao 2019)"),
+    "sparse_uresnet": Entry(_PLANE, 5, "sparse U-ResNet (Dominé and Terao 2019)", True),
     "uresnet": Entry(_PLANE, 5, "U-ResNet: a U-Net of residual modules"),
     "fcn8": Entry(_PLANE, 5, "FCN-8s (Long et al. 2015)"),
     "segnet": Entry(_PLANE, 5, "SegNet (Badrinarayanan et al. 2017)"),
@@ -117,6 +123,12 @@ def require(name: str) -> Entry:
     if name not in NETWORKS:
         raise InputError(f"no network '{name}'; {nearest(name, NETWORKS)}")
     return NETWORKS[name]
+
+
+def is_sparse(name: str, chosen: Mapping[str, Any]) -> bool:
+    """Tell whether a network of these options takes batches of sites: towers as their backbone."""
+    tower = chosen.get("backbone") if name == "siamese" else None
+    return (SINGLE_IMAGE.get(str(tower)) or require(name)).sparse
 
 
 def _builder(name: str) -> Callable[..., nn.Module]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hepcnn.errors import InputError, nearest
 from hepcnn.networks.checks import check_rate, check_switch, check_widths
-from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.inputs import Inputs, SparseViews
 from hepcnn.networks.layers import dense
 from hepcnn.networks.registry import SINGLE_IMAGE, Shape
 from hepcnn.networks.single_image import trunk
@@ -33,14 +33,22 @@ class Siamese(nn.Module):
         self.head = head
 
     def forward(self, inputs: Inputs) -> Tensor:
+        seen = self._seen(inputs.images)
+        return self.head(torch.cat([seen.flatten(1), self.features(inputs.features)], dim=1))
+
+    def _seen(self, images: Tensor | SparseViews) -> Tensor:
+        """What the towers give of the views: (B, V, …)."""
+        if isinstance(images, SparseViews):
+            if len(self.towers) == 1:
+                return self.towers[0](images.maps()).unflatten(0, images.extent[:2])
+            return torch.stack(
+                [tower(images.view(v)) for v, tower in enumerate(self.towers)], dim=1
+            )
         # (V, B, C, H, W), in memory channels last, as convolutions are fastest.
-        views = inputs.images.permute(1, 0, 3, 4, 2).contiguous().movedim(-1, 2)
+        views = images.permute(1, 0, 3, 4, 2).contiguous().movedim(-1, 2)
         if len(self.towers) == 1:
-            seen = self.towers[0](views.flatten(0, 1)).unflatten(0, views.shape[:2])
-        else:
-            seen = torch.stack([tower(v) for tower, v in zip(self.towers, views, strict=True)])
-        features = self.features(inputs.features)
-        return self.head(torch.cat([seen.movedim(0, 1).flatten(1), features], dim=1))
+            return self.towers[0](views.flatten(0, 1)).unflatten(0, views.shape[:2]).movedim(0, 1)
+        return torch.stack([tower(v) for tower, v in zip(self.towers, views, strict=True)], dim=1)
 
 
 def siamese(

@@ -21,9 +21,11 @@ from hepcnn.networks.sparse.sites import Sites, SparseMaps
 
 
 class Occupied(nn.Module):
-    """What is not 0 of images (B, C, H, W), and where it is."""
+    """What is not 0 of images (B, C, H, W), and where it is; what is sparse stays as it is."""
 
-    def forward(self, images: Tensor) -> SparseMaps:
+    def forward(self, images: Tensor | SparseMaps) -> SparseMaps:
+        if isinstance(images, SparseMaps):
+            return images
         sites, values = Sites.occupied(images)
         return SparseMaps(values, sites)
 

@@ -1,8 +1,8 @@
-"""Batches of dense images from sparse shards.
+"""Batches of images from sparse shards: of sites for sparse networks, dense for others.
 
-Images are sparse on disk and in memory and become dense only here. Shards are read in contiguous
-blocks and shuffled within windows of many blocks, because reading examples singly is what makes
-loaders slow.
+Images are sparse on disk and in memory and become dense, where they do, only here. Shards are read
+in contiguous blocks and shuffled within windows of many blocks, because reading examples singly is
+what makes loaders slow.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hepcnn.store.blocks import Block, Selection, Transform, join, read_blocks
 from hepcnn.store.dense import Buffer, Drawn
 from hepcnn.store.images import ImageSet
 from hepcnn.store.order import Order, balanced, block_shuffled
+from hepcnn.store.sparse import SparseBatch, sparse_batch
 
 #: Examples, whole blocks, that are shuffled with one another, if they are no more than so many
 #: bytes uncompressed.
@@ -37,22 +38,24 @@ class Batch(TypedDict):
     """B examples.
 
     ``images`` float32 (B, V, C, H, W), or with three axes (B, V, C, X, Y, Z), in memory view after
-    view, each channels last; ``features`` float32 (B, F), the columns asked for, side by side;
+    view, each channels last; or the sites of these images alone, a `SparseBatch`; ``features``
+    float32 (B, F), the columns asked for, side by side;
     ``expected`` float32 (B, V, K, 2), of each view and each of K hypotheses the row of its expected
     ring as a float, in rows from the image's lower edge (−1: no light), and the number of its
     photons expected, K = 0 in image sets that do not say; ``label`` int64 (B,), −1 for what is none
     of the classes; ``index`` int64 (B,) into the image set. If they are asked for: ``truth``
-    float32 (B, V, T, H, W), columns of the pixels' truth plus 1, 0 where there is no pixel;
+    float32 (B, V, T, H, W), columns of the pixels' truth plus 1, 0 where there is no pixel; or of
+    N sites int64 (N, T), the columns;
     ``points`` float32 (P, 5), example, view, row, column and kind of the key points, see
     `hepcnn.store.points.true_points`.
     """
 
-    images: NDArray[np.float32]
+    images: NDArray[np.float32] | SparseBatch
     features: NDArray[np.float32]
     expected: NDArray[np.float32]
     label: NDArray[np.int64]
     index: NDArray[np.int64]
-    truth: NDArray[np.float32]
+    truth: NDArray[np.float32] | NDArray[np.int64]
     points: NDArray[np.float32]
 
 
@@ -91,6 +94,10 @@ class Batches:
         Values are multiplied by this, for the views and channels seen; by default by 1.
     transform : Transform, optional
         What is done to the images before; views and channels are of what comes out.
+    sparse : bool
+        Whether the images are given as their sites, not dense.
+    sites : int, optional
+        A batch in stored order ends before it has more sites than this, with one example at least.
     memory : int
         Images of at most so many bytes (sparse) are read once and held; others are read anew
         in each epoch, a window at a time. 0 for a single pass.
@@ -119,8 +126,12 @@ class Batches:
         seed: int = 0,
         scale: NDArray[np.float32] | None = None,
         transform: Transform | None = None,
+        sparse: bool = False,
+        sites: int | None = None,
         memory: int = MEMORY,
     ) -> None:
+        if sites is not None and order != "stored":
+            raise ValueError("only batches in stored order can be sized by their sites")
         self.images = images
         self.which = np.asarray(which, np.int64)
         self.batch_size = batch_size
@@ -133,7 +144,8 @@ class Batches:
         scale = np.ones(shape, np.float32) if scale is None else np.asarray(scale, np.float32)
         if scale.shape != shape:
             raise ValueError(f"scale is {scale.shape}, for {shape} views and channels")
-        self._scale = np.concatenate([scale, np.ones((shape[0], len(truth)), np.float32)], axis=1)
+        self._scale = scale
+        self._sparse, self._sites = sparse, sites
         self._seen = *shape, len(truth)
         self._labels = _labels(images, target)
         self._features = _features(images, features)
@@ -152,7 +164,7 @@ class Batches:
         return {**self.__dict__, "_buffers": {}}
 
     def __len__(self) -> int:
-        """Batches of an epoch of one process."""
+        """Batches of an epoch of one process; more, where they are sized by their sites."""
         return self.count(1)
 
     def count(self, ranks: int) -> int:
@@ -195,8 +207,8 @@ class Batches:
     ) -> Iterator[Batch]:
         """Go through an epoch once.
 
-        The images of a batch lie in one of `BUFFERS` buffers: they are overwritten when as many
-        further batches have been drawn. All else in it is the batch's own.
+        The dense images of a batch lie in one of `BUFFERS` buffers: they are overwritten when as
+        many further batches have been drawn. All else in it is the batch's own.
 
         Parameters
         ----------
@@ -212,26 +224,48 @@ class Batches:
         """
         order, mirrors = self.order(epoch), self.mirrors(epoch)
         order = order[: self._drawn(ranks)]
-        size, shape = -(-self.batch_size // ranks), self._selection.header.shape
         # Kept from epoch to epoch, since new memory is slow; a second iterator needs its own.
-        buffers = self._buffers.pop(ranks, None) or [
-            Buffer(size, shape, self._seen) for _ in range(BUFFERS)
-        ]
+        buffers = self._buffers.pop(ranks, None) or self._make_buffers(ranks)
         window = max(self._window // self.batch_size, 1) * self.batch_size
         number = 0
         for start in range(0, len(order), window):
             stop = min(start + window, len(order))
             block = self._held or self._read(np.unique(order[start:stop]))
-            for low in range(start, stop, self.batch_size):
-                mine = slice(low + rank, min(low + self.batch_size, stop), ranks)
+            for low, high in self._cuts(block, order[start:stop]):
+                mine = slice(start + low + rank, start + high, ranks)
                 if number % workers == worker and len(order[mine]):
-                    buffer = buffers[number // workers % BUFFERS]
+                    buffer = buffers[number // workers % BUFFERS] if buffers else None
                     yield self._batch(buffer, block, order[mine], mirrors[mine])
                 number += 1
         self._buffers[ranks] = buffers
 
+    def _make_buffers(self, ranks: int) -> list[Buffer]:
+        """Buffers of dense batches; of sparse ones none."""
+        size, shape = -(-self.batch_size // ranks), self._selection.header.shape
+        return [Buffer(size, shape, self._seen) for _ in range(0 if self._sparse else BUFFERS)]
+
+    def _cuts(self, block: Block, index: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+        """Where each batch of some examples of a block begins and ends."""
+        if self._sites is None:
+            for low in range(0, len(index), self.batch_size):
+                yield low, min(low + self.batch_size, len(index))
+            return
+        rows = np.searchsorted(block.index, index)
+        sites = np.sum([np.diff(view.offsets)[rows] for view in block.views], axis=0)
+        low, total = 0, 0
+        for i, own in enumerate(sites.tolist()):
+            if i > low and (i - low == self.batch_size or total + own > self._sites):
+                yield low, i
+                low, total = i, 0
+            total += own
+        yield low, len(index)
+
     def _batch(
-        self, buffer: Buffer, block: Block, index: NDArray[np.int64], mirrored: NDArray[np.bool_]
+        self,
+        buffer: Buffer | None,
+        block: Block,
+        index: NDArray[np.int64],
+        mirrored: NDArray[np.bool_],
     ) -> Batch:
         place = np.repeat(np.arange(len(block.views))[:, np.newaxis], len(index), axis=1)
         features, beam = self._features[index], mirrored[:, 1]
@@ -239,9 +273,15 @@ class Batches:
             place = np.where(beam, self._places[:, np.newaxis], place)
             features[beam] = features[beam][:, self._feature_places]
         drawn = Drawn(np.searchsorted(block.index, index), mirrored, place)
-        dense, truth = buffer.fill(block, drawn, self._scale)
+        images: NDArray[np.float32] | SparseBatch
+        truth: NDArray[np.float32] | NDArray[np.int64]
+        if buffer is None:
+            shape = self._selection.header.shape
+            images, truth = sparse_batch(block, drawn, self._scale, shape)
+        else:
+            images, truth = buffer.fill(block, drawn, self._scale)
         return Batch(
-            images=dense,
+            images=images,
             features=features,
             expected=self._expected[index],
             label=self._labels[index].astype(np.int64),
@@ -255,7 +295,7 @@ class Batches:
         if block.points is None:
             return np.empty((0, 5), np.float32)
         points = block.points.take(drawn.rows)
-        example = np.repeat(np.arange(len(points)), np.diff(points.offsets))
+        example = points.example
         view, place = points.columns["view"], points.columns["place"]
         mirrored = np.asarray(self._selection.header.shape) - place
         place = np.where(drawn.mirrored[example], mirrored, place)

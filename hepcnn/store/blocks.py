@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hepcnn.errors import InputError, nearest
 from hepcnn.store.header import Header
-from hepcnn.store.images import ImageSet, join_rows
+from hepcnn.store.images import ImageSet
 from hepcnn.store.points import true_points
 from hepcnn.store.shard import Images, Rows, Sparse
 
@@ -43,7 +42,7 @@ class Selection:
     Attributes
     ----------
     truth : tuple of str
-        Columns of the pixels' truth, seen as further channels: the column plus 1.
+        Columns of the pixels' truth that are seen.
     points : bool
         Whether the key points are found.
     """
@@ -54,11 +53,6 @@ class Selection:
     transform: Transform | None
     truth: tuple[str, ...] = ()
     points: bool = False
-
-    @property
-    def width(self) -> int:
-        """Numbers seen of a pixel: channels, and columns of truth."""
-        return len(self.channels) + len(self.truth)
 
     @classmethod
     def of(
@@ -99,9 +93,17 @@ class Selection:
 
 @dataclass(frozen=True)
 class Block:
-    """Sparse images of some examples: of increasing indices (n,), and of each view seen.
+    """Sparse images of some examples.
 
-    With the key points, if they are asked for: see `hepcnn.store.points.true_points`.
+    Attributes
+    ----------
+    index : int64 array (n,)
+        Indices of the examples, increasing.
+    views : list of Sparse
+        Of each view seen the n images. Their ``truth`` int32 (nnz, T) has the columns of truth
+        that are seen side by side.
+    points : Rows, optional
+        The key points, if they are asked for: see `hepcnn.store.points.true_points`.
     """
 
     index: NDArray[np.int64]
@@ -111,7 +113,7 @@ class Block:
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        return sum(a.nbytes for v in self.views for a in (v.offsets, v.pixel, v.value))
+        return sum(a.nbytes for v in self.views for a in (v.offsets, *v.columns.values()))
 
 
 def span(images: ImageSet) -> int:
@@ -123,11 +125,12 @@ def read_blocks(
     images: ImageSet, index: NDArray[np.int64], selection: Selection
 ) -> Iterator[Block]:
     """Read the examples of a strictly increasing index, a span of the image set at a time."""
-    if selection.transform is None and not selection.truth and not selection.points:
+    if selection.transform is None and not selection.points:
+        truth = bool(selection.truth)
         for part, start, stop in _spans(images, index):
-            views = [
-                _take(images.view(name, start, stop), part - start) for name in selection.views
-            ]
+            stored = [images.view(name, start, stop, truth=truth) for name in selection.views]
+            every = len(part) == stop - start
+            views = [view if every else view.take(part - start) for view in stored]
             yield Block(part, [_seen(view, selection) for view in views])
         return
     for part, made in read_whole(images, index, selection.transform):
@@ -155,14 +158,14 @@ def _spans(
 
 
 def _seen(sparse: Sparse, selection: Selection) -> Sparse:
-    """The channels and the columns of truth that are seen, side by side."""
+    """The channels that are seen, and the columns of truth side by side."""
     value = sparse.value
     if selection.channels != tuple(range(value.shape[1])):
         value = np.ascontiguousarray(value[:, selection.channels])
-    if selection.truth:
-        truth = [sparse.truth[name].astype(np.float32) + 1 for name in selection.truth]
-        value = np.column_stack([value.astype(np.float32), *truth])
-    return Sparse(sparse.offsets, sparse.pixel, value)
+    truth = np.empty((len(value), len(selection.truth)), np.int32)
+    for column, name in zip(truth.T, selection.truth, strict=True):
+        column[:] = sparse.columns[name]
+    return Sparse(sparse.offsets, sparse.pixel, value, {"truth": truth})
 
 
 def _points(made: Images, selection: Selection) -> Rows:
@@ -171,51 +174,14 @@ def _points(made: Images, selection: Selection) -> Rows:
     points = true_points(made, header)
     place = [selection.views.index(v) if v in selection.views else -1 for v in header.views]
     view = np.array(place)[points.columns["view"]]
-    example = np.repeat(np.arange(len(points)), np.diff(points.offsets))[view >= 0]
-    columns = points.columns | {"view": view.astype(np.uint8)}
-    return Rows(
-        np.searchsorted(example, np.arange(len(points) + 1)),
-        {name: column[view >= 0] for name, column in columns.items()},
-    )
+    return points.with_columns(view=view.astype(np.uint8)).select(view >= 0)
 
 
 def join(parts: Sequence[Block]) -> Block:
     """Put blocks of increasing indices together."""
-    if len(parts) == 1:
-        return parts[0]
-    views = []
-    for view in zip(*(part.views for part in parts), strict=True):
-        ends = np.cumsum([0, *(sparse.offsets[-1] for sparse in view)])
-        shifted = [sparse.offsets[1:] + end for sparse, end in zip(view, ends, strict=False)]
-        views.append(
-            Sparse(
-                np.concatenate([np.zeros(1, np.int64), *shifted]),
-                np.concatenate([sparse.pixel for sparse in view]),
-                np.concatenate([sparse.value for sparse in view]),
-            )
-        )
     points = [part.points for part in parts if part.points is not None]
     return Block(
-        np.concatenate([part.index for part in parts]), views, join_rows(points) if points else None
+        np.concatenate([part.index for part in parts]),
+        [Sparse.join(view) for view in zip(*(part.views for part in parts), strict=True)],
+        Rows.join(points) if points else None,
     )
-
-
-def _take(sparse: Sparse, rows: NDArray[np.int64]) -> Sparse:
-    if len(rows) == len(sparse):
-        return sparse
-    return Sparse(*_taken(sparse.offsets, sparse.pixel, sparse.value, rows))
-
-
-@njit(cache=True, nogil=True)
-def _taken(offsets, pixel, value, rows):  # type: ignore[no-untyped-def]  # numba
-    """Sparse images of some rows."""
-    taken = np.zeros(len(rows) + 1, np.int64)
-    for i in range(len(rows)):
-        taken[i + 1] = taken[i] + offsets[rows[i] + 1] - offsets[rows[i]]
-    new_pixel = np.empty(taken[-1], pixel.dtype)
-    new_value = np.empty((taken[-1], value.shape[1]), value.dtype)
-    for i in range(len(rows)):
-        old, new = slice(offsets[rows[i]], offsets[rows[i] + 1]), slice(taken[i], taken[i + 1])
-        new_pixel[new] = pixel[old]
-        new_value[new] = value[old]
-    return taken, new_pixel, new_value

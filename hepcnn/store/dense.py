@@ -18,8 +18,8 @@ from hepcnn.store.blocks import Block
 _CROWDED = 0.1
 
 
-#: Of each view the offsets, the pixels and their values.
-_Images = tuple[tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]], ...]
+#: Of each view the offsets, the pixels, their values and their truth.
+_Images = tuple[tuple[NDArray[np.int64], NDArray[Any], NDArray[Any], NDArray[np.int32]], ...]
 
 
 class Drawn(NamedTuple):
@@ -64,16 +64,18 @@ class Buffer:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Make a batch: images (B, V, C, *shape) and truth (B, V, T, *shape), valid until the next.
 
+        The truth is that of the pixels plus 1, and 0 where there is no pixel.
+
         Parameters
         ----------
         block : Block
             The images.
         drawn : Drawn
             Which of them, and how.
-        scale : ndarray (V, C + T) float32
-            Values, and after them the truth, are multiplied by it.
+        scale : ndarray (V, C) float32
+            Values are multiplied by it.
         """
-        images = tuple((view.offsets, view.pixel, view.value) for view in block.views)
+        images = images_of(block)
         nothing = Drawn(drawn.rows[:0], drawn.mirrored[:0], drawn.place[:, :0])
         last = self._last or (images, nothing)
         if self._crowded(*last):
@@ -94,8 +96,13 @@ class Buffer:
         """Whether setting the pixels of a batch back is slower than clearing the buffer."""
         views, _, pixels, _ = self._images.shape
         rows = drawn.rows
-        occupied = sum(int((offsets[rows + 1] - offsets[rows]).sum()) for offsets, _, _ in images)
+        occupied = sum(int((offsets[rows + 1] - offsets[rows]).sum()) for offsets, *_ in images)
         return occupied > _CROWDED * len(rows) * views * pixels
+
+
+def images_of(block: Block) -> _Images:
+    """The images of a block as compiled functions take them."""
+    return tuple((v.offsets, v.pixel, v.value, v.columns["truth"]) for v in block.views)
 
 
 @njit(cache=True, nogil=True)
@@ -115,15 +122,14 @@ def _refill(dense, truth, old, old_drawn, new, new_drawn, scale, extent):  # typ
 def _set(dense, truth, b, images, drawn, scale, extent):  # type: ignore[no-untyped-def]  # numba
     """Set the pixels of an example to value × scale, or without a scale to 0."""
     row, (first, last) = drawn.rows[b], drawn.mirrored[b]
-    channels = dense.shape[3]
     for view in range(len(images)):
-        offsets, pixel, value = images[view]
+        offsets, pixel, value, labels = images[view]
         part, place = slice(offsets[row], offsets[row + 1]), drawn.place[view, b]
         where = pixel[part]
         if first or last:
-            where = _mirrored(where, first, last, extent)
+            where = mirrored_pixels(where, first, last, extent)
         for c in range(value.shape[1]):
-            image = dense[place, b, :, c] if c < channels else truth[place, b, :, c - channels]
+            image = dense[place, b, :, c]
             if scale is None:
                 for j in range(len(where)):
                     image[where[j]] = 0
@@ -131,10 +137,14 @@ def _set(dense, truth, b, images, drawn, scale, extent):  # type: ignore[no-unty
                 count, factor = value[part, c], scale[place, c]
                 for j in range(len(where)):
                     image[where[j]] = count[j] * factor
+        for t in range(labels.shape[1]):
+            image, label = truth[place, b, :, t], labels[part, t]
+            for j in range(len(where)):
+                image[where[j]] = 0 if scale is None else label[j] + 1
 
 
 @njit(cache=True, nogil=True)
-def _mirrored(pixel, first, last, extent):  # type: ignore[no-untyped-def]  # numba
+def mirrored_pixels(pixel, first, last, extent):  # type: ignore[no-untyped-def]  # numba
     """Pixel numbers of an image whose first or last axis is reversed."""
     length, stride, width = extent
     found = np.empty_like(pixel)

@@ -174,7 +174,8 @@ class ImageSet:
             Read the pixels' truth too.
         """
         columns = ["pixel", "value", *(self.header.pixel_truth if truth else ())]
-        return Sparse.of(self._ragged(f"views/{name}", columns, start, stop))
+        rows = self._ragged(f"views/{name}", columns, start, stop)
+        return Sparse.of(rows.offsets, rows.columns)
 
     def _ragged(self, name: str, columns: Iterable[str], start: int, stop: int) -> Rows:
         """Read columns of which an example has any number of rows."""
@@ -198,7 +199,7 @@ class ImageSet:
                         f"{self.header.pixels} pixels: a damaged image shard"
                     )
                 parts.append(Rows(offsets - offsets[0], read))
-        return parts[0] if len(parts) == 1 else join_rows(parts)
+        return Rows.join(parts)
 
     def _spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """The shards that hold a block, and which of their rows: at least one, if of no rows."""
@@ -347,16 +348,3 @@ def _check_together(shards: Sequence[_Shard]) -> None:
                     f"{json.dumps(wanted[name])} in the one and {json.dumps(found[name])} "
                     "in the other"
                 )
-
-
-def join_rows(parts: Sequence[Rows]) -> Rows:
-    """Put the rows of examples after one another."""
-    starts = np.cumsum([0] + [part.offsets[-1] for part in parts[:-1]])
-    shifted = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=True)]
-    return Rows(
-        offsets=np.concatenate([np.zeros(1, np.int64), *shifted]),
-        columns={
-            name: np.concatenate([part.columns[name] for part in parts])
-            for name in parts[0].columns
-        },
-    )

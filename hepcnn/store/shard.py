@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.files import atomic_path
+from hepcnn.rows import Rows as Rows
 from hepcnn.store.header import Axis as Axis
 from hepcnn.store.header import Header as Header
 from hepcnn.store.header import Kind as Kind
@@ -46,72 +47,48 @@ class Skipped(NamedTuple):
     events: int
 
 
-@dataclass(frozen=True)
-class Sparse:
+@dataclass(frozen=True, init=False)
+class Sparse(Rows):
     """Sparse images of one view: those pixels that are not zero in every channel.
+
+    The rows of an image are its pixels.
 
     Attributes
     ----------
-    offsets : int64 array (n + 1,)
-        Image ``i`` is ``pixel[offsets[i]:offsets[i + 1]]``; the first offset is 0.
     pixel : uint16 or uint32 array (nnz,)
         row·W + column, increasing within an image; in three dimensions (x·Y + y)·Z + z.
     value : uint16 or float32 array (nnz, C)
         Counts or measurements in each channel.
     truth : dict of arrays (nnz,)
-        The pixels' truth.
+        The pixels' truth: all other columns.
     """
 
-    offsets: npt.NDArray[np.int64]
-    pixel: npt.NDArray[np.unsignedinteger[Any]]
-    value: npt.NDArray[Any]
-    truth: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
+    def __init__(
+        self,
+        offsets: npt.NDArray[np.int64],
+        pixel: npt.NDArray[np.unsignedinteger[Any]],
+        value: npt.NDArray[Any],
+        truth: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        super().__init__(offsets, {"pixel": pixel, "value": value, **(truth or {})})
 
     @classmethod
-    def of(cls, rows: Rows) -> Self:
-        """The images of which `rows` are the pixels."""
-        truth = dict(rows.columns)
-        return cls(rows.offsets, truth.pop("pixel"), truth.pop("value"), truth)
+    def of(cls, offsets: npt.NDArray[np.int64], columns: dict[str, np.ndarray]) -> Self:
+        """Make images of their pixels as the rows of a table."""
+        truth = dict(columns)
+        return cls(offsets, truth.pop("pixel"), truth.pop("value"), truth)
 
     @property
-    def rows(self) -> Rows:
-        """The pixels as the rows of a table, their truth beside ``pixel`` and ``value``."""
-        return Rows(self.offsets, {"pixel": self.pixel, "value": self.value, **self.truth})
+    def pixel(self) -> npt.NDArray[np.unsignedinteger[Any]]:
+        return self.columns["pixel"]
 
-    def take(self, which: npt.NDArray[np.integer]) -> Self:
-        """The images of some examples."""
-        return self.of(self.rows.take(which))
+    @property
+    def value(self) -> npt.NDArray[Any]:
+        return self.columns["value"]
 
-
-@dataclass(frozen=True)
-class Rows:
-    """A table of which each example has any number of rows.
-
-    Attributes
-    ----------
-    offsets : int64 array (n + 1,)
-        The rows of example ``i`` are ``offsets[i]:offsets[i + 1]``; the first offset is 0.
-    columns : dict of arrays (rows,) or (rows, k)
-        The columns.
-    """
-
-    offsets: npt.NDArray[np.int64]
-    columns: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def take(self, which: npt.NDArray[np.integer]) -> Self:
-        """The rows of some examples."""
-        start, length = self.offsets[which], np.diff(self.offsets)[which]
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(length)])
-        rows = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], length)
-        return replace(
-            self, offsets=offsets, columns={name: c[rows] for name, c in self.columns.items()}
-        )
+    @property
+    def truth(self) -> dict[str, np.ndarray]:
+        return {name: c for name, c in self.columns.items() if name not in ("pixel", "value")}
 
 
 @dataclass(frozen=True)
@@ -151,9 +128,8 @@ class Images:
     @property
     def ragged(self) -> dict[str, Rows]:
         """What has any number of rows an example, by path, as `Header.ragged`."""
-        return {f"views/{view}": sparse.rows for view, sparse in self.views.items()} | {
-            f"tables/{name}": rows for name, rows in self.tables.items()
-        }
+        views: dict[str, Rows] = {f"views/{view}": own for view, own in self.views.items()}
+        return views | {f"tables/{name}": rows for name, rows in self.tables.items()}
 
     def take(self, which: npt.NDArray[np.integer]) -> Self:
         """Some of the examples."""

@@ -204,8 +204,7 @@ def test_every_setting_changes_the_images(change):
         before = before.model_copy(update={"region": "vertex"})
     after = PlaneImages(**(before.model_dump() | change))
     found = [
-        [v.rows.columns["pixel"].tolist() for v in images_of(events, s).views.values()]
-        for s in (before, after)
+        [v.pixel.tolist() for v in images_of(events, s).views.values()] for s in (before, after)
     ]
     assert found[0] != found[1]
 

@@ -13,8 +13,9 @@ from hepcnn.errors import InputError
 from hepcnn.events.schema import EVENT_KEY, RichEvents
 from hepcnn.imaging.panels import panel_points
 from hepcnn.imaging.rich import rich_header, rich_images
-from hepcnn.imaging.sparse import in_order, merge_channels
+from hepcnn.imaging.sparse import merge_channels
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.store.shard import Sparse
 
 GEOMETRY = load_geometry("lhcb-run3")
 SETTINGS = PolarImages(sample="rich")
@@ -309,6 +310,6 @@ def test_panel_points_are_plane_coordinates_by_panel(rich):
         np.testing.assert_array_equal(rows, event[panel[event] == group % 2])
 
 
-def test_in_order_and_merge_of_nothing():
-    nothing = (np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty(0, np.uint16))
-    assert len(merge_channels([in_order(nothing, np.empty(0, np.int64))] * 2)) == 0
+def test_merge_of_nothing():
+    nothing = Sparse(np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty((0, 1), np.uint16))
+    assert len(merge_channels([nothing.take(np.empty(0, np.int64))] * 2)) == 0

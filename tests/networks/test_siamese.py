@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from hepcnn.networks.inputs import Inputs
-from hepcnn.networks.registry import BACKBONES, SINGLE_IMAGE, Shape, build
+from hepcnn.networks.inputs import Inputs, SparseViews
+from hepcnn.networks.registry import BACKBONES, SINGLE_IMAGE, Shape, build, is_sparse
 
 SHAPE = Shape(2, 2, 32, 16, features=2)
 
@@ -74,3 +74,15 @@ def test_learns_from_images_and_features_together(shared):
         optimizer.step()
     inputs, label = examples(1000)
     assert (network.eval()(inputs).argmax(dim=1) == label).float().mean() > 0.85
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_towers_of_sites_see_what_those_of_dense_images_see(shared, make_inputs):
+    network, inputs = siamese(backbone="sparse_tower", shared=shared), make_inputs(SHAPE)
+    sparse = inputs.images * (torch.rand(inputs.images.shape) < 0.1)
+    sparse[3, 1] = 0
+    dense = network(inputs._replace(images=sparse))
+    sites = network(inputs._replace(images=SparseViews.of(sparse)))
+    torch.testing.assert_close(sites, dense)
+    assert is_sparse("siamese", {"backbone": "sparse_tower"})
+    assert not is_sparse("siamese", {})

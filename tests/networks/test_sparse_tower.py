@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.inputs import Inputs, SparseViews
 from hepcnn.networks.registry import Shape, build
 from hepcnn.networks.single_image import trunk
 from hepcnn.networks.sparse.layers import StridedConv, SubmanifoldConv
@@ -193,3 +193,12 @@ def test_stages_give_maps_of_half_the_size_each():
     for name, shape in (("stage1", (2, 4, 40, 48)), ("stage3", (2, 8, 10, 12))):
         assert isinstance(shapes[name], SparseMaps)
         assert shapes[name].shape == shapes[name].dense().shape == shape
+
+
+def test_views_of_sites_fold_into_channels():
+    network, inputs = tower(PLANES).eval(), lines(PLANES)
+    inputs.images[2, 1] = 0
+    folded = SparseViews.of(inputs.images).folded()
+    torch.testing.assert_close(folded.dense(), inputs.images.flatten(1, 2))
+    sites = network(inputs._replace(images=SparseViews.of(inputs.images)))
+    torch.testing.assert_close(sites, network(inputs))

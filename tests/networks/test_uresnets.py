@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.inputs import Inputs, SparseViews
 from hepcnn.networks.pixels.output import at_sites, padded
 from hepcnn.networks.pixels.sparse_uresnet import dense_weights, sparse_weights
 from hepcnn.networks.registry import Shape, build
@@ -181,3 +181,13 @@ def test_images_are_padded_at_their_ends(sides, size):
     assert all(side % size == 0 and side >= 2 * size for side in more.shape[2:])
     assert torch.equal(more[(..., *(slice(n) for n in sides))], images)
     assert more.sum() == pytest.approx(float(images.sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [PLANES, VOXELS])
+def test_sites_instead_of_dense_images_give_the_same(shape):
+    sparse, _ = twins(shape)
+    inputs = hits(shape, 0.1)
+    dense = sparse(inputs)
+    sites = sparse(inputs._replace(images=SparseViews.of(inputs.images)))
+    assert torch.equal(sites.sites.place, dense.sites.place)
+    assert torch.equal(sites.values, dense.values)

@@ -38,10 +38,12 @@ class SiteTruth(NamedTuple):
         ----------
         sites : Sites
             The sites of the images b·V + v.
-        truth : Tensor, (B, V, 2, *shape)
-            Class and particle of each pixel, plus 1; 0 where there is none.
+        truth : Tensor, (B, V, 2, *shape) or (N, 2)
+            Class and particle of each pixel, plus 1; 0 where there is none. Or of each site, as a
+            batch of sites has them.
         """
-        semantic, instance = (at_views(truth, sites).long() - 1).unbind(1)
+        found = truth if truth.ndim == 2 else at_views(truth, sites).long() - 1
+        semantic, instance = found.unbind(1)
         other = semantic == PIXEL_CLASSES.index("other")
         return cls(semantic.masked_fill(other, NONE), instance)
 

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hepcnn.networks.checks import each_view
-from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.inputs import Inputs, SparseViews
 from hepcnn.networks.pixels.output import AtSites
 from hepcnn.networks.pixels.ushape import Parts, UShape
 from hepcnn.networks.registry import Shape
 from hepcnn.networks.sparse.layers import InverseConv, SiteNorm, SparseResidual, SubmanifoldConv
-from hepcnn.networks.sparse.sites import Sites, SparseMaps
+from hepcnn.networks.sparse.sites import SparseMaps
 from hepcnn.networks.sparse_tower import Down, Stage
 
 
@@ -54,8 +54,8 @@ class SparseUResNet(nn.Module):
         self.u = u
 
     def forward(self, inputs: Inputs) -> AtSites:
-        sites, values = Sites.of_views(inputs.images)
-        return AtSites(sites, self.u(SparseMaps(values, sites)).values)
+        maps = SparseViews.of(inputs.images).maps()
+        return AtSites(maps.sites, self.u(maps).values)
 
 
 def sparse_uresnet(

@@ -96,6 +96,33 @@ class Sites:
         return cls(image[order], found.place[order], found.images, found.shape), values[order]
 
     @classmethod
+    def merged(
+        cls, image: Tensor, place: Tensor, images: int, shape: tuple[int, ...]
+    ) -> tuple[Self, Tensor]:
+        """Find the places that are there, some of them more than once.
+
+        Parameters
+        ----------
+        image : Tensor, (P,) int64
+            The image of each place.
+        place : Tensor, (P, D) int64
+            The places, in any order.
+        images : int
+            Number of images.
+        shape : tuple of int
+            Of an image.
+
+        Returns
+        -------
+        Sites
+            The N places, each once.
+        Tensor, (P,) int64
+            Which of them each was.
+        """
+        index, slot = torch.unique(_ravel(place, shape, image), return_inverse=True)
+        return cls._at(index, images, shape), slot
+
+    @classmethod
     def _at(cls, index: Tensor, images: int, shape: tuple[int, ...]) -> Self:
         """Sites from places counted through all images."""
         image, *place = torch.unravel_index(index, (images, *shape))
