@@ -17,7 +17,7 @@ demo: $(VENV)/.ready
 	@echo "The report: results/report.html"
 
 test: $(VENV)/.ready check
-	$(RUN) pytest
+	$(RUN) pytest -n $(CORES) --dist loadfile
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
