@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from plane_shards import write_planes
+from precision import PRECISION
 
 from hepcnn.config import Network, Split, validate
 from hepcnn.config.image_tasks import InstanceTrain, SegmentTrain
@@ -39,7 +40,7 @@ def config():
 
     def maker(target="particle", network=None, seed=1, **settings):
         mlp = {"architecture": "mlp", "options": {"hidden": [16], "dropout": 0.1}}
-        train = {"epochs": 4, "batch_size": 32, "learning_rate": 0.01} | settings
+        train = {"epochs": 4, "batch_size": 32, "learning_rate": 0.01, "precision": PRECISION}
         return validate(
             {
                 "seed": seed,
@@ -51,7 +52,7 @@ def config():
                         "target": target,
                         "networks": {"net": mlp | (network or {})},
                         "baselines": ["majority"],
-                        "train": train,
+                        "train": train | settings,
                     }
                 },
             },
