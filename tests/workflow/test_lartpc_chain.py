@@ -38,7 +38,7 @@ SETTINGS = {
                 "batch_size": 16,
                 "augment": ["drift"],
                 "precision": PRECISION,
-            },  # fmt: skip
+            },
         }
     },
 }

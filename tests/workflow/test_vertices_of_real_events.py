@@ -56,7 +56,7 @@ SETTINGS = {
                 "batch_size": 4,
                 "learning_rate": 0.01,
                 "precision": PRECISION,
-            },  # fmt: skip
+            },
         }
     },
 }
