@@ -245,8 +245,9 @@ def test_the_provenance_tells_settings_apart(run, change):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="devices are GPUs here")
 def test_two_processes_train_as_one(run):
+    """In 32 bits: of gradients near 0, Adam's steps in bf16 differ with the sums' order."""
     settings = {
-        "epochs": 1, "augment": ["drift", "beam"],
+        "epochs": 1, "augment": ["drift", "beam"], "precision": "32",
         "network": {"steps": STEPS, "options": {"hidden": [16], "dropout": 0}},
     }  # fmt: skip
     one, two = run("one", **settings), run("two", devices=2, **settings)
