@@ -1,3 +1,8 @@
 """hepcnn: from ROOT detector hits to particle-identification tables."""
 
+from hepcnn.threads import wait_passively
+
 __version__ = "0.1.0"
+
+# Before anything of ours loads torch.
+wait_passively()

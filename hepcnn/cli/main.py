@@ -9,6 +9,7 @@ import click
 
 import hepcnn
 from hepcnn.errors import InputError, nearest
+from hepcnn.threads import limit
 
 #: Commands in the order of the data's flow; each is `command` in hepcnn/cli/NAME.py.
 COMMANDS = (
@@ -46,6 +47,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
+            limit()  # before a command loads what has threads
             return super().invoke(ctx)
         except InputError as error:
             click.echo(f"hepcnn: error: {error}", err=True)

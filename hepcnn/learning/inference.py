@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.cpu import channels_last, keep_freed_memory
+from hepcnn.learning.hardware import compute_in_32_bits, threads, threads_of_torch
 from hepcnn.learning.loading import EpochDataset, loader
 from hepcnn.networks.registry import is_sparse
 from hepcnn.progress import progress
@@ -65,12 +66,14 @@ def infer(
         What `each` makes of the batches, in order.
     """
     keep_freed_memory()
+    compute_in_32_bits()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found = []
     with (
         # Building draws weights, which the checkpoint's replace, and the loader draws too.
         torch.random.fork_rng(),
         torch.inference_mode(),
+        threads_of_torch(threads(is_sparse(trained.architecture, trained.options))),
         progress(title, len(dataset.batches.which), "images") as advance,
     ):
         network = channels_last(trained.network()).to(device)

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from hepcnn.config import Train
 from hepcnn.learning.cpu import channels_last, keep_freed_memory
+from hepcnn.learning.hardware import compute_in_32_bits, threads
 from hepcnn.learning.loading import EpochDataset, loader
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.learning.training_data import TrainingData
@@ -117,23 +118,34 @@ class TrainingModule(LightningModule):
     def setup(self, stage: str) -> None:
         # In each process of the training.
         warnings.simplefilter("ignore")
+        self.prepare()
+        torch.set_num_threads(threads(self.data.sparse, self.trainer.world_size))
+
+    def prepare(self) -> None:
+        """Make this process ready to compute, as fast and as exactly as the settings allow."""
         keep_freed_memory()
         torch.backends.cudnn.deterministic = True
+        compute_in_32_bits(self.settings.tf32)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return torch.optim.Adam(
             self.network.parameters(), lr=self.settings.learning_rate, fused=True
         )
 
-    def _loader(
-        self, which: NDArray[np.int64], order: Order, mirrored: Sequence[Mirror] = ()
-    ) -> DataLoader[dict[str, Tensor]]:
+    def _dataset(
+        self,
+        rank: int,
+        ranks: int,
+        which: NDArray[np.int64],
+        order: Order,
+        mirrored: Sequence[Mirror] = (),
+    ) -> EpochDataset:
         dataset = self.data.preprocessing.dataset(
             self.data.images,
             which,
             self.settings.batch_size,
-            rank=self.trainer.global_rank,
-            ranks=self.trainer.world_size,
+            rank=rank,
+            ranks=ranks,
             target=self.data.labels,
             truth=self.train_head.truth,
             points=self.train_head.wants_points,
@@ -143,15 +155,21 @@ class TrainingModule(LightningModule):
             seed=self.seed,
         )
         dataset.epoch = self.state.epoch
-        return loader(dataset, self.settings.workers)
+        return dataset
+
+    def train_dataset(self, rank: int, ranks: int) -> EpochDataset:
+        """Give the training's batches of the next epoch, one process's share of each."""
+        order: Order = "balanced" if self.settings.balance == "sampler" else "shuffled"
+        return self._dataset(rank, ranks, self.data.train, order, self.settings.augment)
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
-        order: Order = "balanced" if self.settings.balance == "sampler" else "shuffled"
-        self._train_loader = self._loader(self.data.train, order, self.settings.augment)
+        dataset = self.train_dataset(self.trainer.global_rank, self.trainer.world_size)
+        self._train_loader = loader(dataset, self.settings.workers)
         return self._train_loader
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
-        return self._loader(self.data.validation, "stored")
+        mine = self.trainer.global_rank, self.trainer.world_size
+        return loader(self._dataset(*mine, self.data.validation, "stored"), self.settings.workers)
 
     def on_train_start(self) -> None:
         if self.state.epoch:

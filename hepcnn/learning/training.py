@@ -20,10 +20,11 @@ from hepcnn.errors import InputError
 from hepcnn.files import write_text
 from hepcnn.learning.anchors import with_anchors
 from hepcnn.learning.checkpoint import Checkpoint
-from hepcnn.learning.hardware import Hardware, choose
+from hepcnn.learning.hardware import Hardware, choose, threads, threads_of_torch
 from hepcnn.learning.module import ShowProgress, TrainingModule, seed_torch
 from hepcnn.learning.prediction import posteriors
 from hepcnn.learning.progress import TrainingProgress
+from hepcnn.learning.timing import fastest
 from hepcnn.learning.training_data import TrainingData, training_data
 from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import DETECTORS, Shape, build
@@ -42,9 +43,19 @@ def train(
     """Train a network; go on where a killed training of the same stopped.
 
     The network's weights are those of the epoch with the lowest validation loss. Equal inputs,
-    settings and seed give equal weights on the same hardware, bit by bit, whether the training was
-    interrupted or not: its progress is kept after each epoch, and an epoch is a function of its
-    number and the state before it. A killed training repeats the epoch it was in.
+    settings and seed give equal weights, bit by bit, whether the training was interrupted or not:
+    its progress is kept after each epoch, and an epoch is a function of its number and the state
+    before it. A killed training repeats the epoch it was in.
+
+    Bit by bit holds on CPUs of one kind with the same precision, the same numbers of threads and
+    processes, and the same versions of torch and hepcnn; with others the last bits differ.
+    ``precision: fastest`` is measured, so that two trainings may choose differently; one that goes
+    on keeps its choice. On a GPU convolutions are deterministic, but CUDA leaves open in which
+    order some sums are added up: there the last bits can differ from run to run.
+
+    Several processes share each batch. On GPUs batch normalisation is over the whole batch. On a
+    CPU torch has no such normalisation: each process takes the mean and variance of its own part
+    of the batch, and what is kept is the first one's. There, threads, the default, are better.
 
     Parameters
     ----------
@@ -100,7 +111,8 @@ def train(
         _make_folders(output, work)
         progress = TrainingProgress.load(work)
         module = TrainingModule(network, data, settings, config.seed, progress, work)
-        state = _finish(module, hardware, f"{task_name}/{network_name}")
+        with threads_of_torch(threads(data.sparse, hardware.devices)):
+            state = _finish(module, hardware, f"{task_name}/{network_name}")
     trained = Checkpoint(
         task=task_name,
         name=network_name,
@@ -191,15 +203,20 @@ def fit(
     module: TrainingModule, hardware: Hardware, name: str, callbacks: Sequence[Callback] = ()
 ) -> None:
     """Train a module to its end, showing the progress under a name."""
+    gpu, several = hardware.accelerator == "gpu", hardware.devices > 1
+    precision = hardware.precision or fastest(module, gpu, hardware.devices, name)
     note(
         f"{name}: {len(module.data.train)} training and {len(module.data.validation)} validation "
-        f"images, {hardware.devices} × {hardware.accelerator}, {hardware.precision}"
+        f"images, {hardware.devices} × {hardware.accelerator}, {precision}"
     )
+    if several and not gpu and _normalises(module.network):
+        note(f"{name}: batch normalisation is over each process's part of a batch, not the whole")
     trainer = Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
-        strategy="ddp_spawn" if hardware.devices > 1 else "auto",
-        precision=hardware.precision,
+        strategy="ddp_spawn" if several else "auto",
+        precision=precision,
+        sync_batchnorm=several and gpu,  # torch has none for CPUs
         max_epochs=module.settings.epochs - module.state.epoch,
         callbacks=[ShowProgress(name), *callbacks],
         logger=False,
@@ -212,6 +229,10 @@ def fit(
         plugins=[LightningEnvironment()],
     )
     trainer.fit(module)
+
+
+def _normalises(network: nn.Module) -> bool:
+    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
 
 
 def _csv(history: list[dict[str, float]]) -> str:

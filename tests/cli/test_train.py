@@ -6,18 +6,19 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from precision import PRECISION
 
 from hepcnn.cli.main import main
 from hepcnn.store.predictions import read_predictions
 
-CONFIG = """
-samples: {toy: {files: [toy.root]}}
-images: {toy: {sample: toy}}
+CONFIG = f"""
+samples: {{toy: {{files: [toy.root]}}}}
+images: {{toy: {{sample: toy}}}}
 tasks:
   pid:
     images: toy
-    networks: {mlp: {options: {hidden: [16], dropout: 0.25}}, lenet5: {}}
-    train: {epochs: 2, batch_size: 32, learning_rate: 0.01}
+    networks: {{mlp: {{options: {{hidden: [16], dropout: 0.25}}}}, lenet5: {{}}}}
+    train: {{epochs: 2, batch_size: 32, learning_rate: 0.01, precision: "{PRECISION}"}}
 """
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from precision import PRECISION
 
 from hepcnn.config import validate
 from hepcnn.detector.labels import POINTS
@@ -41,7 +42,13 @@ def make_config():
                     "pid": {
                         "images": "toy",
                         "networks": networks or default,
-                        "train": {"epochs": 3, "batch_size": 32, "learning_rate": 0.01} | settings,
+                        "train": {
+                            "epochs": 3,
+                            "batch_size": 32,
+                            "learning_rate": 0.01,
+                            "precision": PRECISION,
+                        }
+                        | settings,
                     }
                 },
                 "split": split or {},

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from precision import PRECISION
 
 from hepcnn.cli.main import main
 from hepcnn.config import Network, validate
@@ -21,7 +22,9 @@ from hepcnn.store.images import ImageSet
 from hepcnn.store.shard import Rows
 
 _NET = {"options": {"levels": 3, "filters": 4, "blocks": 1}, "steps": [{"step": "log"}]}
-_TRAIN = {"epochs": 1, "batch_size": 8, "augment": ["drift", "beam"]}
+_TRAIN = {
+    "epochs": 1, "batch_size": 8, "augment": ["drift", "beam"], "precision": PRECISION,
+}  # fmt: skip
 #: Of each target the task's settings: networks and baselines.
 TASKS = {
     "semantic": (

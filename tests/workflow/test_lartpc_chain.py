@@ -8,6 +8,7 @@ import pytest
 import uproot
 import yaml
 from click.testing import CliRunner
+from precision import PRECISION
 
 from hepcnn.cli.main import main
 from hepcnn.detector.labels import SINGLE_PARTICLES
@@ -32,7 +33,12 @@ SETTINGS = {
                 }
             },
             "baselines": ["majority", "shape_tree"],
-            "train": {"epochs": 1, "batch_size": 16, "augment": ["drift"]},
+            "train": {
+                "epochs": 1,
+                "batch_size": 16,
+                "augment": ["drift"],
+                "precision": PRECISION,
+            },
         }
     },
 }

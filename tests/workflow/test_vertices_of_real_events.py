@@ -7,6 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from matplotlib.image import imread
+from precision import PRECISION
 
 from hepcnn.cli.main import main
 from hepcnn.report import style
@@ -50,7 +51,12 @@ SETTINGS = {
                 }
             },
             # Enough to find something.
-            "train": {"epochs": 6, "batch_size": 4, "learning_rate": 0.01},
+            "train": {
+                "epochs": 6,
+                "batch_size": 4,
+                "learning_rate": 0.01,
+                "precision": PRECISION,
+            },
         }
     },
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from precision import PRECISION
 
 from hepcnn.store.predictions import read_predictions
 
@@ -36,7 +37,7 @@ SMALL = {
             },
             "baselines": ["momentum_prior", "likelihood_global"],
             "robustness": ["dark"],
-            "train": {"epochs": 2, "batch_size": 64},
+            "train": {"epochs": 2, "batch_size": 64, "precision": PRECISION},
         }
     },
 }

@@ -10,7 +10,7 @@ from hepcnn.detector.geometry import geometry_names
 from hepcnn.detector.tpc import tpc_names
 from hepcnn.errors import InputError
 from hepcnn.events.reading import FileSpec, expand_files
-from hepcnn.networks.registry import require
+from hepcnn.networks.registry import is_sparse, require
 from hepcnn.performance.evaluate import table_paths
 from hepcnn.performance.table import FORMATS
 from hepcnn.provenance import code_version

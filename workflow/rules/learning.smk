@@ -13,6 +13,13 @@ def network_part(wildcards):
     )
 
 
+def network_threads(wildcards):
+    # As many as hepcnn takes, which Snakemake tells by OMP_NUM_THREADS, and --cores caps. So many
+    # networks of one thread train side by side.
+    network = SETTINGS.tasks[wildcards.task].networks[wildcards.network]
+    return 1 if is_sparse(network.architecture or wildcards.network, network.options) else 8
+
+
 rule train:
     # A killed training finds its progress again: it lies beside the output, in a folder that
     # Snakemake does not know, because it deletes what it knows before a rule starts.
@@ -29,7 +36,7 @@ rule train:
         f"{OUT}/logs/train/{{task}}-{{network}}.log",
     benchmark:
         f"{OUT}/benchmarks/train/{{task}}-{{network}}.tsv"
-    threads: 8  # capped by --cores
+    threads: network_threads
     shell:
         "hepcnn train {input} --config - --task {wildcards.task} --network {wildcards.network}"
         " -o {params.folder} <<< {params.config:q} 2>&1 | tee {log}"
@@ -48,7 +55,7 @@ rule predict:
         f"{OUT}/logs/predict/{{task}}-{{network}}{{altered}}.log",
     benchmark:
         f"{OUT}/benchmarks/predict/{{task}}-{{network}}{{altered}}.tsv"
-    threads: 8  # capped by --cores
+    threads: network_threads
     shell:
         "hepcnn predict {input.images} --checkpoint {input.checkpoint} {params.altered} -o {output}"
         " 2>&1 | tee {log}"

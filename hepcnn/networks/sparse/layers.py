@@ -69,7 +69,8 @@ class SiteNorm(nn.BatchNorm1d):
     """Batch normalisation over all sites of a batch.
 
     With a single site, or none, there is no variance: then the running mean and variance stand in,
-    as in evaluation, and stay as they are.
+    as in evaluation, and stay as they are. On several GPUs torch's SyncBatchNorm takes its place in
+    training: over the sites of all of them, of which there must be two.
     """
 
     def forward(self, input: Tensor) -> Tensor:
