@@ -1,6 +1,6 @@
 """Photon reconstruction: solutions a second and their error, beside other root finders, in one run.
 
-    python -m benchmarks.quartic
+    python -m benchmarks quartic
 
 The quartics are those of a saturated ring in each RICH. Medians of several repeats, in CPU seconds
 of one core, without compilation. An error is that of the light's direction at emission, against
@@ -9,13 +9,12 @@ of one core, without compilation. An error is that of the light's direction at e
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import numpy as np
 from numba import njit
 
-from benchmarks.harness import row, seconds
+from benchmarks.harness import row, seconds, sized
 from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import RichGeometry, load_geometry, unit
 from hepcnn.detector.optics import from_plane, to_sphere, trace_photons
@@ -27,7 +26,7 @@ from hepcnn.simulation.rich.generate import simulate_chunk
 
 #: Pairs solved at a time: some events' worth of one track, within a core's cache.
 PAIRS = 4096
-ROOTS, EVENTS = 500, 20
+ROOTS, EVENTS = sized((500, 20), (20, 1))
 WINDOW = {"rich1": 130.0, "rich2": 170.0}
 
 
@@ -110,7 +109,7 @@ def error(sine: np.ndarray, exact: np.ndarray, e: np.ndarray) -> float:
     return float(1e6 * np.abs(angle(sine) - angle(exact)).max())
 
 
-def solutions(name: str, rich: RichGeometry) -> bool:
+def solutions(name: str, rich: RichGeometry) -> None:
     """Solving, with the residual checked, against a stated rate and other root finders."""
     quartics = ring_quartics(rich, PAIRS)
     few = tuple(a[:ROOTS] for a in quartics)
@@ -118,13 +117,13 @@ def solutions(name: str, rich: RichGeometry) -> bool:
     sine, cosine = np.empty(PAIRS), np.empty(PAIRS)
     kernel = rate(lambda: solve_all(1.0, *quartics, sine, cosine), PAIRS, 15, 100)
     ours = f"{kernel / 1e6:.0f} M solutions/s"
-    kept = row(f"quartic, {name} / a stated rate", ours, "100 M/s", kernel / 1e8, 1)
+    row(f"quartic, {name} / a stated rate", ours, "100 M/s", kernel / 1e8, 1)
     ferrari = rate(lambda: numpy_ferrari(*quartics), PAIRS)
     row(f"quartic, {name} / numpy Ferrari", ours, f"{ferrari / 1e6:.1f} M/s", kernel / ferrari)
     loop = rate(lambda: numpy_roots(*few), ROOTS, 3)
     row(f"quartic, {name} / numpy.roots", ours, f"{loop / 1e6:.3f} M/s", kernel / loop)
     off = error(reflection(1.0, *few)[0], exact, few[0])
-    return kept & row(f"quartic, {name}: error", f"{off:.0e} µrad", "1 µrad", off, 1, most=True)
+    row(f"quartic, {name}: error", f"{off:.0e} µrad", "1 µrad", off, 1, most=True)
 
 
 def candidates(number: int, name: str, rich: RichGeometry, events: RichEvents) -> None:
@@ -135,14 +134,16 @@ def candidates(number: int, name: str, rich: RichGeometry, events: RichEvents) -
         tracks = slice(*events.track_offsets[event : event + 2])
         hits = np.arange(*events.hit_offsets[event : event + 2])
         hits = hits[events.hits["rich"][hits] == number]
-        columns = [
+        entry, direction, exit = (
             events.tracks[f"{name}_{part}"][tracks] for part in ("entry", "direction", "exit")
-        ]
-        arguments.append((*columns, events.hits["position"][hits], events.hits["panel"][hits]))
-        pairs += np.isfinite(columns[0][:, 0]).sum() * len(hits)
+        )
+        position, panel = (events.hits[part][hits] for part in ("position", "panel"))
+        arguments.append((entry, direction, exit, position, panel))
+        pairs += int(np.isfinite(entry[:, 0]).sum()) * len(hits)
 
     def found() -> int:
-        return sum(len(photon_candidates(rich, *event, WINDOW[name]).hit) for event in arguments)
+        kept = (photon_candidates(rich, *event, window=WINDOW[name]) for event in arguments)
+        return sum(len(candidates.hit) for candidates in kept)
 
     n = found()
     speed = rate(found, n)
@@ -155,7 +156,7 @@ def candidates(number: int, name: str, rich: RichGeometry, events: RichEvents) -
 
 
 @njit(error_model="numpy", nogil=True)
-def one_track(o, point, direction, hits, theta, phi, repeats):
+def one_track(o, point, direction, hits, theta, phi, repeats):  # type: ignore[no-untyped-def]  # numba
     """The kernel of `photon_candidates` for one track, many times."""
     track = prepare_track(o, 1.0, point, direction)
     for _ in range(repeats):
@@ -180,17 +181,11 @@ def angles(name: str, rich: RichGeometry) -> None:
     print(f"angles {name}: {speed / 1e6:.0f} M pairs/s to θ and φ with all checks")
 
 
-def main() -> bool:
-    """Print all rows; returns whether all keep their limits."""
+def main() -> None:
+    """Print all rows."""
     geometry = load_geometry("lhcb-run3")
     events = simulate_chunk(RichSimulation(), geometry, np.random.default_rng(1), EVENTS)
-    kept = True
     for number, (name, rich) in enumerate(geometry.items(), start=1):
-        kept &= solutions(name, rich)
+        solutions(name, rich)
         angles(name, rich)
         candidates(number, name, rich, events)
-    return kept
-
-
-if __name__ == "__main__":
-    sys.exit(not main())

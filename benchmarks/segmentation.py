@@ -1,21 +1,22 @@
 """Classes of pixels: the sparse U-ResNet beside the dense one of equal layers, time and memory.
 
-    python -m benchmarks.segmentation
+    python -m benchmarks segmentation
 
 Images are straight lines, of which under 1 % of the pixels are occupied. Both networks run as the
-product runs them: freed memory kept, channels last, bf16 where the CPU computes in it. Each step
-of the sparse one finds the sites and their neighbours anew, as with every new batch. Memory is how
-much more a process has had at most after two training steps than before them. The outside peer is
-MONAI's U-Net (https://monai.io), of the extra `bench`: as many levels and maps, two residual
+product runs them: freed memory kept, channels last, in 32 bits. The sparse one is given sites, as
+its batches are, and finds their neighbours anew in each step, as with every new batch. Memory is
+how much more a process has had at most after two training steps than before them. The outside peer
+is MONAI's U-Net (https://monai.io), of the extra `bench`: as many levels and maps, two residual
 convolutions each.
 """
 
 from __future__ import annotations
 
+import math
 import resource
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -23,15 +24,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.harness import row
+from benchmarks.harness import TOY, row, sized
 from benchmarks.turns import take_turns
 from hepcnn.learning.cpu import computes_bf16, keep_freed_memory
-from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.inputs import Inputs, SparseViews
 from hepcnn.networks.pixels.output import AtSites, DenseNetwork
 from hepcnn.networks.registry import Shape, build
+from hepcnn.networks.sparse.sites import Sites
 
 CLASSES = 5
-MONAI = "monai"
+SPARSE, MONAI = "sparse_uresnet", "monai"
 
 
 class Case(NamedTuple):
@@ -43,8 +45,14 @@ class Case(NamedTuple):
     steps: int
 
 
-PLANES = Case(Shape(1, 1, 512, 512), 8, 7, 3)
-VOXELS = Case(Shape(1, 1, 128, 128, depth=128), 1, 40, 3)
+PLANES = Case(Shape(1, 1, *sized((512, 512), (64, 64))), sized(8, 1), 7, sized(3, 1))
+VOXELS = Case(Shape(1, 1, 128, 128, depth=128), 1, 40, sized(3, 1))
+if TOY:
+    VOXELS = Case(Shape(1, 1, 16, 16, depth=16), 1, 3, 1)
+#: A whole detector in voxels of 3 mm, which no dense network can be trained on.
+WHOLE = Case(Shape(1, 1, 768, 768, depth=768), 4, sized(75, 3), 1)
+#: MB that training on it may take.
+LIMIT = 4096
 
 
 class MonaiUNet(DenseNetwork):
@@ -61,22 +69,16 @@ class MonaiUNet(DenseNetwork):
         return self.network(images)
 
 
-def tracks(case: Case) -> Inputs:
+def tracks(case: Case) -> SparseViews:
     """Straight lines between random places."""
     sides = case.shape.sides
-    images = torch.zeros(case.batch_size, 1, 1, *sides)
     along = torch.linspace(0, 1, 2 * max(sides))[:, None]
-    for image in images:
-        ends = torch.rand(case.lines, 2, len(sides)) * (torch.tensor(sides) - 1)
-        for start, end in ends:
-            place = (start + along * (end - start)).round().long()
-            image[(0, 0, *place.unbind(1))] = 1
-    return Inputs.zeros(case.shape, case.batch_size)._replace(images=images)
-
-
-def occupancy(case: Case) -> float:
-    """Part of the pixels that lines cross."""
-    return float(tracks(case).images.mean())
+    ends = torch.rand(case.batch_size, case.lines, 2, 1, len(sides)) * (torch.tensor(sides) - 1)
+    place = (ends[:, :, 0] + along * (ends[:, :, 1] - ends[:, :, 0])).round().long()
+    image = torch.arange(case.batch_size).repeat_interleave(place[0, ..., 0].numel())
+    sites, _ = Sites.merged(image, place.flatten(0, 2), case.batch_size, sides)
+    extent = (case.batch_size, 1, *sides)
+    return SparseViews(sites.image, sites.place, torch.ones(len(sites), 1), extent)
 
 
 def prepared(name: str, case: Case) -> tuple[nn.Module, Inputs]:
@@ -89,18 +91,21 @@ def prepared(name: str, case: Case) -> tuple[nn.Module, Inputs]:
     )
     if planes:
         network.to(memory_format=torch.channels_last)
-    return network, tracks(case)
+    images = tracks(case)
+    empty = torch.empty(case.batch_size, 0)
+    dense = images if name == SPARSE else images.maps().dense()[:, None]
+    return network, Inputs(dense, empty, empty)
 
 
-def trainer(name: str, case: Case) -> Callable[[], None]:
+def trainer(name: str, case: Case, bf16: bool = False) -> Callable[[], None]:
     """What makes a training step."""
     network, inputs = prepared(name, case)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    label = torch.randint(0, CLASSES, (int(inputs.images.count_nonzero()),))
+    label = torch.randint(0, CLASSES, (len(SparseViews.of(inputs.images).value),))
 
     def step() -> None:
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16()):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             found: AtSites = network(inputs)
             loss = functional.cross_entropy(found.values, label)
         loss.backward()
@@ -115,17 +120,14 @@ def predictor(name: str, case: Case) -> Callable[[], None]:
     network.eval()
 
     def step() -> None:
-        with (
-            torch.inference_mode(),
-            torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16()),
-        ):
+        with torch.inference_mode():
             network(inputs)
 
     return step
 
 
 def timed(
-    turn: Connection, maker: Callable[[str, Case], Callable[[], None]], name: str, case: Case
+    turn: Connection, maker: Callable[..., Callable[[], None]], name: str, case: Case
 ) -> None:
     """Make a step whenever it is this process's turn, and tell how long it took."""
     step = maker(name, case)
@@ -147,7 +149,7 @@ def measured(turn: Connection, name: str, case: Case) -> None:
 
 
 def seconds(
-    maker: Callable[[str, Case], Callable[[], None]], names: tuple[str, ...], case: Case
+    maker: Callable[..., Callable[[], None]], names: tuple[str, ...], case: Case
 ) -> dict[str, float]:
     """Seconds of a step of each network."""
     work: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
@@ -164,43 +166,70 @@ def megabytes(names: tuple[str, ...], case: Case) -> dict[str, float]:
     }
 
 
-def rate_row(what: str, peer: str, taken: dict[str, float], case: Case, goal: float | None) -> bool:
-    """Print images a second; the goal is the floor too."""
+def rate_row(
+    what: str,
+    peer: str,
+    taken: dict[str, float],
+    case: Case,
+    floor: float | None = None,
+    goal: float | None = None,
+) -> None:
+    """Print images a second."""
     rate = {name: case.batch_size / taken[name] for name in taken}
-    return row(
+    row(
         what,
-        f"{rate['sparse_uresnet']:.3g} img/s",
+        f"{rate[SPARSE]:.3g} img/s",
         f"{rate[peer]:.3g} img/s",
-        rate["sparse_uresnet"] / rate[peer],
-        goal,
+        rate[SPARSE] / rate[peer],
+        floor,
         goal,
     )
 
 
-def main() -> bool:
-    """Print all rows; returns whether all keep their limits."""
-    both = ("sparse_uresnet", "uresnet")
-    names = (*both, MONAI)
-    kept = True
-    for case, faster, smaller in ((PLANES, 25.0, 10.0), (VOXELS, 50.0, None)):
-        sides = f"{case.shape.height}{'³' if case.shape.depth else '²'}"
-        print(f"images of {sides}, {occupancy(case):.2%} occupied, {case.batch_size} a batch")
-        taken = seconds(trainer, names, case)
-        kept &= rate_row(f"U-ResNet, {sides}, training / dense", "uresnet", taken, case, faster)
-        rate_row(f"U-ResNet, {sides}, training / MONAI's U-Net", MONAI, taken, case, None)
-        scoring = seconds(predictor, both, case)
-        rate_row(f"U-ResNet, {sides}, inference / dense", "uresnet", scoring, case, None)
-        memory = megabytes(both, case)
-        kept &= row(
-            f"U-ResNet, {sides}, memory of training: dense /",
-            f"{memory['sparse_uresnet']:,.0f} MB",
-            f"{memory['uresnet']:,.0f} MB",
-            memory["uresnet"] / memory["sparse_uresnet"],
-            smaller,
-            smaller,
+def compare(case: Case, training: tuple[float, float], inference: float, memory: float) -> None:
+    """Print a case: floor and goal of training, goal of inference, floor of memory."""
+    both = (SPARSE, "uresnet")
+    sides = f"{case.shape.height}{'³' if case.shape.depth else '²'}"
+    part = len(tracks(case).value) / case.batch_size / math.prod(case.shape.sides)
+    print(f"images of {sides}, {part:.2%} occupied, {case.batch_size} a batch")
+    taken = seconds(trainer, (*both, MONAI), case)
+    rate_row(f"U-ResNet, {sides}, training / dense", "uresnet", taken, case, *training)
+    if computes_bf16():
+        both_ways = {"bf16": partial(trainer, bf16=True), "32 bits": trainer}
+        turns = {name: (timed, (maker, SPARSE, case)) for name, maker in both_ways.items()}
+        step = take_turns(turns, case.steps, warm_up=1)
+        row(
+            f"U-ResNet, {sides}, training: bf16 / 32 bits, time",
+            f"{1e3 * step['bf16']:.0f} ms",
+            f"{1e3 * step['32 bits']:.0f} ms",
+            step["bf16"] / step["32 bits"],
+            goal=1,
+            most=True,
         )
-    return kept
+    rate_row(f"U-ResNet, {sides}, training / MONAI's U-Net", MONAI, taken, case)
+    scoring = seconds(predictor, both, case)
+    rate_row(f"U-ResNet, {sides}, inference / dense", "uresnet", scoring, case, goal=inference)
+    needed = megabytes(both, case)
+    row(
+        f"U-ResNet, {sides}, memory of training: dense /",
+        f"{needed[SPARSE]:,.0f} MB",
+        f"{needed['uresnet']:,.0f} MB",
+        needed["uresnet"] / max(needed[SPARSE], 1),
+        memory,
+    )
 
 
-if __name__ == "__main__":
-    sys.exit(not main())
+def main() -> None:
+    """Print all rows."""
+    compare(PLANES, (25, 40), 40, 10)
+    compare(VOXELS, (50, 100), 120, 10)
+    sites = len(tracks(WHOLE).value) / WHOLE.batch_size
+    needed = megabytes((SPARSE,), WHOLE)[SPARSE]
+    row(
+        f"768³, {sites:,.0f} sites an event, {WHOLE.batch_size} a batch: memory",
+        f"{needed:,.0f} MB",
+        f"{LIMIT:,} MB",
+        needed / LIMIT,
+        1,
+        most=True,
+    )

@@ -1,7 +1,8 @@
 """A training step of siamese towers on three planes: ours beside PyTorch's defaults.
 
-Ours folds the planes into the batch, keeps channels last and freed memory, and computes in bf16
-where the CPU does. The peer is the same network as one would write it first: the tower is called
+    python -m benchmarks towers
+
+Ours folds the planes into the batch, and keeps channels last and freed memory. The peer is the same network as one would write it first: the tower is called
 for each plane, on NCHW float32. The sparse tower is set beside our dense one, both as ours. None
 loads anything: `benchmarks.loading` has that.
 """
@@ -17,22 +18,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.harness import row
+from benchmarks.harness import row, sized
 from benchmarks.turns import PEAK_FLOPS, peak, step_flops, take_turns
-from hepcnn.learning.cpu import computes_bf16, keep_freed_memory
-from hepcnn.networks.inputs import Inputs
-from hepcnn.networks.registry import Shape, build
+from hepcnn.learning.cpu import keep_freed_memory
+from hepcnn.networks.inputs import Inputs, SparseViews
+from hepcnn.networks.registry import Shape, build, is_sparse
 from hepcnn.networks.siamese import Siamese
 
 CLASSES = 4
+#: Of images of the larger and the smaller towers.
+SIDES = sized(((256, 256), (192, 192)), ((64, 64), (64, 64)))
 #: Of each plane, as long as half of it: of 192² pixels, a little over 1 % are occupied.
 TRACKS = 3
 #: By backbone: images and batch size, and what the ratio must reach with bf16. In 32 bits both ways
 #: are bound by the same arithmetic: there it is enough not to be slower.
 TOWERS = {
-    "resnet18": (Shape(3, 1, 256, 256), 4, 2.0),
-    "tower": (Shape(3, 1, 192, 192), 64, 1.0),
-    "sparse_tower": (Shape(3, 1, 192, 192), 64, 0.8),
+    "resnet18": (Shape(3, 1, *SIDES[0]), sized(4, 1), 2.0),
+    "tower": (Shape(3, 1, *SIDES[1]), sized(64, 2), 1.0),
+    "sparse_tower": (Shape(3, 1, *SIDES[1]), sized(64, 2), 0.8),
 }
 
 
@@ -77,8 +80,10 @@ def ours(turn: Connection, backbone: str) -> None:
     inputs = examples(shape, batch_size)
     # As batches are: one view after the other in memory, channels last.
     images = inputs.images.permute(1, 0, 3, 4, 2).contiguous().permute(1, 0, 4, 2, 3)
+    if is_sparse("siamese", {"backbone": backbone}):
+        images = SparseViews.of(images)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    train(turn, network, inputs._replace(images=images), optimizer, computes_bf16())
+    train(turn, network, inputs._replace(images=images), optimizer)
 
 
 def peer(turn: Connection, backbone: str) -> None:
@@ -86,7 +91,7 @@ def peer(turn: Connection, backbone: str) -> None:
     shape, batch_size, _ = TOWERS[backbone]
     planes = Planes(network_of(backbone))
     optimizer = torch.optim.Adam(planes.parameters())
-    train(turn, planes, examples(shape, batch_size), optimizer, False)
+    train(turn, planes, examples(shape, batch_size), optimizer)
 
 
 def train(
@@ -94,37 +99,33 @@ def train(
     network: nn.Module,
     inputs: Inputs,
     optimizer: torch.optim.Optimizer,
-    bf16: bool,
 ) -> None:
     """Make a step whenever it is this process's turn, and tell how long it took."""
-    label = torch.randint(0, CLASSES, (len(inputs.images),))
+    label = torch.randint(0, CLASSES, (len(inputs.features),))
     while True:
         turn.recv()
         start = time.perf_counter()
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = functional.cross_entropy(network(inputs), label)
+        loss = functional.cross_entropy(network(inputs), label)
         loss.backward()
         optimizer.step()
         turn.send(time.perf_counter() - start)
 
 
-def rows() -> bool:
-    """Print two rows for each backbone; returns whether all keep their limits."""
-    kept = True
-    number = "bf16" if computes_bf16() else "no bf16 here"
+def main() -> None:
+    """Print two rows for each backbone."""
     for backbone, (shape, batch_size, floor) in TOWERS.items():
         # Of a sparse tower the peer is our dense one.
         sparse = backbone == "sparse_tower"
         peer_of = (ours, ("tower",)) if sparse else (peer, (backbone,))
         taken = take_turns({"ours": (ours, (backbone,)), "peer": peer_of, "peak": (peak, ())})
         rate = {name: batch_size / taken[name] for name in ("ours", "peer")}
-        kept &= row(
-            f"{backbone}, 3 × {shape.height}², training ({number})",
+        row(
+            f"{backbone}, 3 × {shape.height}², training",
             f"{rate['ours']:.1f} events/s",
             f"{rate['peer']:.1f} events/s" + (" (tower)" if sparse else ""),
             rate["ours"] / rate["peer"],
-            floor if computes_bf16() else 1,
+            floor,
             goal=2,
         )
         flops = rate["ours"] * step_flops(network_of(backbone), examples(shape, 2))
@@ -135,4 +136,3 @@ def rows() -> bool:
             f"{limit / 1e9:.0f} GFLOP/s",
             flops / limit,
         )
-    return kept

@@ -18,16 +18,18 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.harness import sized
 from hepcnn.networks.inputs import Inputs
 
-STEPS, WARM_UP = 12, 3
-#: Of the convolution in `peak`.
-PEAK_FLOPS = 2 * 16 * 56**2 * 256**2 * 9
+STEPS, WARM_UP = sized((12, 3), (1, 1))
+#: Images and operations of the convolution in `peak`.
+PEAK_IMAGES = sized(16, 1)
+PEAK_FLOPS = 2 * PEAK_IMAGES * 56**2 * 256**2 * 9
 
 
 def peak(turn: Connection) -> None:
     """A convolution that oneDNN computes as fast as any: 256 channels, 3 × 3, channels last."""
-    images = torch.rand(16, 256, 56, 56).to(memory_format=torch.channels_last)
+    images = torch.rand(PEAK_IMAGES, 256, 56, 56).to(memory_format=torch.channels_last)
     kernel = torch.rand(256, 256, 3, 3).to(memory_format=torch.channels_last)
     with torch.inference_mode():
         while True:
@@ -41,7 +43,7 @@ def step_flops(network: nn.Module, inputs: Inputs) -> float:
     """Floating-point operations of a training step, an example."""
     with FlopCounterMode(display=False) as counter:
         network(inputs).sum().backward()
-    return counter.get_total_flops() / len(inputs.images)
+    return counter.get_total_flops() / len(inputs.features)
 
 
 def take_turns(

@@ -64,9 +64,16 @@ def test_selected_rows_stay_with_their_examples(rows):
 
 def test_images_stay_images():
     images = Sparse(
-        np.array([0, 1, 3]), np.array([4, 0, 9], np.uint16), np.ones((3, 1)), {"semantic": np.ones(3)}
+        np.array([0, 1, 3]),
+        np.array([4, 0, 9], np.uint16),
+        np.ones((3, 1)),
+        {"semantic": np.ones(3)},
     )
-    for made in (images.take(np.array([1])), images.select(images.pixel > 0), Sparse.join([images])):
+    for made in (
+        images.take(np.array([1])),
+        images.select(images.pixel > 0),
+        Sparse.join([images]),
+    ):
         assert type(made) is Sparse
         assert set(made.truth) == {"semantic"}
     assert images.with_columns(pixel=images.pixel + 1).pixel.tolist() == [5, 1, 10]

@@ -50,9 +50,7 @@ def same(one, other):
     pairs = [(one.truth, other.truth), (one.features, other.features)]
     pairs += [(one.tables["particles"].columns, other.tables["particles"].columns)]
     for view, sparse in one.views.items():
-        pairs += [
-            (own.columns | {"offsets": own.offsets} for own in (sparse, other.views[view]))
-        ]
+        pairs += [(own.columns | {"offsets": own.offsets} for own in (sparse, other.views[view]))]
     return all(
         first.keys() == second.keys()
         and all(
