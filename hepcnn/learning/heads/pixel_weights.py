@@ -13,8 +13,8 @@ from hepcnn.config.pixel_weights import PixelWeights
 from hepcnn.learning.heads.counting import count
 from hepcnn.learning.heads.site_truth import (
     NONE,
-    SiteTruth,
     PointTable,
+    SiteTruth,
     blocks,
     boundary,
     groups,
