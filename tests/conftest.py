@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from hepcnn.config import Config, PidTask, PolarImages, RichSample, RichSimulation
@@ -22,6 +23,15 @@ from hepcnn.store.shard import KEY, Axis, Header, Images, ShardWriter, Sparse
 # A busy machine is no fault of the code.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Where a test computes: on the CPU, and on a GPU if there is one."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("this machine has no GPU")
+    return torch.device(request.param)
+
 
 _ABUNDANCE = np.array([0.025, 0.008, 0.776, 0.12, 0.07, 0.001])
 

@@ -57,5 +57,5 @@ def weigh(
             torch.from_numpy(image),
             torch.from_numpy(found["place"][own].astype(np.float32)),
             torch.from_numpy(found["kind"][own].astype(np.int64)),
-        )
+        ).table(sites.images)
     return pixel_weights(sites, truth, settings, points).numpy().astype(np.float64)

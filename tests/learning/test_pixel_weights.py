@@ -17,7 +17,7 @@ def weigh(batch, **settings):
     sites, _ = Sites.occupied(batch["images"].flatten(0, 1))
     truth = SiteTruth.at(sites, batch["truth"])
     settings = PixelWeights(**{"clip": (1e-6, 1e6), **settings})
-    return sites, truth, pixel_weights(sites, truth, settings, Points.of(batch))
+    return sites, truth, pixel_weights(sites, truth, settings, Points.of(batch).table(sites.images))
 
 
 def at(sites, weights, row, column):

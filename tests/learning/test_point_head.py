@@ -22,15 +22,19 @@ def sites_of(batch):
     return Sites.occupied(batch["images"].flatten(0, 1))[0]
 
 
+def vertices(sites, batch):
+    return Points.of(batch).table(sites.images).places(POINTS.index("vertex"))
+
+
 @pytest.fixture
 def oracle(answers):
     """Make a network that gives a head's targets of a batch's points: its heat, its offsets."""
 
     def maker(head, batch):
         def values(sites):
-            points, columns = Points.of(batch), []
+            points, columns = Points.of(batch).table(sites.images), []
             for name in head.kinds:
-                own = points.only(points.kind == POINTS.index(name))
+                own = points.places(POINTS.index(name))
                 target = point_targets(sites, own, head.sigma, head.radius)
                 logit = torch.where(target.heat == 1, 12.0, torch.logit(target.heat * 0.5) - 3)
                 columns += [logit.clamp(min=-20)[:, None] - BASE, target.offset]
@@ -44,7 +48,7 @@ def oracle(answers):
 def test_heat_is_gaussian_about_a_point_in_a_pixels_middle(drawn):
     batch = drawn(EMPTY, LINE, points=[(1, "vertex", 1.5, 5.5)])
     sites = sites_of(batch)
-    target = point_targets(sites, Points.of(batch), sigma=2.0, radius=3.0)
+    target = point_targets(sites, vertices(sites, batch), sigma=2.0, radius=3.0)
     distance = (middles(sites) - torch.tensor([1.5, 5.5])).norm(dim=1)
     torch.testing.assert_close(target.heat, torch.exp(-(distance**2) / 8))
     assert target.near.tolist() == (distance <= 3).tolist()
@@ -55,10 +59,10 @@ def test_a_point_on_no_site_is_hottest_at_the_nearest_one_unless_it_is_far(drawn
     """(3.5, 3.5) is 2 pixels from (1, 3) and 3 from (3, 6); (3.5, 12.5) is 2 from (1, 12)."""
     batch = drawn(LINE, points=[(0, "vertex", 3.5, 3.5)])
     sites = sites_of(batch)
-    target = point_targets(sites, Points.of(batch), sigma=2.0, radius=2.5)
+    target = point_targets(sites, vertices(sites, batch), sigma=2.0, radius=2.5)
     assert sites.place[target.heat == 1].tolist() == [[1, 3]]
     assert target.heat[sites.place[:, 0] == 3][0] == pytest.approx(math.exp(-5 / 8))
-    far = point_targets(sites, Points.of(batch), sigma=2.0, radius=1.5)
+    far = point_targets(sites, vertices(sites, batch), sigma=2.0, radius=1.5)
     assert not far.heat.any()
     assert not far.near.any()
     assert not far.offset.any()
@@ -68,7 +72,7 @@ def test_each_site_follows_its_nearest_point(drawn):
     points = [(0, "vertex", 1.5, 2.5), (0, "vertex", 1.5, 9.5)]
     batch = drawn(LINE, points=points)
     sites = sites_of(batch)
-    target = point_targets(sites, Points.of(batch), sigma=2.0, radius=20.0)
+    target = point_targets(sites, vertices(sites, batch), sigma=2.0, radius=20.0)
     voted = (middles(sites) + target.offset)[:14, 1]
     assert voted.tolist() == [2.5] * 6 + [9.5] * 8
 

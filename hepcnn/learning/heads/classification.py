@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hepcnn.learning.heads.counting import count
 from hepcnn.networks.inputs import Inputs
 
 
@@ -61,8 +62,7 @@ class ClassificationHead:
         with torch.no_grad():
             self._loss += losses.sum(dtype=torch.float64)
             cell = label * len(self.weights) + logits.argmax(dim=1)
-            counts = torch.bincount(cell, minlength=self._counts.numel())
-            self._counts += counts.view_as(self._counts)
+            self._counts += count(cell, self._counts.numel()).view_as(self._counts)
         return losses.mean()
 
     def metrics(self, total: Callable[[Tensor], Tensor] = lambda mine: mine) -> dict[str, float]:

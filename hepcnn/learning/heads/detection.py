@@ -63,8 +63,8 @@ class DetectorHead(ABC):
             if not network.training:
                 torch.manual_seed(0)
             loss = torch.stack(list(network(inputs, targets).values())).sum()
-        sums = [loss.detach().double() * len(targets), len(targets)]
-        self._sums[:2] += torch.stack([torch.as_tensor(n, device=device) for n in sums])
+        self._sums[0] += loss.detach().double() * len(targets)
+        self._sums[1] += len(targets)
         return loss
 
     def metrics(self, total: Callable[[Tensor], Tensor] = lambda mine: mine) -> dict[str, float]:

@@ -82,7 +82,7 @@ class InstanceHead:
         """
         sites, seed, offset = self._run(network, batch)
         truth = SiteTruth.at(sites, batch["truth"])
-        points = Points.of(batch) if self.wants_points else None
+        points = Points.of(batch).table(sites.images) if self.wants_points else None
         known = (truth.semantic != NONE) & (truth.instance != NONE)
         weight = pixel_weights(sites, truth, self.weights, points) * known
         target = centre_offsets(sites, truth.instance)
@@ -192,5 +192,5 @@ def centre_offsets(sites: Sites, instance: Tensor) -> Tensor:
     group, sizes = groups(sites, instance, everywhere)
     middle = middles(sites).double()
     # Sums of halves are exact, in whatever order a GPU adds them.
-    total = middle.new_zeros(sizes.numel(), middle.shape[1]).index_add(0, group, middle)
-    return (total[group] / sizes.flatten()[group, None] - middle).float()
+    total = torch.zeros_like(middle).index_add(0, group, middle)
+    return (total[group] / sizes[group, None] - middle).float()

@@ -45,7 +45,7 @@ def dice(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
     """
     counts = label != NONE
     probability = logits.float().softmax(dim=1)
-    true = functional.one_hot(label.clamp(min=0), logits.shape[1]) * counts[:, None]
+    true = (label[:, None] == torch.arange(logits.shape[1], device=label.device)).long()
     weight = (weight * counts)[:, None]
     both = (weight * probability * true).sum(dim=0)
     either = (weight * (probability**2 + true)).sum(dim=0)

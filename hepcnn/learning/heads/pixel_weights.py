@@ -10,19 +10,21 @@ import torch
 from torch import Tensor
 
 from hepcnn.config.pixel_weights import PixelWeights
+from hepcnn.learning.heads.counting import count
 from hepcnn.learning.heads.site_truth import (
     NONE,
-    Points,
+    PointTable,
     SiteTruth,
+    blocks,
     boundary,
     groups,
-    offsets,
+    middles,
 )
 from hepcnn.networks.sparse.sites import Sites
 
 
 def pixel_weights(
-    sites: Sites, truth: SiteTruth, settings: PixelWeights, points: Points | None = None
+    sites: Sites, truth: SiteTruth, settings: PixelWeights, points: PointTable | None = None
 ) -> Tensor:
     """Weigh sites.
 
@@ -34,7 +36,7 @@ def pixel_weights(
         What they are.
     settings : PixelWeights
         What counts.
-    points : Points, optional
+    points : PointTable, optional
         The key points; needed if those count.
 
     Returns
@@ -50,7 +52,7 @@ def pixel_weights(
     if settings.points != 1:
         if points is None:
             raise ValueError("the weights of key points need those points")
-        factors.append(1 + (settings.points - 1) * near(sites, points, settings.radius))
+        factors.append(1 + (settings.points - 1) * near(sites, points.place, settings.radius))
     stacked = torch.stack(factors)
     factor = stacked.amax(dim=0) if settings.combine == "max" else (stacked - 1).sum(dim=0) + 1
     if settings.by != "none":
@@ -80,14 +82,22 @@ def inverse_counts(sites: Sites, label: Tensor, labelled: Tensor) -> Tensor:
         Weights; 0 for those that do not count.
     """
     group, sizes = groups(sites, label, labelled)
-    share = sizes.sum(dim=1) / (sizes > 0).sum(dim=1).clamp(min=1)
-    weight = share[sites.image] / sizes.flatten()[group].clamp(min=1)
+    number = count(sites.image, sites.images, labelled)
+    image_of = torch.zeros_like(group).scatter(0, group, sites.image)
+    labels = count(image_of, sites.images, sizes > 0)
+    share = number / labels.clamp(min=1)
+    weight = share[sites.image] / sizes[group].clamp(min=1)
     return weight * labelled
 
 
-def near(sites: Sites, points: Points, radius: float) -> Tensor:
-    """Find the sites whose middle is within a radius (pixels) of a point: (N,) bool."""
+def near(sites: Sites, place: Tensor, radius: float) -> Tensor:
+    """Find the sites whose middle is within a radius (pixels) of a point: (N,) bool.
+
+    `place` is as of `PointTable`.
+    """
+    middle = middles(sites)
     found = torch.zeros(len(sites), dtype=torch.bool, device=sites.image.device)
-    for here, offset in offsets(sites, points):
+    for here in blocks(sites, place):
+        offset = place[sites.image[here]] - middle[here, None]
         found[here] = (offset.square().sum(dim=-1) <= radius**2).any(dim=1)
     return found

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hepcnn.detector.labels import POINTS
+from hepcnn.learning.heads.counting import count
 from hepcnn.learning.heads.peaks import find_peaks
-from hepcnn.learning.heads.site_truth import Points, middles, offsets
+from hepcnn.learning.heads.site_truth import Points, blocks, middles
 from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.pixels.output import AtSites
 from hepcnn.networks.sparse.sites import Sites
@@ -49,15 +50,15 @@ class Targets(NamedTuple):
     near: Tensor
 
 
-def point_targets(sites: Sites, points: Points, sigma: float, radius: float) -> Targets:
+def point_targets(sites: Sites, place: Tensor, sigma: float, radius: float) -> Targets:
     """Make the targets of N sites from points of one kind.
 
     Parameters
     ----------
     sites : Sites
-        N sites.
-    points : Points
-        The points; those with no site within the radius are left out.
+        N sites of I images.
+    place : Tensor, (I, K, D)
+        Places of the points, as of `PointTable`; those with no site within the radius are left out.
     sigma : float
         Width of the Gaussian (pixels).
     radius : float
@@ -69,16 +70,22 @@ def point_targets(sites: Sites, points: Points, sigma: float, radius: float) -> 
     exp(−(d² − d0²) / 2σ²): of a point beside all sites, as where a neutral particle began, the
     nearest ones get the heat that those around a point on a track have.
     """
-    excess = torch.full((len(sites),), torch.inf, device=sites.image.device)
-    found = torch.zeros(len(sites), sites.place.shape[1], device=sites.image.device)
-    for here, offset in offsets(sites, points):
-        squared = offset.square().sum(dim=-1)
-        nearest = squared.amin(dim=0)
-        beyond = (squared - nearest).masked_fill(nearest > radius**2, torch.inf)
+    middle = middles(sites)
+    nearest = place.new_full(place.shape[:2], torch.inf)
+    for here in blocks(sites, place):
+        image = sites.image[here]
+        squared = (place[image] - middle[here, None]).square().sum(dim=-1)
+        nearest.scatter_reduce_(0, image[:, None].expand_as(squared), squared, "amin")
+    excess, found = place.new_empty(len(sites)), place.new_empty(middle.shape)
+    for here in blocks(sites, place):
+        image = sites.image[here]
+        offset = place[image] - middle[here, None]
+        beyond = offset.square().sum(dim=-1) - nearest[image]
+        beyond = beyond.masked_fill(nearest[image] > radius**2, torch.inf)
         least, which = beyond.min(dim=1)
         excess[here] = least
-        chosen = offset[torch.arange(len(offset), device=which.device), which]
-        found[here] = chosen * least.isfinite()[:, None]
+        chosen = offset.take_along_dim(which[:, None, None], dim=1).squeeze(1)
+        found[here] = chosen.masked_fill(least.isinf()[:, None], 0)
     near = excess.isfinite() & (found.square().sum(dim=1) <= radius**2)
     return Targets(torch.exp(-excess / (2 * sigma**2)), found, near)
 
@@ -144,26 +151,26 @@ class PointHead:
             ``points``, beside what the network takes.
         """
         sites, logits, ways = self._run(network, batch)
-        points = Points.of(batch)
+        points = Points.of(batch).table(sites.images)
         losses = []
         for k, name in enumerate(self.kinds):
-            own = points.only(points.kind == POINTS.index(name))
-            target = point_targets(sites, own, self.sigma, self.radius)
+            kind = POINTS.index(name)
+            target = point_targets(sites, points.places(kind), self.sigma, self.radius)
             logit, way = logits[:, k], ways[:, k]
             heat = heat_loss(logit, target.heat)
             errors = functional.smooth_l1_loss(way, target.offset, reduction="none").sum(dim=1)
             offset = (errors * target.near).sum()
+            own, near = points.kind == kind, target.near.sum()
             with torch.no_grad():
                 distance = (way - target.offset).norm(dim=1)
                 right = _best_are(sites, logit, target.near & (distance <= self.sigma))
-                present = torch.bincount(own.image, minlength=sites.images) > 0
-                number, near = torch.tensor(len(own.image)), target.near.sum()
+                present = own.any(dim=1)
                 sums = [
-                    heat, number.to(heat.device), offset, (distance * target.near).sum(), near,
+                    heat, own.sum(), offset, (distance * target.near).sum(), near,
                     (right & present).sum(), present.sum(),
                 ]  # fmt: skip
                 self._sums[k] += torch.stack([value.double() for value in sums])
-            losses.append(heat / max(len(own.image), 1) + offset / near.clamp(min=1))
+            losses.append(heat / own.sum().clamp(min=1) + offset / near.clamp(min=1))
         return torch.stack(losses).sum()
 
     def metrics(self, total: Callable[[Tensor], Tensor] = lambda mine: mine) -> dict[str, float]:
@@ -234,4 +241,4 @@ def _best_are(sites: Sites, logit: Tensor, chosen: Tensor) -> Tensor:
     best = logit.new_full((sites.images,), -torch.inf)
     best = best.scatter_reduce(0, sites.image, logit, "amax")
     right = chosen & (logit == best[sites.image])
-    return torch.bincount(sites.image[right], minlength=sites.images) > 0
+    return count(sites.image, sites.images, right) > 0

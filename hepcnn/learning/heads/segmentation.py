@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hepcnn.config.pixel_weights import PixelWeights
 from hepcnn.detector.labels import PIXEL_CLASSES, TWO_CLASSES
+from hepcnn.learning.heads.counting import count
 from hepcnn.learning.heads.pixel_losses import PIXEL_LOSSES
 from hepcnn.learning.heads.pixel_weights import pixel_weights
 from hepcnn.learning.heads.site_truth import NONE, Points, SiteTruth, boundary
@@ -65,13 +66,13 @@ class SegmentationHead:
         output: AtSites = network(Inputs.of(batch))
         sites, values = output
         truth = SiteTruth.at(sites, batch["truth"])
-        points = Points.of(batch) if self.wants_points else None
+        points = Points.of(batch).table(sites.images) if self.wants_points else None
         weight = pixel_weights(sites, truth, self.weights, points)
         loss = self._loss_of(values, truth.semantic, weight)
         with torch.no_grad():
             known = truth.semantic != NONE
-            cell = truth.semantic * self.outputs + values.argmax(dim=1)
-            counts = torch.bincount(cell[known], minlength=self._counts.numel())
+            cell = truth.semantic.clamp(min=0) * self.outputs + values.argmax(dim=1)
+            counts = count(cell, self._counts.numel(), known)
             self._counts += counts.view_as(self._counts)
             self._loss += loss.double() * counts.sum()
         return loss

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from hepcnn.detector.labels import PIXEL_CLASSES
+from hepcnn.learning.heads.counting import count
 from hepcnn.networks.pixels.output import at_views
 from hepcnn.networks.sparse.sites import Sites
 
 #: The class, or particle, of a pixel that has none.
 NONE = -1
+
+#: Numbers of places of points that are looked at together, beside as many sites as have them.
+_NUMBERS = 1 << 20
 
 
 class SiteTruth(NamedTuple):
@@ -82,31 +86,53 @@ class Points(NamedTuple):
         """Some of them: a mask (P,)."""
         return Points(*(column[chosen] for column in self))
 
+    def table(self, images: int) -> PointTable:
+        """Tabulate them by image, in their order.
+
+        A GPU is waited for here, once, to know the number of columns.
+        """
+        order = self.image.argsort(stable=True)
+        image = self.image[order]
+        first = torch.searchsorted(image, torch.arange(images + 1, device=image.device))
+        columns = max(int(first.diff().max()), 1)
+        slot = torch.arange(len(image), device=image.device) - first[image]
+        place = self.place.new_full((images, columns, self.place.shape[1]), torch.inf)
+        kind = self.kind.new_full((images, columns), NONE)
+        place[image, slot], kind[image, slot] = self.place[order], self.kind[order]
+        return PointTable(place, kind)
+
+
+class PointTable(NamedTuple):
+    """Key points of I images, at most K of an image.
+
+    Attributes
+    ----------
+    place : Tensor, (I, K, D)
+        As of `Points`. Where an image has fewer points it is infinite: no site is near.
+    kind : Tensor, (I, K) int64
+        As of `Points`; `NONE` where there is no point.
+    """
+
+    place: Tensor
+    kind: Tensor
+
+    def places(self, kind: int) -> Tensor:
+        """The places of one kind alone: (I, K, D), infinite for all others."""
+        return self.place.masked_fill((self.kind != kind)[:, :, None], torch.inf)
+
 
 def middles(sites: Sites) -> Tensor:
     """The middle of each site: (N, D) float32."""
     return sites.place + 0.5
 
 
-def offsets(sites: Sites, points: Points) -> Iterator[tuple[slice, Tensor]]:
-    """Go through the images that have both sites and points.
+def blocks(sites: Sites, place: Tensor) -> Iterator[slice]:
+    """Go through sites in parts, so that what is made of each and its image's points stays small.
 
-    Yields
-    ------
-    slice
-        The image's n sites.
-    Tensor, (n, p, D)
-        From the middle of each to each of the image's p points.
+    `place` is as of `PointTable`.
     """
-    order = points.image.argsort(stable=True)
-    numbers = torch.bincount(points.image, minlength=sites.images).tolist()
-    places, middle = points.place[order].split(numbers), middles(sites)
-    first = 0
-    for n, place in zip(sites.counts.tolist(), places, strict=True):
-        here = slice(first, first + n)
-        if n and len(place):
-            yield here, place - middle[here, None]
-        first += n
+    rows = max(_NUMBERS // place[0].numel(), 1)
+    return (slice(first, first + rows) for first in range(0, len(sites), rows))
 
 
 def boundary(sites: Sites, *labels: Tensor) -> Tensor:
@@ -142,18 +168,20 @@ def groups(sites: Sites, label: Tensor, counted: Tensor) -> tuple[Tensor, Tensor
     sites : Sites
         N sites.
     label : Tensor, (N,) int64
-        Labels, at least `NONE`, which is a label too.
+        Labels from `NONE`, which is a label too, to less than 2**31.
     counted : Tensor, (N,) bool
         Those that count.
 
     Returns
     -------
     group : Tensor, (N,) int64
-        Number of each site's group: image · L + label − `NONE`.
-    sizes : Tensor, (I, L) int64
-        How many sites that count each has.
+        Number of each site's group, from 0, by image and label.
+    sizes : Tensor, (N,) int64
+        How many sites that count each group has; there are no more groups than sites.
     """
-    labels = int(label.max()) - NONE + 1 if len(label) else 1
-    group = sites.image * labels + label - NONE
-    sizes = torch.bincount(group[counted], minlength=sites.images * labels)
-    return group, sizes.view(sites.images, labels)
+    # By sorting: how many groups there are a GPU need not tell.
+    key, order = ((sites.image << 32) + (label - NONE)).sort()
+    begins = torch.ones_like(key, dtype=torch.bool)
+    begins[1:] = key[1:] != key[:-1]
+    group = torch.empty_like(order).scatter(0, order, begins.cumsum(0) - 1)
+    return group, count(group, len(group), counted)
