@@ -38,7 +38,7 @@ from hepcnn.networks.registry import Shape, build
 from hepcnn.store.batches import Batches
 from hepcnn.store.images import ImageSet
 
-EVENTS = sized(150, 12)
+EVENTS = sized(150, 40)
 BATCH_SIZES = sized((256, 512), (16,))
 SHAPE, CLASSES = Shape(1, 1, 32, 32), 6
 
@@ -63,7 +63,7 @@ def ours(turn: Connection, path: str, batch_size: int) -> None:
     """The product's training."""
     images = ImageSet(path)
     settings = Train(batch_size=batch_size)
-    split = Split(train=0.9, validation=0.05, test=0.05)
+    split = Split(train=0.8, validation=0.1, test=0.1)
     data = training_data(images, "species", "lecture_cnn", split, settings, Network())
     network = build("lecture_cnn", SHAPE, CLASSES)
     with tempfile.TemporaryDirectory() as name:
