@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from hepcnn.networks.sparse import functions
 from hepcnn.networks.sparse.functions import inverse, strided, submanifold
 from hepcnn.networks.sparse.layers import (
     InverseConv,
@@ -17,6 +18,13 @@ from hepcnn.networks.sparse.sites import Sites
 DENSE = {2: functional.conv2d, 3: functional.conv3d}
 TRANSPOSED = {2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 SHAPES = [(6, 8), (5, 7), (4, 3, 6), (3, 5, 5)]
+
+
+@pytest.fixture(params=["kernels", "tables"])
+def way(request, monkeypatch):
+    """Both ways to compute: that of a CPU, and that of other devices."""
+    if request.param == "tables":
+        monkeypatch.setattr(functions, "_compiled", lambda values: False)
 
 
 def images(shape, count=3, channels=2, seed=1):
@@ -62,10 +70,8 @@ def same_with_gradients(ours, theirs, leaves):
         torch.testing.assert_close(a, b)
 
 
-@pytest.mark.parametrize("rows", [7, 4096])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_submanifold_is_the_dense_convolution_at_the_sites(shape, rows, monkeypatch):
-    monkeypatch.setattr("hepcnn.networks.sparse.sites._ROWS_CPU", rows)
+def test_submanifold_is_the_dense_convolution_at_the_sites(shape, way):
     sites, values = Sites.occupied(images(shape))
     values.requires_grad_()
     weight = weights(3, len(shape))
@@ -74,7 +80,7 @@ def test_submanifold_is_the_dense_convolution_at_the_sites(shape, rows, monkeypa
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_strided_is_the_dense_convolution_at_the_coarser_sites(shape):
+def test_strided_is_the_dense_convolution_at_the_coarser_sites(shape, way):
     sites, values = Sites.occupied(images(shape))
     values.requires_grad_()
     weight, coarser = weights(2, len(shape)), sites.coarser
@@ -85,7 +91,7 @@ def test_strided_is_the_dense_convolution_at_the_coarser_sites(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_inverse_is_the_transposed_convolution_at_the_sites(shape):
+def test_inverse_is_the_transposed_convolution_at_the_sites(shape, way):
     sites, _ = Sites.occupied(images(shape))
     coarser = sites.coarser
     values = torch.randn(len(coarser.sites), 2, dtype=torch.float64, requires_grad=True)
@@ -97,7 +103,7 @@ def test_inverse_is_the_transposed_convolution_at_the_sites(shape):
 
 @pytest.mark.parametrize("shape", [(5, 6), (3, 3, 4)])
 @pytest.mark.parametrize("function", [submanifold, strided, inverse])
-def test_gradients_are_those_of_small_changes(function, shape):
+def test_gradients_are_those_of_small_changes(function, shape, way):
     sites, _ = Sites.occupied(images(shape))
     where = sites if function is submanifold else sites.coarser
     count = len(sites.coarser.sites) if function is inverse else len(sites)
@@ -106,7 +112,7 @@ def test_gradients_are_those_of_small_changes(function, shape):
     assert torch.autograd.gradcheck(lambda v, w: function(v, w, where), (values, weight))
 
 
-def test_only_what_is_needed_has_a_gradient():
+def test_only_what_is_needed_has_a_gradient(way):
     sites, values = Sites.occupied(images((5, 6)))
     for function, size, where in ((submanifold, 3, sites), (strided, 2, sites.coarser)):
         weight = weights(size, 2)
@@ -147,26 +153,57 @@ def test_a_shift_by_an_even_number_of_pixels_shifts_what_is_found():
     torch.testing.assert_close(coarse(shifted), coarse(dense).roll((2, 3), dims=(2, 3)))
 
 
-@pytest.mark.parametrize("function", [submanifold, strided, inverse])
-def test_autocast_computes_in_16_bits(function):
-    sites, _ = Sites.occupied(images((16, 16), count=8))
+def case(function, inputs, outputs, dimensions=2):
+    """Random values and weights in 64 bits of some thousands of sites, and what else is needed."""
+    sites, _ = Sites.occupied(images((60, 60, 20)[:dimensions], count=12 // dimensions))
     where = sites if function is submanifold else sites.coarser
     count = len(sites.coarser.sites) if function is inverse else len(sites)
-    torch.manual_seed(1)
-    values = torch.randn(count, 8)
-    weight = torch.randn(9 if function is submanifold else 4, 8, 8, requires_grad=True)
+    numbers = torch.Generator().manual_seed(7)
+    places = (3 if function is submanifold else 2) ** dimensions
+    draw = {"generator": numbers, "dtype": torch.float64, "requires_grad": True}
+    values = torch.randn(count, inputs, **draw)
+    return values, torch.randn(places, inputs, outputs, **draw), where
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize(
+    ("inputs", "outputs"), [(1, 16), (7, 8), (8, 16), (9, 17), (20, 35), (32, 48)]
+)
+@pytest.mark.parametrize("function", [submanifold, strided, inverse])
+def test_blocks_of_any_width_give_what_tables_give(
+    function, inputs, outputs, dimensions, monkeypatch
+):
+    values, weight, where = case(function, inputs, outputs, dimensions)
+    ours = function(values, weight, where)
+    again = torch.autograd.grad(ours.sum(), weight, retain_graph=True)
+    assert torch.equal(*again, *torch.autograd.grad(ours.sum(), weight, retain_graph=True))
+    short = function(values.float(), weight.float(), where)
+    assert (short - ours).abs().max() < 1e-5 * ours.abs().max()
+    monkeypatch.setattr(functions, "_compiled", lambda values: False)
+    same_with_gradients(ours, function(values, weight, where), [values, weight])
+
+
+@pytest.mark.parametrize("function", [submanifold, strided, inverse])
+def test_16_bits_are_near_to_32(function):
+    values, weight, where = case(function, 8, 8)
     exact = function(values, weight, where)
-    (to_weight,) = torch.autograd.grad(exact.square().sum(), weight)
-    with torch.autocast("cpu", torch.bfloat16):
-        short = function(values, weight, where)
-    (short_to_weight,) = torch.autograd.grad(short.float().square().sum(), weight)
+    short = function(values.bfloat16(), weight.bfloat16(), where)
     assert short.dtype == torch.bfloat16
-    assert short_to_weight.dtype == torch.float32
+    (to_weight,) = torch.autograd.grad(exact.square().sum(), weight)
+    (short_to_weight,) = torch.autograd.grad(short.double().square().sum(), weight)
     # 8 bits each of values, weights and sums
-    for found, wanted in ((short.float(), exact), (short_to_weight, to_weight)):
+    for found, wanted in ((short.double(), exact), (short_to_weight, to_weight)):
         assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("function", [submanifold, strided, inverse])
+def test_on_a_cpu_autocast_computes_in_32_bits(function):
+    values, weight, where = case(function, 8, 8)
+    exact = function(values.float(), weight.float(), where)
     with torch.autocast("cpu", torch.bfloat16):
-        assert function(values.double(), weight.double(), where).dtype == torch.float64
+        assert torch.equal(function(values.float(), weight.float(), where), exact)
+        assert function(values.bfloat16(), weight.float(), where).dtype == torch.float32
+        assert function(values, weight, where).dtype == torch.float64
 
 
 @pytest.mark.parametrize("sites", [0, 1])

@@ -97,29 +97,36 @@ def test_neighbours_are_those_of_the_same_image(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_pairs_are_all_neighbours_but_the_site_itself_by_place(shape, monkeypatch):
-    monkeypatch.setattr("hepcnn.networks.sparse.sites._ROWS_CPU", 7)
+def test_pairs_are_all_neighbours_by_place(shape):
     sites, _ = Sites.occupied(images(shape))
-    table = sites.neighbours.clone()
-    table[:, table.shape[1] // 2] = len(sites)
-    place, site = (table.t() < len(sites)).nonzero().unbind(1)
-    blocks = sites.pairs
-    assert [block.rows.start for block in blocks] == list(range(0, len(sites), 7))
-    expected = sorted(zip(place.tolist(), site.tolist(), strict=True))
-    found = []
-    for block in blocks:
-        places = torch.arange(len(block.counts)).repeat_interleave(torch.tensor(block.counts))
-        found += list(zip(places.tolist(), (block.site + block.rows.start).tolist(), strict=True))
-        assert torch.equal(table[block.site.long() + block.rows.start, places], block.neighbour)
-        # Each product is added once.
-        assert block.order.sort().values.tolist() == list(range(len(block.order)))
-    assert sorted(found) == expected
+    place, site = (sites.neighbours.t() < len(sites)).nonzero().unbind(1)
+    target, source, starts = sites.pairs
+    assert target.tolist() == site.tolist()
+    assert source.tolist() == sites.neighbours[site, place].tolist()
+    counts = place.bincount(minlength=3 ** len(shape))
+    assert starts.tolist() == [0, *counts.cumsum(0).tolist()]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pairs_with_parents_are_all_children_by_place(shape):
+    sites, _ = Sites.occupied(images(shape))
+    coarser = sites.coarser
+    place, parent = (coarser.children.t() < len(sites)).nonzero().unbind(1)
+    target, source, starts = coarser.pairs
+    assert target.tolist() == parent.tolist()
+    assert source.tolist() == coarser.children[parent, place].tolist()
+    counts = place.bincount(minlength=2 ** len(shape))
+    assert starts.tolist() == [0, *counts.cumsum(0).tolist()]
+    back = coarser.pairs.back
+    assert back.target is source
+    assert back.source is target
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_coarser_sites_have_the_children_that_have_them_as_parents(shape):
     sites, _ = Sites.occupied(images(shape))
-    coarser, slot, children = sites.coarser
+    coarser, slot = sites.coarser.sites, sites.coarser.slot
+    children = sites.coarser.children.flatten()
     assert coarser.shape == tuple((size + 1) // 2 for size in shape)
     assert coarser.images == sites.images
     fine = places(sites)

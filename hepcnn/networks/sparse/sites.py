@@ -15,14 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from hepcnn.networks.sparse.kernels import mutual
 
 #: Places looked at together, at first.
 _GROUP = 64
-
-#: Sites whose pairs are together: on a CPU what they carry stays in the cache.
-_ROWS_CPU = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +168,11 @@ class Sites:
         return torch.cat([ahead, order[:, None], behind[:-1].flip(1)], dim=1)
 
     @functools.cached_property
-    def pairs(self) -> list[Pairs]:
-        """Who sees whom, sorted by the place where: block by block of sites."""
-        rows = _ROWS_CPU if self.image.device.type == "cpu" else max(len(self), 1)
-        starts = range(0, len(self), rows)
-        return [_paired(self.neighbours, slice(start, start + rows)) for start in starts]
+    def pairs(self) -> Pairs:
+        """Who sees whom, the site itself too, by the 3**D places of `neighbours`: on a CPU."""
+        padded = tuple(size + 2 for size in self.shape)
+        index = _ravel(self.place + 1, padded, self.image)
+        return Pairs(*mutual(index.numpy(), np.array(_before(padded))))
 
     @functools.cached_property
     def coarser(self) -> Coarser:
@@ -183,10 +184,7 @@ class Sites:
         else:
             parents, parent = torch.unique(index, return_inverse=True)
         slot = _ravel(self.place & 1, (2,) * len(half), parent)
-        order = torch.arange(len(self), dtype=torch.int32, device=index.device)
-        children = order.new_full((len(parents) << len(half),), len(self))
-        children[slot] = order
-        return Coarser(self._at(parents, self.images, half), slot.int(), children)
+        return Coarser(self._at(parents, self.images, half), slot.int())
 
     def dense(self, values: Tensor) -> Tensor:
         """Put values (N, C) where they belong: (I, C, *shape), 0 elsewhere."""
@@ -196,37 +194,33 @@ class Sites:
 
 
 class Pairs(NamedTuple):
-    """P pairs of R sites in a row and the neighbours of each, and how products of pairs are added.
+    """P pairs of sites that a convolution's matrices carry from one to the other, by place.
 
-    A site itself is not among its neighbours. Of lines few places around a site are occupied: 3 to
-    7 of 26 in three dimensions. Pairs by place are multiplied by one matrix each, and nothing else
-    is.
+    Of lines few places around a site are occupied: 3 to 7 of 26 in three dimensions. Nothing else
+    is multiplied.
 
     Attributes
     ----------
-    rows : slice
-        Which sites they are.
-    site : Tensor, (P,) int32
-        The site, counted from the first of the rows.
-    neighbour : Tensor, (P,) int32
-        Its neighbour, of all sites.
-    counts : list of int
-        Pairs of each of 3**D places, in the order of `Sites.neighbours`; none in the middle.
-    order : Tensor, (R + P,) int32
-        Site by site what is to be added, of R products of sites themselves and then P of pairs.
-    starts : Tensor, (R,) int32
-        Where each site's begin in the order.
+    target : array, (P,) int32
+        The site that something is carried to. Of each place the targets ascend, and the sources.
+    source : array, (P,) int32
+        The site that it is carried from.
+    starts : array, (places + 1,) int64
+        Where the pairs of each place begin.
     """
 
-    rows: slice
-    site: Tensor
-    neighbour: Tensor
-    counts: list[int]
-    order: Tensor
-    starts: Tensor
+    target: NDArray[np.int32]
+    source: NDArray[np.int32]
+    starts: NDArray[np.int64]
+
+    @property
+    def back(self) -> Pairs:
+        """From where it was carried to."""
+        return Pairs(self.source, self.target, self.starts)
 
 
-class Coarser(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Coarser:
     """M sites at half the resolution of N others, and how the two belong together.
 
     Attributes
@@ -236,13 +230,32 @@ class Coarser(NamedTuple):
     slot : Tensor, (N,) int32
         Of each finer site: its parent times 2**D, plus which of the parent's 2**D places it is in,
         row-major.
-    children : Tensor, (M·2**D,) int32
-        The finer site in each slot, N where there is none.
     """
 
     sites: Sites
     slot: Tensor
-    children: Tensor
+
+    @property
+    def places(self) -> int:
+        """Of a coarser site: 2**D."""
+        return 1 << len(self.sites.shape)
+
+    @functools.cached_property
+    def children(self) -> Tensor:
+        """The finer site in each slot, N where there is none: (M, 2**D) int32."""
+        order = torch.arange(len(self.slot), dtype=torch.int32, device=self.slot.device)
+        children = order.new_full((len(self.sites) * self.places,), len(order))
+        children[self.slot] = order
+        return children.view(-1, self.places)
+
+    @functools.cached_property
+    def pairs(self) -> Pairs:
+        """From finer sites to their parents, by place: on a CPU."""
+        place, parent = self.slot % self.places, self.slot // self.places
+        order = place.argsort(stable=True)
+        starts = np.zeros(self.places + 1, np.int64)
+        starts[1:] = place.bincount(minlength=self.places).cumsum(0).numpy()
+        return Pairs(parent[order].numpy(), order.int().numpy(), starts)
 
 
 class SparseMaps(NamedTuple):
@@ -259,30 +272,6 @@ class SparseMaps(NamedTuple):
     def dense(self) -> Tensor:
         """Make dense maps of them: (I, C, *shape)."""
         return self.sites.dense(self.values)
-
-
-def _paired(neighbours: Tensor, rows: slice) -> Pairs:
-    """Pairs of some rows of `Sites.neighbours`."""
-    table = neighbours[rows].t().contiguous()
-    places, sites = table.shape
-    middle = places // 2
-    some = table < len(neighbours)
-    some[middle] = False
-    which = some.flatten().nonzero().squeeze(1)
-    counts: list[int] = some.sum(1).tolist()
-
-    product = (some.flatten().cumsum(0, dtype=torch.int32) + (sites - 1)).view(places, sites)
-    product[middle] = torch.arange(sites, device=table.device)
-    some[middle] = True
-    ends = some.sum(0).cumsum(0)
-    return Pairs(
-        rows=rows,
-        site=(which % sites).int(),
-        neighbour=table.flatten()[which],
-        counts=counts,
-        order=product.t()[some.t()],
-        starts=(ends - some.sum(0)).int(),
-    )
 
 
 def _before(shape: Sequence[int]) -> list[int]:
