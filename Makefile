@@ -9,10 +9,13 @@ BIN     = $(VENV)/bin
 # Rules call `hepcnn`: the environment's own, whatever else is installed.
 RUN     = PATH="$(CURDIR)/$(BIN):$$PATH"
 
+# A thread a job: the same bits with any number of cores.
+ONE     = train=1 predict=1 predict_baseline=1
+
 .PHONY: demo test check bench validate clean
 
 demo: $(VENV)/.ready
-	$(RUN) snakemake --cores $(CORES) --quiet host rules --rerun-incomplete
+	$(RUN) snakemake --cores $(CORES) --quiet host rules --rerun-incomplete --set-threads $(ONE)
 	@cat results/tasks/lartpc_particle/tables/classes.md results/tasks/rich_pid/tables/printout_ours.txt
 	@echo "The report: results/report.html"
 

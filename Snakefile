@@ -13,6 +13,7 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
+include: "workflow/rules/lines.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/events.smk"
 include: "workflow/rules/images.smk"

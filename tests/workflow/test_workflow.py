@@ -240,3 +240,24 @@ def test_files_of_the_users_own_enter_at_the_conversion(finished, tmp_path):
     # Of each image set one shard, and one of the altered sample, which is simulated.
     assert planned["convert"] == 4
     assert planned["simulate"] == 1
+
+
+def test_quiet_shows_a_line_a_finished_stage_and_nothing_else_of_snakemakes(project):
+    (project.folder / "results" / "tasks" / "rich_pid" / "tables" / "species.md").unlink()
+    done = project.snakemake("--quiet", "host", "rules", "--", "tables")
+    assert done.returncode == 0, done.stderr
+    lines = ["[1 of 2 stages] evaluate rich_pid", "[2 of 2 stages] tables"]
+    assert done.stderr.splitlines() == lines
+
+
+def test_quiet_names_the_failed_stage_and_its_log(project):
+    (project.folder / "results" / "tasks" / "rich_pid" / "mlp" / "checkpoint.ckpt").write_text("no")
+    done = project.snakemake("--quiet", "host", "rules", "--", "tables")
+    assert done.returncode != 0
+    log = "results/logs/predict/rich_pid-mlp.log"
+    assert "not a checkpoint of `hepcnn train`" in (project.folder / log).read_text()
+    lines = done.stderr.splitlines()
+    (failed,) = {line for line in lines if line.startswith("[failed] predict rich_pid mlp;")}
+    assert failed.endswith(log)
+    # The command and its configuration are for those who ask snakemake.
+    assert "<<<" not in done.stderr
