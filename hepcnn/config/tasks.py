@@ -184,6 +184,9 @@ class Task(Settings):
     """Training."""
     tables: PidTables | EventTables
     """Tables."""
+    remark: str = ""
+    """What the report says first where no network is better than the baselines: why not, and where
+    the run is that does."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,24 +10,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hepcnn.report import style
+from hepcnn.report.packed import File
 from hepcnn.report.reading import TableFile
 
-#: Rows above which a table scrolls in a frame of its own.
+#: Rows above which a table loads folded, and scrolls in a frame of its own.
 LONG = 16
 #: Rows above which a table is only handed on as a file.
 HUGE = 300
-_MEDIA = {
-    "csv": "text/csv;charset=utf-8",
-    "json": "application/json;charset=utf-8",
-    "svg": "image/svg+xml;charset=utf-8",
-    "png": "image/png",
-}
-
-
-def data_uri(content: str | bytes, suffix: str) -> str:
-    """A file within the page itself."""
-    data = content.encode() if isinstance(content, str) else content
-    return f"data:{_MEDIA[suffix]};base64,{base64.b64encode(data).decode()}"
 
 
 @dataclass(frozen=True)
@@ -37,8 +25,10 @@ class Picture:
 
     Attributes
     ----------
-    source : str
-        The figure itself, as a data URI.
+    source : File
+        The figure itself.
+    size : (int, int)
+        Its width and height on the page (CSS pixels), or less.
     alt : str
         What it shows, for who cannot see it.
     caption : str
@@ -46,7 +36,8 @@ class Picture:
         Takes the page's whole width.
     """
 
-    source: str
+    source: File
+    size: tuple[int, int]
     alt: str
     caption: str
     wide: bool = False
@@ -63,7 +54,7 @@ class Studio:
     ) -> Picture:
         """Save a figure as `name`.pdf and .png and give it to the page."""
         style.save(figure, self.folder, name)
-        return Picture(data_uri(style.svg(figure), "svg"), alt, caption, wide)
+        return Picture(style.for_page(figure), style.page_size(figure), alt, caption, wide)
 
 
 #: A cell: its text, or a value with its upper and its lower error.
@@ -81,19 +72,19 @@ class Grid:
     numeric : sequence of bool
         By column: aligned to the right.
     rows : sequence of sequence of Cell
-    downloads : dict of str to str
-        Data URIs by the name of the file.
+    downloads : dict of str to File
+        By their names.
     """
 
     caption: str
     titles: Sequence[str]
     numeric: Sequence[bool]
     rows: Sequence[Sequence[Cell]]
-    downloads: dict[str, str] = field(default_factory=dict)
+    downloads: dict[str, File] = field(default_factory=dict)
 
     @property
     def long(self) -> bool:
-        """Whether it scrolls in a frame of its own."""
+        """Whether it loads folded, and scrolls in a frame of its own."""
         return len(self.rows) > LONG
 
     @property
@@ -145,7 +136,7 @@ def from_file(
             [_cell(c) if number else c for c, number in zip(row, numeric, strict=True)]
             for row in rows
         ],
-        downloads={f"{table.name}.{s}": data_uri(text, s) for s, text in files.items()},
+        downloads={f"{table.name}.{s}": File(text, s) for s, text in files.items()},
     )
 
 

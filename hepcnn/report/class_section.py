@@ -53,6 +53,11 @@ class ClassSection:
     beside_first: Grid
 
     @property
+    def question(self) -> str:
+        """What is asked."""
+        return f"the {self.settings.target} of each event"
+
+    @property
     def contents(self) -> dict[str, str]:
         """Titles of the subsections by their anchors."""
         found = {"comparison": "Comparison", "confusion": "Confusion", "energy": "Energy"}

@@ -78,6 +78,11 @@ class FindingSection:
     cutflow: Grid
 
     @property
+    def question(self) -> str:
+        """What is asked."""
+        return self.asked[0]
+
+    @property
     def contents(self) -> dict[str, str]:
         """Titles of the subsections by their anchors."""
         found = {"results": "Results", "comparison": "Comparison"}

@@ -25,15 +25,39 @@ class Merit:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """The baseline that is best by the headline's figure of merit.
+
+    Attributes
+    ----------
+    method, value : str
+        Its name, and its figure of merit in %.
+    verdict : str
+        How the best network stands to it, in words.
+    beaten : bool
+        Whether the network is better: significantly, or by its value if the tables compare the two
+        on no event.
+    """
+
+    method: str
+    value: str
+    verdict: str
+    beaten: bool
+
+
+@dataclass(frozen=True)
 class Headline:
     """The network that is best by one figure of merit, and how it compares there.
 
-    `better`, `alike` and `worse` are the methods that it is significantly better than, not told
+    `asked` is the figure's title; `rival` the best baseline, None if there is none. `better`,
+    `alike` and `worse` are the methods that the network is significantly better than, not told
     apart from, and significantly worse than.
     """
 
+    asked: str
     network: str
     value: str
+    rival: Rival | None
     better: Sequence[str]
     alike: Sequence[str]
     worse: Sequence[str]
@@ -63,9 +87,9 @@ def headline(
     asked : str
         The figure of merit.
     others : sequence of str
-        The methods that a reader compares with.
+        The baselines that a reader compares with.
     """
-    best = max(networks, key=lambda m: np.nan_to_num(values[asked][m].value, nan=-1.0))
+    best = _best(networks, values[asked])
     merits = []
     for figure, by_method in values.items():
         sides = _sides(compared, best, figure)
@@ -75,7 +99,24 @@ def headline(
         merits.append(Merit(titles[figure], shown[best], beside, better))
     sides = _sides(compared, best, asked)
     found = {side: [m for m in sides if sides[m] == side] for side in ("better", "alike", "worse")}
-    return Headline(best, values[asked][best].text, **found, merits=merits)
+    rival = _rival(best, _best(others, values[asked]), values[asked], sides) if others else None
+    return Headline(titles[asked], best, values[asked][best].text, rival, **found, merits=merits)
+
+
+def _best(methods: Sequence[str], values: Mapping[str, Estimate]) -> str:
+    return max(methods, key=lambda m: np.nan_to_num(values[m].value, nan=-1.0))
+
+
+def _rival(
+    network: str, baseline: str, values: Mapping[str, Estimate], sides: Mapping[str, str]
+) -> Rival:
+    side = sides.get(baseline)
+    if side is not None:
+        words = {"better": "better", "alike": "not told apart", "worse": "worse"}[side]
+        return Rival(baseline, values[baseline].text, words, side == "better")
+    higher = values[network].value > values[baseline].value
+    words = f"{'higher' if higher else 'not higher'}, not compared event by event"
+    return Rival(baseline, values[baseline].text, words, higher)
 
 
 def _sides(records: Records, method: str, figure: str) -> dict[str, str]:

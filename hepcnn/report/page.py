@@ -13,10 +13,12 @@ import yaml
 from hepcnn.config import Config, PolarImages
 from hepcnn.files import write_text
 from hepcnn.provenance import record
-from hepcnn.report.blocks import Grid, Picture, Studio, data_uri, from_file, grid
+from hepcnn.report import style
+from hepcnn.report.blocks import Grid, Picture, Studio, from_file, grid
 from hepcnn.report.class_section import ClassSection, class_section
 from hepcnn.report.finding_section import FindingSection, finding_section
 from hepcnn.report.image_section import ImageSection
+from hepcnn.report.packed import File, Packed
 from hepcnn.report.pid_section import PidSection, pid_section
 from hepcnn.report.plane_section import plane_section
 from hepcnn.report.polar_section import polar_section
@@ -118,7 +120,9 @@ def render(page: Page) -> str:
     )
     # Compact; the filter escapes what could end a script.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
-    return environment.get_template("page.html").render(page=page)
+    packed = Packed()
+    environment.globals["pack"] = packed.pack
+    return environment.get_template("page.html").render(page=page, packed=packed.files)
 
 
 def _page(results: Results, images: Sequence[ImageSection], tasks: Sequence[TaskSection]) -> Page:
@@ -160,7 +164,8 @@ def _validation(name: str, found: Validation) -> ValidationSection:
     failed = dict.fromkeys(r["check"] for r in records if r["result"] != "pass")
     pictures = [
         Picture(
-            data_uri(png, "png"),
+            File(png, "png"),
+            style.png_size(png),
             alt=f"Figure of the check {check} of {name}",
             caption=f"{check}: {'failed' if check in failed else 'passed'}.",
         )

@@ -58,6 +58,11 @@ class PidSection:
     efficiency_whole: Grid
 
     @property
+    def question(self) -> str:
+        """What is asked."""
+        return f"the {self.settings.target} of each track"
+
+    @property
     def contents(self) -> dict[str, str]:
         """Titles of the subsections by their anchors."""
         found = {"comparison": "Comparison"}

@@ -1,8 +1,12 @@
-"""The look of all figures, and how they are written: PDF and PNG for talks, SVG for the page."""
+"""The look of all figures, and how they are written: PDF and PNG for talks, SVG for the page.
+
+On the page those that would be slow to paint as SVG are PNG too.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -19,6 +23,7 @@ from numpy.typing import NDArray
 
 from hepcnn.detector.particles import PARTICLES
 from hepcnn.files import atomic_path
+from hepcnn.report.packed import File
 
 P = ParamSpec("P")
 
@@ -42,6 +47,13 @@ SPECIES_COLOUR = dict(
 _MATHTEXT = {"mu": r"$\mu$", "pi": r"$\pi$"}
 SYMBOL = {p.name: _MATHTEXT.get(p.symbol, rf"$\mathrm{{{p.symbol}}}$") for p in PARTICLES}
 SYMBOL |= {"photon": r"$\gamma$", "numu_cc": r"$\nu_\mu$ CC", "nue_cc": r"$\nu_e$ CC", "nc": "NC"}
+
+#: Bytes of SVG from which a figure is on the page as PNG: dense scatter and many panels.
+DENSE = 200_000
+#: CSS pixels an inch, and pixels of a PNG in each of them: sharp on fine screens too.
+_CSS, _FINER = 96, 2
+#: Pixels an inch of the PNGs in the results folder.
+_DPI = 200
 
 _STYLE = {
     # LHCb's style (mplhep.style.LHCb2): ticks on all sides, pointing in; labels at the ends.
@@ -192,7 +204,7 @@ def write(figure: Figure, target: Path) -> None:
     """Write a figure as .pdf or .png, byte for byte the same each time."""
     dates: dict[str, str | None] = {"CreationDate": None} if target.suffix == ".pdf" else {}
     with mpl.rc_context(_STYLE), atomic_path(target) as path:
-        figure.savefig(path, dpi=200, metadata=dates)
+        figure.savefig(path, dpi=_DPI, metadata=dates)
 
 
 def svg(figure: Figure) -> str:
@@ -208,3 +220,26 @@ def svg(figure: Figure) -> str:
     # The page stands alone: no document type or metadata that names another place.
     head = start[start.index("<svg") :].split("<metadata>")[0]
     return head + scheme + "<defs>" + end.replace(INK, "var(--ink)")
+
+
+def for_page(figure: Figure) -> File:
+    """Draw a figure as SVG; as PNG, on white, if that has `DENSE` bytes or more."""
+    drawn = svg(figure)
+    if len(drawn) < DENSE:
+        return File(drawn, "svg")
+    content = io.BytesIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(content, format="png", dpi=_CSS * _FINER)
+    return File(content.getvalue(), "png")
+
+
+def page_size(figure: Figure) -> tuple[int, int]:
+    """Width and height of a figure on the page (CSS pixels)."""
+    width, height = figure.get_size_inches()
+    return round(_CSS * width), round(_CSS * height)
+
+
+def png_size(content: bytes) -> tuple[int, int]:
+    """The same of a figure that `write` wrote as PNG."""
+    width, height = struct.unpack(">II", content[16:24])  # after the signature, in the first chunk
+    return round(_CSS * width / _DPI), round(_CSS * height / _DPI)
