@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from packed_files import packed_files
 
 from hepcnn.config import Config, Network, PidTables, PidTask, RichSample, RichSimulation
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
 from hepcnn.report import curves, style
+from hepcnn.report.blocks import LONG
 from hepcnn.report.page import build_report
 from hepcnn.report.pid_merits import headline
 from hepcnn.report.polar_section import mean_images, ring_radius
@@ -100,10 +101,10 @@ def _linked(page: str) -> list[str]:
     """Everything that the page, its style and the figures within it would load or lead to."""
     found = re.findall(r"(?:src|href|srcset|action|data)=[\"']([^\"']*)", page)
     found += re.findall(r"url\(([^)]*)\)|@import\s+(\S+)", page)
-    for coded in re.findall(r"data:image/svg\+xml;charset=utf-8;base64,([A-Za-z0-9+/=]+)", page):
-        figure = base64.b64decode(coded).decode()
-        found += re.findall(r"href=[\"']([^\"']*)", figure)
-        found += re.findall(r"url\(([^)]*)\)", figure)
+    for media, content in packed_files(page).values():
+        if media.startswith("image/svg"):
+            found += re.findall(r"href=[\"']([^\"']*)", content.decode())
+            found += re.findall(r"url\(([^)]*)\)", content.decode())
     return [link if isinstance(link, str) else "".join(link) for link in found]
 
 
@@ -111,14 +112,14 @@ def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
     links = _linked(page)
     assert len(links) > 50
     assert [link for link in links if not link.startswith(("data:", "#"))] == []
-    assert "<script" not in page
+    assert re.findall(r"<script[^>]*src", page) == []
     assert "<link" not in page
 
 
 def test_links_within_the_page_lead_somewhere(page: str) -> None:
     reader = Reader(page)
     ids = {attributes["id"] for _, attributes in reader.tags if "id" in attributes}
-    targets = {a["href"][1:] for a in reader.all("a") if (a["href"] or "").startswith("#")}
+    targets = {href[1:] for a in reader.all("a") if (href := a.get("href") or "").startswith("#")}
     assert targets
     assert targets <= ids
 
@@ -131,11 +132,32 @@ def test_every_figure_has_a_text_in_its_place(page: str) -> None:
 
 def test_tables_have_captions_and_their_files(page: str, results: tuple[Path, Config]) -> None:
     assert page.count('<figure class="table">') == page.count("<table>")
-    links = {a["download"]: a["href"] for a in Reader(page).all("a") if "download" in a}
+    links = {a["download"]: a["data-file"] for a in Reader(page).all("a") if "download" in a}
+    files = packed_files(page)
     folder = results[0] / "tasks" / "rich_pid" / "tables"
     for name in ("comparison.csv", "efficiency.json", "confusion_majority.csv"):
-        text = base64.b64decode((links[name] or "").split("base64,")[1]).decode()
-        assert text == (folder / name).read_text(encoding="utf-8")
+        media, content = files[links[name] or ""]
+        assert media.startswith({"csv": "text/csv", "son": "application/json"}[name[-3:]])
+        assert content == (folder / name).read_bytes()
+
+
+def test_each_file_is_packed_once_and_every_one_is_used(page: str) -> None:
+    files, used = packed_files(page), re.findall(r'data-file="([^"]*)"', page)
+    assert set(used) == set(files)
+    assert len(set(files.values())) == len(files)
+
+
+def test_long_tables_load_folded(page: str) -> None:
+    """A table that stands open has no more rows than fit a screen."""
+    depth, rows = 0, []
+    for tag in re.findall(r"<(/?details|table|tr)\b", page):
+        if tag == "table":
+            rows.append(0)
+        elif tag == "tr":
+            rows[-1] += not depth
+        else:
+            depth += 1 if tag == "details" else -1
+    assert max(rows) <= LONG + 2
 
 
 def test_numbers_are_those_of_the_tables(page: str, results: tuple[Path, Config]) -> None:
@@ -175,7 +197,7 @@ def test_hostile_names_several_tasks_image_sets_and_a_shard_left_over(
     (left_over,) = make_shards(tmp_path, shards=1, events=4, seed=9)
     shutil.copy(left_over, tmp_path / "results" / "images" / "plain" / "9999.h5")
     reader = Reader(_build(config, tmp_path))
-    assert not reader.all("script")
+    assert len(reader.all("script")) == 2  # what is packed, and what unpacks it
     assert not any("onload" in attributes for _, attributes in reader.tags)
     for text in (f"Task {name}", network, "Task second", f"Images {images}", "Images plain"):
         assert text in reader.text
@@ -223,8 +245,9 @@ def test_ablation_robustness_and_validation_are_shown(
     assert {"ablation.csv", "robustness.csv", "checks.csv", "reliability.csv"} <= links
     for text in ("predictions@dark.h5", "validation/rich", "checked"):
         assert text in reader.text
-    images = [a["src"] or "" for a in reader.all("img")]
-    assert sum(src.startswith("data:image/png;base64,") for src in images) == 2
+    files = packed_files(page)
+    shown = [files[image["data-file"] or ""] for image in reader.all("img")]
+    assert sum(media == "image/png" for media, _ in shown) == 2
 
 
 @pytest.mark.parametrize(
