@@ -17,27 +17,27 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, models, register_model
 
-#: Numbers of a row that are computed together, of 32 bits as many as AVX-512's registers hold, and
-#: rows: what is summed up are as many registers.
-_LANES, _ROWS = 16, 8
+#: Numbers of a row that are computed together, of 32 bits as many as AVX-512's registers hold, or
+#: half as many; and rows: what is summed up are as many registers.
+_LANES, _HALF, _ROWS = 16, 8, 8
 
 #: Rows of a result, and pairs of a sum, that are worked on together: they stay in the cache.
 _RESULTS, _PAIRS = 2048, 512
 
 
 class _Block(types.Type):
-    """Type of _ROWS times _LANES numbers in registers."""
+    """Type of _ROWS times so many numbers in registers."""
 
-    def __init__(self, element: types.Type) -> None:
-        self.element = element
-        super().__init__(f"Block({element})")
+    def __init__(self, element: types.Type, lanes: int) -> None:
+        self.element, self.lanes = element, lanes
+        super().__init__(f"Block({element}, {lanes})")
 
 
 @register_model(_Block)
 class _BlockModel(models.PrimitiveModel):
     def __init__(self, manager, kind) -> None:
         element = manager.lookup(kind.element).get_value_type()
-        super().__init__(manager, kind, ir.ArrayType(ir.VectorType(element, _LANES), _ROWS))
+        super().__init__(manager, kind, ir.ArrayType(ir.VectorType(element, kind.lanes), _ROWS))
 
 
 def _pointer(context, builder, kind, array, *offsets):
@@ -53,9 +53,9 @@ def _wide(rows):
     return types.intp if isinstance(rows, types.Integer) else rows
 
 
-def _lanes(builder, at):
-    """The same place, as that of _LANES numbers."""
-    return builder.bitcast(at, ir.VectorType(at.type.pointee, _LANES).as_pointer())
+def _vector(builder, at, lanes):
+    """The same place, as that of so many numbers."""
+    return builder.bitcast(at, ir.VectorType(at.type.pointee, lanes).as_pointer())
 
 
 def _row(context, builder, signature, arguments, number):
@@ -92,59 +92,67 @@ def _rows(typing_context, index, first, stop, width):
     return result(index, types.intp, types.intp, types.intp), build
 
 
-@intrinsic
-def _load(typing_context, array, rows, column):
-    """Read a block: _LANES numbers from ``rows[r] + column`` on, of each r."""
+def _blocks(lanes):
+    """Functions that read, write and add to blocks of so many numbers of each row."""
 
-    def build(context, builder, signature, arguments):
-        block = ir.Constant(context.get_value_type(signature.return_type), ir.Undefined)
-        for r in range(_ROWS):
-            at, size = _row(context, builder, signature, arguments, r)
-            block = builder.insert_value(block, builder.load(_lanes(builder, at), align=size), r)
-        return block
+    @intrinsic
+    def load(typing_context, array, rows, column):
+        """Read a block: the numbers from ``rows[r] + column`` on, of each r."""
 
-    return _Block(array.dtype)(array, _wide(rows), types.intp), build
+        def build(context, builder, signature, arguments):
+            block = ir.Constant(context.get_value_type(signature.return_type), ir.Undefined)
+            for r in range(_ROWS):
+                at, size = _row(context, builder, signature, arguments, r)
+                vector = builder.load(_vector(builder, at, lanes), align=size)
+                block = builder.insert_value(block, vector, r)
+            return block
+
+        return _Block(array.dtype, lanes)(array, _wide(rows), types.intp), build
+
+    @intrinsic
+    def store(typing_context, array, rows, column, block):
+        """Write a block to where `load` reads it."""
+
+        def build(context, builder, signature, arguments):
+            for r in range(_ROWS):
+                at, size = _row(context, builder, signature, arguments, r)
+                vector = builder.extract_value(arguments[3], r)
+                builder.store(vector, _vector(builder, at, lanes), align=size)
+            return context.get_dummy_value()
+
+        return types.void(array, _wide(rows), types.intp, block), build
+
+    @intrinsic
+    def add(typing_context, array, rows, column, other, place, block):
+        """Add to row r of a block ``array[rows[r] + column]`` times what is from `place` on.
+
+        To multiply and to add may be one instruction, where the CPU has it.
+        """
+
+        def build(context, builder, signature, arguments):
+            _, _, _, other, place, block = arguments
+            at, size = _pointer(context, builder, signature.args[3], other, place)
+            factors = builder.load(_vector(builder, at, lanes), align=size)
+            nothing = ir.Constant(factors.type, ir.Undefined)
+            first = ir.Constant(ir.IntType(32), 0)
+            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+            how = ("contract",)
+            for r in range(_ROWS):
+                at, _ = _row(context, builder, signature, arguments, r)
+                number = builder.insert_element(nothing, builder.load(at), first)
+                number = builder.shuffle_vector(number, nothing, everywhere)
+                product = builder.fmul(number, factors, flags=how)
+                total = builder.fadd(product, builder.extract_value(block, r), flags=how)
+                block = builder.insert_value(block, total, r)
+            return block
+
+        return block(array, _wide(rows), types.intp, other, types.intp, block), build
+
+    return load, store, add
 
 
-@intrinsic
-def _store(typing_context, array, rows, column, block):
-    """Write a block to where `_load` reads it."""
-
-    def build(context, builder, signature, arguments):
-        for r in range(_ROWS):
-            at, size = _row(context, builder, signature, arguments, r)
-            vector = builder.extract_value(arguments[3], r)
-            builder.store(vector, _lanes(builder, at), align=size)
-        return context.get_dummy_value()
-
-    return types.void(array, _wide(rows), types.intp, block), build
-
-
-@intrinsic
-def _add(typing_context, array, rows, column, other, place, block):
-    """Add to row r of a block ``array[rows[r] + column]`` times ``other[place : place + _LANES]``.
-
-    To multiply and to add may be one instruction, where the CPU has it.
-    """
-
-    def build(context, builder, signature, arguments):
-        _, _, _, other, place, block = arguments
-        at, size = _pointer(context, builder, signature.args[3], other, place)
-        factors = builder.load(_lanes(builder, at), align=size)
-        nothing = ir.Constant(factors.type, ir.Undefined)
-        first = ir.Constant(ir.IntType(32), 0)
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
-        how = ("contract",)
-        for r in range(_ROWS):
-            at, _ = _row(context, builder, signature, arguments, r)
-            number = builder.insert_element(nothing, builder.load(at), first)
-            number = builder.shuffle_vector(number, nothing, everywhere)
-            product = builder.fmul(number, factors, flags=how)
-            total = builder.fadd(product, builder.extract_value(block, r), flags=how)
-            block = builder.insert_value(block, total, r)
-        return block
-
-    return block(array, _wide(rows), types.intp, other, types.intp, block), build
+_load, _store, _add = _blocks(_LANES)
+_load_half, _store_half, _add_half = _blocks(_HALF)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -166,7 +174,7 @@ def convolve(values, weight, target, source, starts, result):
     places, inputs, outputs = weight.shape
     x, w, y = values.reshape(-1), weight.reshape(-1), result.reshape(-1)
     begin = starts[:-1].copy()
-    wide = outputs // _LANES * _LANES
+    wide, even = outputs // _LANES * _LANES, outputs // _HALF * _HALF
     for end in range(_RESULTS, len(result) + _RESULTS, _RESULTS):
         for k in range(places):
             first = begin[k]
@@ -181,11 +189,17 @@ def convolve(values, weight, target, source, starts, result):
                     for c in range(inputs):
                         block = _add(x, sources, c, w, at + c * outputs, block)
                     _store(y, targets, o, block)
+                if wide < even:
+                    at = k * inputs * outputs + wide
+                    rest = _load_half(y, targets, wide)
+                    for c in range(inputs):
+                        rest = _add_half(x, sources, c, w, at + c * outputs, rest)
+                    _store_half(y, targets, wide, rest)
             # Columns that fill no block
-            for p in range(first, stop if wide < outputs else first):
+            for p in range(first, stop if even < outputs else first):
                 here, there = values[source[p]], result[target[p]]
                 for c in range(inputs):
-                    for o in range(wide, outputs):
+                    for o in range(even, outputs):
                         there[o] += here[c] * weight[k, c, o]
 
 
@@ -204,7 +218,8 @@ def multiply(values, gradient, target, source, starts, result):
     """
     places, inputs, outputs = result.shape
     x, y, w = values.reshape(-1), gradient.reshape(-1), result.reshape(-1)
-    tall, wide = inputs // _ROWS * _ROWS, outputs // _LANES * _LANES
+    wide, even = outputs // _LANES * _LANES, outputs // _HALF * _HALF
+    tall = inputs // _ROWS * _ROWS
     for k in range(places):
         for first in range(starts[k], starts[k + 1], _PAIRS):
             stop = min(first + _PAIRS, starts[k + 1])
@@ -216,11 +231,18 @@ def multiply(values, gradient, target, source, starts, result):
                         column = source[p] * inputs + c
                         block = _add(x, 1, column, y, target[p] * outputs + o, block)
                     _store(w, outputs, at, block)
+                if wide < even:
+                    at = (k * inputs + c) * outputs + wide
+                    rest = _load_half(w, outputs, at)
+                    for p in range(first, stop):
+                        column = source[p] * inputs + c
+                        rest = _add_half(x, 1, column, y, target[p] * outputs + wide, rest)
+                    _store_half(w, outputs, at, rest)
             # What fills no block: rows at the end, and columns.
             for p in range(first, stop):
                 here, there = values[source[p]], gradient[target[p]]
-                for c in range(0 if wide < outputs else tall, inputs):
-                    for o in range(wide if c < tall else 0, outputs):
+                for c in range(0 if even < outputs else tall, inputs):
+                    for o in range(even if c < tall else 0, outputs):
                         result[k, c, o] += here[c] * there[o]
 
 
