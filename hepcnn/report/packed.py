@@ -6,6 +6,7 @@ import base64
 import hashlib
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 
 _MEDIA = {
     "csv": "text/csv;charset=utf-8",
@@ -21,6 +22,16 @@ class File:
 
     content: str | bytes
     suffix: str
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+        return self.content.encode() if isinstance(self.content, str) else self.content
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Its bytes, deflated (zlib's format)."""
+        return zlib.compress(self.data, 9)
 
 
 @dataclass(frozen=True)
@@ -38,9 +49,8 @@ class Packed:
 
     def pack(self, file: File) -> str:
         """Take a file in, unless one of the same content is there, and give its id."""
-        data = file.content.encode() if isinstance(file.content, str) else file.content
-        identity = hashlib.sha256(data).hexdigest()[:12]
+        identity = hashlib.sha256(file.data).hexdigest()[:12]
         if identity not in self.files:
-            text = base64.b64encode(zlib.compress(data, 9)).decode()
+            text = base64.b64encode(file.packed).decode()
             self.files[identity] = _MEDIA[file.suffix], text
         return identity

@@ -6,6 +6,7 @@ On the page those that would be slow to paint as SVG are PNG too.
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.rcsetup import cycler
 from numpy.typing import NDArray
+from PIL import Image
 
 from hepcnn.detector.particles import PARTICLES
 from hepcnn.files import atomic_path
@@ -48,8 +50,10 @@ _MATHTEXT = {"mu": r"$\mu$", "pi": r"$\pi$"}
 SYMBOL = {p.name: _MATHTEXT.get(p.symbol, rf"$\mathrm{{{p.symbol}}}$") for p in PARTICLES}
 SYMBOL |= {"photon": r"$\gamma$", "numu_cc": r"$\nu_\mu$ CC", "nue_cc": r"$\nu_e$ CC", "nc": "NC"}
 
-#: Bytes of SVG from which a figure is on the page as PNG: dense scatter and many panels.
+#: Bytes of SVG from which a figure can be on the page as PNG: dense scatter and many panels.
 DENSE = 200_000
+#: Colours of a PNG on the page: enough for figures of flat colours, in a third of the bytes.
+_COLOURS = 256
 #: CSS pixels an inch, and pixels of a PNG in each of them: sharp on fine screens too.
 _CSS, _FINER = 96, 2
 #: Pixels an inch of the PNGs in the results folder.
@@ -219,18 +223,28 @@ def svg(figure: Figure) -> str:
     )
     # The page stands alone: no document type or metadata that names another place.
     head = start[start.index("<svg") :].split("<metadata>")[0]
-    return head + scheme + "<defs>" + end.replace(INK, "var(--ink)")
+    return _compact(head + scheme + "<defs>" + end.replace(INK, "var(--ink)"))
+
+
+def _compact(drawn: str) -> str:
+    """Leave out white space, and digits beyond a hundredth of a point; scales keep theirs."""
+    drawn = re.sub(r">\s+<", "><", re.sub(r"\s*\n\s*", " ", drawn))
+    return re.sub(r"\b([1-9]\d*\.\d\d)\d+", r"\1", drawn)
 
 
 def for_page(figure: Figure) -> File:
-    """Draw a figure as SVG; as PNG, on white, if that has `DENSE` bytes or more."""
-    drawn = svg(figure)
-    if len(drawn) < DENSE:
-        return File(drawn, "svg")
+    """Draw a figure as SVG; one of `DENSE` bytes or more as PNG, on white, if that is smaller."""
+    drawn = File(svg(figure), "svg")
+    if len(drawn.content) < DENSE:
+        return drawn
     content = io.BytesIO()
     with mpl.rc_context(_STYLE):
         figure.savefig(content, format="png", dpi=_CSS * _FINER)
-    return File(content.getvalue(), "png")
+    image = Image.open(content).convert("RGB")
+    image = image.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    smaller = io.BytesIO()
+    image.save(smaller, "png", optimize=True)
+    return min(File(smaller.getvalue(), "png"), drawn, key=lambda file: len(file.packed))
 
 
 def page_size(figure: Figure) -> tuple[int, int]:
