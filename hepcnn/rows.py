@@ -99,5 +99,7 @@ def _copied(
 @njit(cache=True, nogil=True)
 def _copy_blocks(source, target, starts, offsets):  # type: ignore[no-untyped-def]  # numba
     for i in range(len(starts)):
-        length = offsets[i + 1] - offsets[i]
-        target[offsets[i] : offsets[i + 1]] = source[starts[i] : starts[i] + length]
+        # Numba takes seconds to compile one slice's assignment to another; that is slower, too.
+        block, copy = source[starts[i] :], target[offsets[i] : offsets[i + 1]]
+        for k in range(len(copy)):
+            copy[k] = block[k]

@@ -294,9 +294,8 @@ def join_short_deltas(events: LArTPCEvents) -> LArTPCEvents:
     ) -> dict[str, np.ndarray]:
         if "particle" not in held:
             return held
-        known = held["particle"] >= 0
-        row = np.repeat(events.particle_offsets[:-1], np.diff(offsets)) + held["particle"]
-        return held | {"particle": np.where(known, owner[np.where(known, row, 0)], NOBODY)}
+        particle = _joined(offsets, held["particle"], events.particle_offsets, owner)
+        return held | {"particle": particle}
 
     return replace(
         events,
@@ -308,6 +307,17 @@ def join_short_deltas(events: LArTPCEvents) -> LArTPCEvents:
 def _firsts(events: LArTPCEvents) -> npt.NDArray[np.int64]:
     """Where the particles of each particle's event begin."""
     return np.repeat(events.particle_offsets[:-1], np.diff(events.particle_offsets))
+
+
+@njit(cache=True, nogil=True)
+def _joined(offsets, particle, particle_offsets, owner):  # type: ignore[no-untyped-def]
+    """Owner of each row's particle, by its index in the event."""
+    joined = np.empty(len(particle), np.int32)
+    for event in range(len(offsets) - 1):
+        for k in range(offsets[event], offsets[event + 1]):
+            known = particle[k] >= 0
+            joined[k] = owner[particle_offsets[event] + particle[k]] if known else NOBODY
+    return joined
 
 
 @njit(cache=True, nogil=True)

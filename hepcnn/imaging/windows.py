@@ -177,5 +177,7 @@ def _coarse_columns(coarse, height, width):  # type: ignore[no-untyped-def]
             total += highest
         if row >= height - 1 and total > most:
             most = total
-            best[:] = here
+            # One by one: numba takes seconds to compile one array's assignment to another.
+            for view in range(n_views):
+                best[view] = here[view]
     return best

@@ -242,7 +242,10 @@ def each_alone(
     log = np.empty((choice.size, _SPECIES + 1))
     for j in range(choice.size):
         _track(offsets[j], offsets[j + 1], hit, x, photons[j], choice[j], y, log[j])
-        log[j] -= log[j, PION]
+        # One by one: numba takes seconds to compile the subtraction from a row.
+        pion = log[j, PION]
+        for h in range(_SPECIES + 1):
+            log[j, h] -= pion
     return log
 
 

@@ -202,7 +202,7 @@ def photon(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
     tables = medium.tables
     if energy <= STOP:
         # All to one electron.
-        _stop(medium, buffers, rng, 11, row, energy, position, direction, time)
+        _stop(medium, buffers, rng, np.int32(11), row, energy, position, direction, time)
         end_at(buffers, row, head, position)
         return
     pairs = lookup(tables, tables.pair, energy)

@@ -62,7 +62,8 @@ def _react(
     position: Vector, direction: Vector, time: float,
 ) -> None:  # fmt: skip
     """Let a hadron react with a nucleus and send the products off."""
-    products = react(rng, pdg, energy, direction)
+    # The type that generators give too: numba compiles everything anew for another.
+    products = react(rng, np.int64(pdg), energy, direction)
     for product in products:
         away = (product[2], product[3], product[4])
         emit(buffers, int(product[0]), row, HADRONIC, product[1], position, away, time)
@@ -151,4 +152,4 @@ def neutron(medium: Medium, buffers: Buffers, rng: np.random.Generator) -> None:
         return
     beta = momentum_of(energy, NEUTRON_MASS) / (energy + NEUTRON_MASS)
     time += flight / (beta * LIGHT)
-    _react(buffers, rng, 2112, row, energy, position, direction, time)
+    _react(buffers, rng, np.int32(2112), row, energy, position, direction, time)
