@@ -17,6 +17,7 @@ from hepcnn.learning.examples import known
 from hepcnn.learning.heads.choosing import head_for
 from hepcnn.learning.heads.segmentation import SegmentationHead
 from hepcnn.learning.inference import batching, infer
+from hepcnn.learning.loading import on_device
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.learning.vertices import vertex_columns
 from hepcnn.networks.inputs import SparseViews
@@ -66,7 +67,7 @@ def find(
     def tables(
         network: nn.Module, batch: dict[str, Tensor], device: torch.device
     ) -> dict[str, Tabulated]:
-        found = head.predict(network, {name: part.to(device) for name, part in batch.items()})
+        found = head.predict(network, on_device(batch, device))
         example = np.searchsorted(which, batch["index"].numpy())
         own = _tables(trained.target, found, batch, seen, header)
         return {name: (example[rows], columns) for name, (rows, columns) in own.items()}

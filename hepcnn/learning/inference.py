@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +18,7 @@ from hepcnn.learning.loading import EpochDataset, loader
 from hepcnn.networks.registry import is_sparse
 from hepcnn.progress import progress
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 #: Sites of a batch of a sparse network: its maps of all layers take below a gigabyte.
@@ -58,7 +61,8 @@ def infer(
     title : str
         Of the progress shown.
     each : callable
-        Is given the network, a batch, which is not on the network's device, and that device.
+        Is given the network, a batch, which is not on the network's device, and that device. On a
+        GPU it is called in two threads.
 
     Returns
     -------
@@ -72,12 +76,44 @@ def infer(
     with (
         # Building draws weights, which the checkpoint's replace, and the loader draws too.
         torch.random.fork_rng(),
-        torch.inference_mode(),
         threads_of_torch(threads(is_sparse(trained.architecture, trained.options))),
         progress(title, len(dataset.batches.which), "images") as advance,
     ):
         network = channels_last(trained.network()).to(device)
-        for batch in loader(dataset):
-            found.append(each(network, batch, device))
-            advance(len(batch["index"]))
+
+        def seen(batch: dict[str, Tensor]) -> tuple[T, int]:
+            with torch.inference_mode():  # of this thread
+                return each(network, batch, device), len(batch["index"])
+
+        work = map if device.type == "cpu" else overlapped
+        for one, examples in work(seen, loader(dataset)):
+            found.append(one)
+            advance(examples)
     return found
+
+
+def overlapped(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """Do as `map`, with two items in work at a time.
+
+    While the processor works on what a GPU found in one batch, the GPU sees the next. Items are
+    drawn in the caller's thread; no third one is drawn before the first is done.
+
+    Parameters
+    ----------
+    function : callable
+        Is called in two threads.
+    items : iterable
+        What it is called with.
+
+    Yields
+    ------
+    T
+        The results, in the order of the items; or the first error is raised in its place.
+    """
+    begun: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(2) as pool:
+        for item in items:
+            begun.append(pool.submit(function, item))
+            if len(begun) == 2:
+                yield begun.popleft().result()
+        yield from (one.result() for one in begun)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from hepcnn.store.sparse import SparseBatch
 
 class EpochDataset(IterableDataset[dict[str, Tensor]]):
     """The batches of one epoch: set `epoch`, then iterate.
+
+    Worker processes that have a copy of it, and live on from epoch to epoch, see what is set.
 
     Parameters
     ----------
@@ -39,7 +41,16 @@ class EpochDataset(IterableDataset[dict[str, Tensor]]):
         self.batches = batches
         self.standardise = standardise
         self.rank, self.ranks = rank, ranks
-        self.epoch = 0
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch, from 0."""
+        return int(self._epoch)
+
+    @epoch.setter
+    def epoch(self, number: int) -> None:
+        self._epoch.fill_(number)
 
     def __len__(self) -> int:
         return self.batches.count(self.ranks)
@@ -79,13 +90,28 @@ def _unchanged(batch: Any) -> Any:
 def loader(dataset: EpochDataset, workers: int = 0) -> DataLoader[dict[str, Tensor]]:
     """Load an epoch's batches; their sequence is the same for any number of worker processes.
 
-    Without workers a batch is overwritten when `hepcnn.store.batches.BUFFERS` more are drawn.
-    With workers batches are copies: a worker holds fewer unsent ones than it has buffers.
+    Worker processes live on from epoch to epoch, as long as the loader. Where there is a GPU,
+    batches lie in pinned memory, from which it copies them while the processor goes on. They are
+    the consumer's own. Without a GPU and without workers, a batch's dense images are overwritten
+    when `hepcnn.store.batches.BUFFERS` more are drawn.
     """
     return DataLoader(
         dataset,
         batch_size=None,  # the dataset gives whole batches
         collate_fn=_unchanged,
         num_workers=workers,
+        # Also what workers give is a copy: one holds fewer unsent batches than it has buffers.
         prefetch_factor=BUFFERS - 1 if workers else None,
+        persistent_workers=workers > 0,
+        # Pinning copies. Without workers that is done as a batch is drawn, so before its buffer is
+        # filled again; the pinned memory is reused only when the GPU has read it.
+        pin_memory=torch.cuda.is_available(),
     )
+
+
+def on_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """Copy a batch to a device, without waiting for it if the batch is in pinned memory.
+
+    Not for copies from a GPU, which must be waited for.
+    """
+    return {name: part.to(device, non_blocking=True) for name, part in batch.items()}

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from hepcnn.config import Train
 from hepcnn.learning.cpu import channels_last, keep_freed_memory
 from hepcnn.learning.hardware import compute_in_32_bits, threads
-from hepcnn.learning.loading import EpochDataset, loader
+from hepcnn.learning.loading import EpochDataset, loader, on_device
 from hepcnn.learning.progress import TrainingProgress
 from hepcnn.learning.training_data import TrainingData
 from hepcnn.progress import note, progress
@@ -170,6 +170,12 @@ class TrainingModule(LightningModule):
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         mine = self.trainer.global_rank, self.trainer.world_size
         return loader(self._dataset(*mine, self.data.validation, "stored"), self.settings.workers)
+
+    def transfer_batch_to_device(
+        self, batch: dict[str, Any], device: torch.device, dataloader_idx: int
+    ) -> dict[str, Any]:
+        # Lightning would wait for the copies of sites.
+        return on_device(batch, device)
 
     def on_train_start(self) -> None:
         if self.state.epoch:

@@ -14,6 +14,7 @@ from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.examples import indices, predictions
 from hepcnn.learning.finding import find, findings
 from hepcnn.learning.inference import batching, infer
+from hepcnn.learning.loading import on_device
 from hepcnn.networks.inputs import Inputs
 from hepcnn.provenance import record
 from hepcnn.store.findings import TARGETS, write_findings
@@ -126,7 +127,7 @@ def posteriors(
     def scores(
         network: nn.Module, batch: dict[str, Tensor], device: torch.device
     ) -> NDArray[np.float32]:
-        found: Tensor = network(Inputs.of(batch, device)).float().softmax(dim=1)
+        found: Tensor = network(Inputs.of(on_device(batch, device))).float().softmax(dim=1)
         return found.cpu().numpy()
 
     return np.concatenate(infer(trained, dataset, title, scores))

@@ -7,9 +7,9 @@ from copy import deepcopy
 from typing import cast
 
 import torch
-from lightning.fabric.utilities import move_data_to_device
 
 from hepcnn.learning.hardware import Precision, threads, threads_of_torch
+from hepcnn.learning.loading import on_device
 from hepcnn.learning.module import TrainingModule
 from hepcnn.progress import note
 
@@ -56,7 +56,7 @@ def step_seconds(module: TrainingModule, gpu: bool, processes: int) -> tuple[flo
     head = deepcopy(module.train_head)
     head.reset(device)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    batch = move_data_to_device(next(iter(module.train_dataset(0, processes))), device)
+    batch = on_device(next(iter(module.train_dataset(0, processes))), device)
 
     def step(bf16: bool) -> float:
         if gpu:

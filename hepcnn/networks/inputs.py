@@ -51,7 +51,7 @@ class SparseViews(NamedTuple):
         """Where it is."""
         return self.value.device
 
-    def to(self, device: torch.device | str | None, non_blocking: bool = False) -> SparseViews:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> SparseViews:
         """Copy it to a device."""
         image, place, value = (part.to(device, non_blocking=non_blocking) for part in self[:3])
         return SparseViews(image, place, value, self.extent)
@@ -98,9 +98,9 @@ class Inputs(NamedTuple):
     expected: Tensor
 
     @classmethod
-    def of(cls, batch: Mapping[str, Any], device: torch.device | str | None = None) -> Self:
-        """Take them from a batch, to a device."""
-        return cls(*(batch[name].to(device) for name in cls._fields))
+    def of(cls, batch: Mapping[str, Any]) -> Self:
+        """Take them from a batch."""
+        return cls(*(batch[name] for name in cls._fields))
 
     @classmethod
     def zeros(cls, shape: Shape, batch: int = 1) -> Self:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from waits import Reads, Waits
 
 from hepcnn.config.pixel_weights import PixelWeights
 from hepcnn.learning.heads import site_truth
@@ -17,43 +16,6 @@ from hepcnn.learning.heads.segmentation import SegmentationHead
 from hepcnn.learning.heads.site_truth import NONE, Points, groups, middles
 from hepcnn.networks.pixels.output import AtSites
 from hepcnn.networks.sparse.sites import Sites
-
-#: Operations whose result, or its size, a GPU must have computed before the next can be asked for.
-_WAITING = {
-    "_local_scalar_dense", "nonzero", "_unique", "_unique2", "unique_dim", "unique_consecutive",
-    "unique_dim_consecutive", "masked_select", "bincount", "equal", "repeat_interleave", "one_hot",
-    "is_nonzero",
-}  # fmt: skip
-
-
-class Waits(TorchDispatchMode):
-    """Notes operations for which a GPU would be waited for."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func.overloadpacket.__name__
-        masks = name in {"index", "index_put", "index_put_", "_index_put_impl_"} and any(
-            index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]
-        )
-        if name in _WAITING or masks:
-            self.found.append(name)
-        return func(*args, **(kwargs or {}))
-
-
-class Reads(TorchFunctionMode):
-    """Notes reads of whole tensors, which are no operations of torch's dispatcher."""
-
-    def __init__(self, found):
-        super().__init__()
-        self.found = found
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if getattr(func, "__name__", "") in {"tolist", "cpu", "numpy"}:
-            self.found.append(func.__name__)
-        return func(*args, **(kwargs or {}))
 
 
 class Given(torch.nn.Module):
@@ -112,6 +74,7 @@ def test_a_step_of_classes_does_not_wait(device):
     [
         lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x.nonzero(), lambda x: x.unique(),
         lambda x: bool(x.any()), lambda x: x.long().bincount(), lambda x: x.sum().tolist(),
+        lambda x: x.new_tensor([1]), lambda x: torch.unravel_index(x.long(), (2, 3)),
     ],
 )  # fmt: skip
 def test_what_waits_is_found(waiting):

@@ -4,6 +4,7 @@ from torch import nn
 from torchvision.ops import box_iou
 
 from hepcnn.errors import InputError
+from hepcnn.learning.loading import on_device
 from hepcnn.networks.detectors.anchors import fit_anchors
 from hepcnn.networks.detectors.boxes import about_masks, around, centres, transposed
 from hepcnn.networks.inputs import Inputs
@@ -57,10 +58,12 @@ def train(network, inputs, targets, steps, rate=3e-3):
 
 @pytest.mark.parametrize("name", DETECTORS)
 @pytest.mark.parametrize("bf16", [False, True])
-def test_losses_and_gradients_with_an_image_without_boxes(name, bf16):
-    network = small(name)
+def test_losses_and_gradients_with_an_image_without_boxes(name, bf16, device):
+    network = small(name).to(device)
     inputs, targets = stars()
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    inputs = Inputs.of(on_device(inputs._asdict(), device))
+    targets = [on_device(target, device) for target in targets]
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         losses = network(inputs, targets)
     assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
     sum(losses.values()).backward()

@@ -6,6 +6,7 @@ from torch.nn import functional
 from torchvision.models.segmentation import deeplabv3_resnet50
 
 from hepcnn.errors import InputError
+from hepcnn.learning.loading import on_device
 from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import PIXEL_NETWORKS, Shape, build
 
@@ -47,15 +48,17 @@ def test_all_are_tested():
 
 
 @pytest.mark.parametrize(("name", "sides"), CASES)
-def test_outputs_at_the_occupied_pixels_and_finite_gradients(name, sides):
-    network, inputs = small(name, sides), hits(sides, occupancy=0.3)
+def test_outputs_at_the_occupied_pixels_and_finite_gradients(name, sides, device):
+    network = small(name, sides).to(device)
+    inputs = Inputs.of(on_device(hits(sides, occupancy=0.3)._asdict(), device))
     found = network(inputs)
     places = inputs.images.flatten(0, 1).any(dim=1).nonzero()
     assert torch.equal(torch.cat([found.sites.image[:, None], found.sites.place], dim=1), places)
     assert found.sites.images == 6
     assert found.sites.shape == sides
     assert found.values.shape == (len(places), OUTPUTS)
-    functional.cross_entropy(found.values, torch.arange(len(places)) % OUTPUTS).backward()
+    label = torch.arange(len(places), device=device) % OUTPUTS
+    functional.cross_entropy(found.values, label).backward()
     for parameter_name, parameter in network.named_parameters():
         assert parameter.grad.isfinite().all(), parameter_name
 

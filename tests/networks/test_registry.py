@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from hepcnn.errors import InputError
+from hepcnn.learning.loading import on_device
+from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import (
     BACKBONES,
     DETECTORS,
@@ -130,13 +132,13 @@ def test_features_that_are_not_taken_are_an_error(name):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_gradients_reach_all_parameters(name, make_inputs):
-    network = original(name)
+def test_gradients_reach_all_parameters(name, make_inputs, device):
+    network, entry = original(name).to(device), NETWORKS[name]
     for parameter in network.parameters():  # some begin at 0, which stops gradients
         parameter.data += 1e-3
-    torch.nn.functional.cross_entropy(
-        network(make_inputs(NETWORKS[name].shape, 8)), torch.arange(8) % NETWORKS[name].classes
-    ).backward()
+    inputs = Inputs.of(on_device(make_inputs(entry.shape, 8)._asdict(), device))
+    label = torch.arange(8, device=device) % entry.classes
+    torch.nn.functional.cross_entropy(network(inputs), label).backward()
     for parameter_name, parameter in network.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert parameter.grad.abs().sum() > 0, parameter_name

@@ -21,10 +21,13 @@ SHAPES = [(6, 8), (5, 7), (4, 3, 6), (3, 5, 5)]
 
 
 @pytest.fixture(params=["kernels", "tables"])
-def way(request, monkeypatch):
-    """Both ways to compute: that of a CPU, and that of other devices."""
+def way(request, device, monkeypatch):
+    """Where to compute; on a CPU in both ways: its own, and that of other devices."""
     if request.param == "tables":
+        if device.type != "cpu":
+            pytest.skip("other devices have one way")
         monkeypatch.setattr(functions, "_compiled", lambda values: False)
+    return device
 
 
 def images(shape, count=3, channels=2, seed=1):
@@ -36,11 +39,10 @@ def images(shape, count=3, channels=2, seed=1):
     return dense
 
 
-def weights(size, dimensions, inputs=2, outputs=3):
+def weights(size, dimensions, device, inputs=2, outputs=3):
     numbers = torch.Generator().manual_seed(5)
-    return torch.randn(
-        size**dimensions, inputs, outputs, generator=numbers, dtype=torch.float64
-    ).requires_grad_()
+    drawn = torch.randn(size**dimensions, inputs, outputs, generator=numbers, dtype=torch.float64)
+    return drawn.to(device).requires_grad_()
 
 
 def kernel(weight, size, dimensions):
@@ -60,7 +62,7 @@ def at(sites, dense):
 def same_with_gradients(ours, theirs, leaves):
     """Compare two results, and the gradients of a quantity of both."""
     torch.testing.assert_close(ours, theirs)
-    pull = torch.randn(ours.shape, dtype=ours.dtype, generator=torch.Generator().manual_seed(3))
+    pull = torch.linspace(-1, 1, ours.numel(), dtype=ours.dtype, device=ours.device).view_as(ours)
     for a, b in zip(
         torch.autograd.grad((ours * pull).sum(), leaves),
         torch.autograd.grad((theirs * pull).sum(), leaves),
@@ -72,18 +74,18 @@ def same_with_gradients(ours, theirs, leaves):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_submanifold_is_the_dense_convolution_at_the_sites(shape, way):
-    sites, values = Sites.occupied(images(shape))
+    sites, values = Sites.occupied(images(shape).to(way))
     values.requires_grad_()
-    weight = weights(3, len(shape))
+    weight = weights(3, len(shape), way)
     dense = DENSE[len(shape)](sites.dense(values), kernel(weight, 3, len(shape)), padding=1)
     same_with_gradients(submanifold(values, weight, sites), at(sites, dense), [values, weight])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_strided_is_the_dense_convolution_at_the_coarser_sites(shape, way):
-    sites, values = Sites.occupied(images(shape))
+    sites, values = Sites.occupied(images(shape).to(way))
     values.requires_grad_()
-    weight, coarser = weights(2, len(shape)), sites.coarser
+    weight, coarser = weights(2, len(shape), way), sites.coarser
     dense = DENSE[len(shape)](even(sites.dense(values)), kernel(weight, 2, len(shape)), stride=2)
     ours = strided(values, weight, coarser)
     assert torch.equal(coarser.sites.dense(ours) != 0, dense != 0)
@@ -92,10 +94,11 @@ def test_strided_is_the_dense_convolution_at_the_coarser_sites(shape, way):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_inverse_is_the_transposed_convolution_at_the_sites(shape, way):
-    sites, _ = Sites.occupied(images(shape))
+    sites, _ = Sites.occupied(images(shape).to(way))
     coarser = sites.coarser
-    values = torch.randn(len(coarser.sites), 2, dtype=torch.float64, requires_grad=True)
-    weight = weights(2, len(shape))
+    count = len(coarser.sites)
+    values = torch.randn(count, 2, dtype=torch.float64, device=way, requires_grad=True)
+    weight = weights(2, len(shape), way)
     transposed = kernel(weight, 2, len(shape)).transpose(0, 1)
     dense = TRANSPOSED[len(shape)](coarser.sites.dense(values), transposed, stride=2)
     same_with_gradients(inverse(values, weight, coarser), at(sites, dense), [values, weight])
@@ -104,18 +107,18 @@ def test_inverse_is_the_transposed_convolution_at_the_sites(shape, way):
 @pytest.mark.parametrize("shape", [(5, 6), (3, 3, 4)])
 @pytest.mark.parametrize("function", [submanifold, strided, inverse])
 def test_gradients_are_those_of_small_changes(function, shape, way):
-    sites, _ = Sites.occupied(images(shape))
+    sites, _ = Sites.occupied(images(shape).to(way))
     where = sites if function is submanifold else sites.coarser
     count = len(sites.coarser.sites) if function is inverse else len(sites)
-    values = torch.randn(count, 2, dtype=torch.float64, requires_grad=True)
-    weight = weights(3 if function is submanifold else 2, len(shape))
+    values = torch.randn(count, 2, dtype=torch.float64, device=way, requires_grad=True)
+    weight = weights(3 if function is submanifold else 2, len(shape), way)
     assert torch.autograd.gradcheck(lambda v, w: function(v, w, where), (values, weight))
 
 
 def test_only_what_is_needed_has_a_gradient(way):
-    sites, values = Sites.occupied(images((5, 6)))
+    sites, values = Sites.occupied(images((5, 6)).to(way))
     for function, size, where in ((submanifold, 3, sites), (strided, 2, sites.coarser)):
-        weight = weights(size, 2)
+        weight = weights(size, 2, way)
         function(values, weight, where).sum().backward()
         assert values.grad is None
         assert weight.grad.abs().sum() > 0

@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from waits import Reads, Waits
 
 from hepcnn.networks.inputs import Inputs, SparseViews
 from hepcnn.networks.pixels.output import at_sites, padded
 from hepcnn.networks.pixels.sparse_uresnet import dense_weights, sparse_weights
 from hepcnn.networks.registry import Shape, build
+from hepcnn.networks.sparse import functions
 from hepcnn.networks.sparse.sites import Sites
 
 PLANES = Shape(2, 3, 21, 34)
@@ -181,6 +183,17 @@ def test_images_are_padded_at_their_ends(sides, size):
     assert all(side % size == 0 and side >= 2 * size for side in more.shape[2:])
     assert torch.equal(more[(..., *(slice(n) for n in sides))], images)
     assert more.sum() == pytest.approx(float(images.sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [PLANES, VOXELS])
+def test_a_step_waits_for_the_number_of_coarser_sites_alone(shape, device, monkeypatch):
+    """Once a level; on a CPU this takes the way of a GPU."""
+    monkeypatch.setattr(functions, "_compiled", lambda values: False)
+    network = build("sparse_uresnet", shape, 5, **SMALL).to(device)
+    images = SparseViews.of(hits(shape, 0.1).images.detach().float()).to(device)
+    with Waits() as waits, Reads(waits.found):
+        network(Inputs(images, None, None)).values.sum().backward()
+    assert waits.found == ["_unique2"] * (SMALL["levels"] - 1)
 
 
 @pytest.mark.parametrize("shape", [PLANES, VOXELS])

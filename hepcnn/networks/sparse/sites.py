@@ -126,8 +126,12 @@ class Sites:
     @classmethod
     def _at(cls, index: Tensor, images: int, shape: tuple[int, ...]) -> Self:
         """Sites from places counted through all images."""
-        image, *place = torch.unravel_index(index, (images, *shape))
-        return cls(image.contiguous(), torch.stack(place, dim=1), images, shape)
+        # `torch.unravel_index` copies the shape to a GPU each time, and waits for it.
+        place = []
+        for size in reversed(shape):
+            place.append(index % size)
+            index = index // size
+        return cls(index, torch.stack(place[::-1], dim=1), images, shape)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -301,9 +305,8 @@ def _none(like: Tensor) -> Tensor:
     return like.new_empty(0, dtype=torch.int64)
 
 
-def _ravel(place: Tensor, shape: Sequence[int], image: Tensor | int = 0) -> Tensor:
-    """Places (…, D) counted through all images of a shape, row-major."""
-    index = torch.as_tensor(image, device=place.device)
+def _ravel(place: Tensor, shape: Sequence[int], index: Tensor) -> Tensor:
+    """Places (N, D) of images (N,) counted through all images of a shape, row-major."""
     for size, coordinate in zip(shape, place.unbind(-1), strict=True):
         index = index * size + coordinate
     return index
