@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
@@ -46,7 +46,7 @@ def infer(
     dataset: EpochDataset,
     title: str,
     each: Callable[[nn.Module, dict[str, Tensor], torch.device], T],
-) -> list[T]:
+) -> Iterator[T]:
     """Let a network see all batches, in 32 bits; on a GPU, if there is one.
 
     Parameters
@@ -60,24 +60,24 @@ def infer(
     each : callable
         Is given the network, a batch, which is not on the network's device, and that device.
 
-    Returns
-    -------
-    list
-        What `each` makes of the batches, in order.
+    Yields
+    ------
+    T
+        What `each` makes of a batch, in order.
     """
     keep_freed_memory()
     compute_in_32_bits()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found = []
     with (
         # Building draws weights, which the checkpoint's replace, and the loader draws too.
         torch.random.fork_rng(),
-        torch.inference_mode(),
         threads_of_torch(threads(is_sparse(trained.architecture, trained.options))),
         progress(title, len(dataset.batches.which), "images") as advance,
     ):
         network = channels_last(trained.network()).to(device)
         for batch in loader(dataset):
-            found.append(each(network, batch, device))
+            # Not about the loop: whoever asks for the batches is not to be in this mode.
+            with torch.inference_mode():
+                found = each(network, batch, device)
+            yield found
             advance(len(batch["index"]))
-    return found

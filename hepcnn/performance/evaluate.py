@@ -20,7 +20,8 @@ from hepcnn.performance.sample import in_order
 from hepcnn.performance.table import FORMATS, Table, write_table
 from hepcnn.performance.vertex import evaluation as vertex
 from hepcnn.provenance import record
-from hepcnn.store.findings import Findings, read_findings
+from hepcnn.store.findings import Findings
+from hepcnn.store.findings_file import read_findings
 from hepcnn.store.predictions import Predictions, read_predictions
 
 

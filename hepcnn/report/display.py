@@ -17,7 +17,7 @@ from hepcnn.report.found_events import found_events
 from hepcnn.report.found_pictures import picture_of
 from hepcnn.report.found_ranks import Ranked
 from hepcnn.report.network_bands import feature_maps, filters
-from hepcnn.store.findings import holds_findings, read_findings
+from hepcnn.store.findings_file import holds_findings, read_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.shard import Axis

@@ -14,7 +14,8 @@ import numpy as np
 from hepcnn.config import Task
 from hepcnn.errors import InputError
 from hepcnn.report.curves import History
-from hepcnn.store.findings import Findings, read_findings
+from hepcnn.store.findings import Findings
+from hepcnn.store.findings_file import read_findings
 from hepcnn.store.predictions import Predictions, read_predictions
 
 #: Columns of every history, and those of one in which examples are right or wrong.

@@ -80,7 +80,7 @@ def opened(
             yield file
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (OSError, TypeError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise InputError(f"{path}: damaged: {error}") from error
 
 
