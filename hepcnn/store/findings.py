@@ -161,8 +161,12 @@ class Found(ABC):
 
     def blocks(self) -> Iterator[Findings]:
         """The findings of `EVENTS` events at a time; at least one block."""
+        return map(self.take, self.indices_of_blocks())
+
+    def indices_of_blocks(self) -> Iterator[NDArray[np.int64]]:
+        """Indices of the events of each of the `blocks`."""
         for start in range(0, max(len(self), 1), EVENTS):
-            yield self.take(np.arange(start, min(start + EVENTS, len(self))))
+            yield np.arange(start, min(start + EVENTS, len(self)))
 
     def described(self) -> dict[str, Any]:
         """All fields of findings but those of events: key, columns, tables and cutflow."""

@@ -141,20 +141,30 @@ class FindingsFile(Found):
 
     def take(self, which: NDArray[np.integer]) -> Findings:
         """Read the findings of some events, whose indices must increase."""
+        with _opened(self.path) as file:
+            return self._read(file, which)
+
+    def blocks(self) -> Iterator[Findings]:
+        """See `Found`."""
+        # The file stays open: chunks that two blocks have parts of are unpacked once.
+        with _opened(self.path) as file:
+            for which in self.indices_of_blocks():
+                yield self._read(file, which)
+
+    def _read(self, file: h5py.File, which: NDArray[np.integer]) -> Findings:
         at = self.order[which]
         # Events that follow one another in the file are read at once.
         runs = np.split(at, np.flatnonzero(np.diff(at) != 1) + 1)
-        with _opened(self.path) as file:
-            return Findings(
-                **self.described(),
-                key=self.key[which],
-                columns={name: column[which] for name, column in self.columns.items()},
-                tables={
-                    name: Rows.join([_rows(file["tables"][name], offsets, run) for run in runs])
-                    for name, offsets in self.offsets.items()
-                },
-                cutflow=self.cutflow_of(len(which)),
-            )
+        return Findings(
+            **self.described(),
+            key=self.key[which],
+            columns={name: column[which] for name, column in self.columns.items()},
+            tables={
+                name: Rows.join([_rows(file["tables"][name], offsets, run) for run in runs])
+                for name, offsets in self.offsets.items()
+            },
+            cutflow=self.cutflow_of(len(which)),
+        )
 
 
 def _rows(table: h5py.Group, offsets: NDArray[np.int64], run: NDArray[np.int64]) -> Rows:
