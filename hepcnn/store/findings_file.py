@@ -8,7 +8,8 @@ gets them sorted by key.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +21,15 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
 from hepcnn.store.findings import Findings, Found, check_names, check_offsets, tables_of
-from hepcnn.store.results import opened, written
+from hepcnn.store.results import CHUNK, opened, written
 from hepcnn.store.shard import Rows
 
 FORMAT = "hepcnn-findings"
 VERSION = 3
-#: Rows of a chunk.
-CHUNK = 1 << 14
 
 _JSON = ("classes", "views", "pixel_mm", "shape", "cutflow", "provenance")
 _TEXT = ("task", "method", "target", "altered")
+_Columns = Mapping[str, h5py.Dataset]
 
 
 def write_findings(path: str | Path, blocks: Iterable[Findings]) -> None:
@@ -50,6 +50,8 @@ def write_findings(path: str | Path, blocks: Iterable[Findings]) -> None:
     """
     with written(path, FORMAT, VERSION) as file:
         keys, first = [], None
+        # Open to the end: a dataset that is closed packs its last chunk, however few its rows.
+        datasets: dict[str, h5py.Dataset] = {}
         for block in blocks:
             if first is None:
                 first = block
@@ -57,7 +59,10 @@ def write_findings(path: str | Path, blocks: Iterable[Findings]) -> None:
                 raise InputError(f"{path}: the blocks must be of the same method and images")
             keys.append(block.key)
             for name, array in sorted(_arrays(block).items()):
-                _append(file, name, array)
+                if name in datasets:
+                    _append(datasets[name], array, name.endswith("/offsets"))
+                else:
+                    datasets[name] = _made(file, name, array)
         if first is None:
             raise InputError(f"{path}: no findings to write")
         key = np.concatenate(keys)
@@ -79,18 +84,20 @@ def _arrays(block: Findings) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _append(file: h5py.File, name: str, array: np.ndarray) -> None:
+def _made(file: h5py.File, name: str, array: np.ndarray) -> h5py.Dataset:
+    """Make a dataset that can grow."""
+    shape = array.shape[1:]
+    # gzip, not a plugin's filter: every HDF5 reader opens it.
+    dataset = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+    rows = max(CHUNK // (array.dtype.itemsize * math.prod(shape)), 1)
+    dataset |= {"chunks": (rows, *shape), "maxshape": (None, *shape)}
+    return file.create_dataset(name, data=array, **dataset)
+
+
+def _append(stored: h5py.Dataset, array: np.ndarray, offsets: bool) -> None:
     """Append rows to a dataset; offsets go on from the last one."""
-    if name not in file:
-        shape = array.shape[1:]
-        # gzip, not a plugin's filter: every HDF5 reader opens it.
-        dataset = {"compression": "gzip", "shuffle": True, "fletcher32": True}
-        dataset |= {"chunks": (CHUNK, *shape), "maxshape": (None, *shape)}
-        file.create_dataset(name, data=array, **dataset)
-        return
-    stored = file[name]
     n = len(stored)
-    if name.endswith("/offsets"):
+    if offsets:
         array = array[1:] + stored[n - 1]
     stored.resize(n + len(array), axis=0)
     stored[n:] = array
@@ -142,16 +149,17 @@ class FindingsFile(Found):
     def take(self, which: NDArray[np.integer]) -> Findings:
         """Read the findings of some events, whose indices must increase."""
         with _opened(self.path) as file:
-            return self._read(file, which)
+            return self._read(_columns(file), which)
 
     def blocks(self) -> Iterator[Findings]:
         """See `Found`."""
-        # The file stays open: chunks that two blocks have parts of are unpacked once.
         with _opened(self.path) as file:
+            # Open to the end: chunks that two blocks have parts of are unpacked once.
+            stored = _columns(file)
             for which in self.indices_of_blocks():
-                yield self._read(file, which)
+                yield self._read(stored, which)
 
-    def _read(self, file: h5py.File, which: NDArray[np.integer]) -> Findings:
+    def _read(self, stored: Mapping[str, _Columns], which: NDArray[np.integer]) -> Findings:
         at = self.order[which]
         # Events that follow one another in the file are read at once.
         runs = np.split(at, np.flatnonzero(np.diff(at) != 1) + 1)
@@ -160,19 +168,26 @@ class FindingsFile(Found):
             key=self.key[which],
             columns={name: column[which] for name, column in self.columns.items()},
             tables={
-                name: Rows.join([_rows(file["tables"][name], offsets, run) for run in runs])
+                name: Rows.join([_rows(stored[name], offsets, run) for run in runs])
                 for name, offsets in self.offsets.items()
             },
             cutflow=self.cutflow_of(len(which)),
         )
 
 
-def _rows(table: h5py.Group, offsets: NDArray[np.int64], run: NDArray[np.int64]) -> Rows:
+def _columns(file: h5py.File) -> dict[str, _Columns]:
+    """The columns of each table."""
+    return {
+        name: {column: values for column, values in table.items() if column != "offsets"}
+        for name, table in file["tables"].items()
+    }
+
+
+def _rows(table: _Columns, offsets: NDArray[np.int64], run: NDArray[np.int64]) -> Rows:
     """Read the rows of events that follow one another."""
     start, stop = (int(run[0]), int(run[-1]) + 1) if len(run) else (0, 0)
     own = offsets[start : stop + 1]
-    columns = {name: c[own[0] : own[-1]] for name, c in table.items() if name != "offsets"}
-    return Rows(own - own[0], columns)
+    return Rows(own - own[0], {name: column[own[0] : own[-1]] for name, column in table.items()})
 
 
 @contextmanager
