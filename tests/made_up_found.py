@@ -24,7 +24,8 @@ from hepcnn.config.pixel_weights import PixelWeights
 from hepcnn.detector.labels import PIXEL_CLASSES, POINTS
 from hepcnn.imaging.lengths import pixel_size
 from hepcnn.performance.evaluate import evaluate_files
-from hepcnn.store.findings import Findings, write_findings
+from hepcnn.store.findings import Findings
+from hepcnn.store.findings_file import write_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.shard import Rows
 
@@ -141,7 +142,7 @@ def write_found(output: Path, tasks: dict[str, Any], n: int = 12) -> Config:
         for noise, method in zip((0.1, 0.4), task.methods, strict=False):
             place = output / "tasks" / name / method
             paths.append(place / "predictions.h5")
-            write_findings(paths[-1], made_up_findings(images, name, task.target, method, noise))
+            write_findings(paths[-1], [made_up_findings(images, name, task.target, method, noise)])
             if method in task.networks:
                 (place / "history.csv").write_text(_HISTORY)
                 (place / "checkpoint.ckpt").touch()

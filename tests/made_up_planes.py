@@ -127,7 +127,8 @@ def untrained(
 
     network = Network(architecture=architecture, **settings)
     preprocessing = Preprocessing.fit(images, np.arange(len(images)), network)
-    classes = len(images.header.classes[target])
+    own = images.header.classes | {"semantic": PIXEL_CLASSES[:-1]}
+    classes = len(own[target])
     torch.manual_seed(1)
     built = build(architecture, preprocessing.shape, classes, **network.options)
     return Checkpoint(

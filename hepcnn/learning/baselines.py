@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import Config, ImageTask, entry
+from hepcnn.config import Config, ImageTask, VertexTask, entry
 from hepcnn.errors import InputError, nearest
 from hepcnn.learning.examples import indices, predictions
 from hepcnn.performance.temperature import fit_temperature
@@ -22,7 +22,7 @@ from hepcnn.reconstruction.posterior import posterior
 from hepcnn.reconstruction.shapes import image_shapes
 from hepcnn.reconstruction.trees import MEASURING, TREES, tree_columns
 from hepcnn.store.blocks import Selection, read_blocks
-from hepcnn.store.findings import write_findings
+from hepcnn.store.findings_file import write_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
@@ -177,8 +177,9 @@ def predict_baseline(
         from hepcnn.learning.finding import findings
         from hepcnn.learning.finding_baselines import Given, find_without
 
+        box = task.train.box if isinstance(task, VertexTask) else 0.0
         found = find_without(task, name, Given(images, which, fitted, split, config.seed))
-        seen = images.header, images.header.views
+        seen = None, images.header.views, box
         write_findings(output, findings(found, images, which, part, *seen, **described))
         return
     training, validation = (

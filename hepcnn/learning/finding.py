@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from hepcnn.learning.heads.segmentation import SegmentationHead
 from hepcnn.learning.inference import batching, infer
 from hepcnn.learning.loading import on_device
 from hepcnn.learning.preprocessing import Preprocessing
-from hepcnn.learning.vertices import vertex_columns
+from hepcnn.learning.vertices import vertex_columns, vertex_truth
 from hepcnn.networks.inputs import SparseViews
+from hepcnn.store.blocks import Transform
 from hepcnn.store.findings import PLACE, Findings
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
@@ -32,11 +33,13 @@ BATCH_SIZE, BATCH_PIXELS = 64, 1 << 22
 Columns = dict[str, NDArray[Any]]
 #: The example of each row of a table, and the table's columns.
 Tabulated = tuple[NDArray[np.int64], Columns]
+#: Indices of some examples and, in their order, the tables that `Findings` of them have.
+Part = tuple[NDArray[np.int64], dict[str, Rows]]
 
 
 def find(
     trained: Checkpoint, images: ImageSet, which: NDArray[np.int64], title: str
-) -> tuple[Columns, dict[str, Rows]]:
+) -> Iterator[Part]:
     """Let a network find what it is asked for.
 
     Parameters
@@ -52,8 +55,8 @@ def find(
 
     Returns
     -------
-    columns, tables
-        As of `Findings`, in the order of the examples.
+    iterator of (indices, tables)
+        Of the examples of each batch.
     """
     seen = trained.preprocessing
     header = seen.header_of(images)
@@ -64,29 +67,16 @@ def find(
         images, which, **batches, target=None, truth=head.truth, points=points, memory=0
     )
 
-    def tables(
-        network: nn.Module, batch: dict[str, Tensor], device: torch.device
-    ) -> dict[str, Tabulated]:
+    def tables(network: nn.Module, batch: dict[str, Tensor], device: torch.device) -> Part:
         found = head.predict(network, on_device(batch, device))
-        example = np.searchsorted(which, batch["index"].numpy())
+        # A copy: a batch is overwritten by a later one.
+        index = batch["index"].numpy().copy()
         own = _tables(trained.target, found, batch, seen, header)
-        return {name: (example[rows], columns) for name, (rows, columns) in own.items()}
+        return index, {
+            name: Rows.grouped(rows, columns, len(index)) for name, (rows, columns) in own.items()
+        }
 
-    parts = infer(trained, dataset, title, tables)
-    made = {name: _joined([part[name] for part in parts], len(which)) for name in parts[0]}
-    columns = {name: known(images, name)[which] for name in ("energy", "n_hits")}
-    if trained.target == "vertex":
-        columns |= vertex_columns(
-            made["candidates"], images, which, header.views, seen.transform(images),
-            trained.train["box"],
-        )  # fmt: skip
-    return columns, made
-
-
-def _joined(parts: Sequence[Tabulated], examples: int) -> Rows:
-    """One table of all batches."""
-    columns = {n: np.concatenate([own[n] for _, own in parts]) for n in parts[0][1]}
-    return Rows.grouped(np.concatenate([example for example, _ in parts]), columns, examples)
+    return infer(trained, dataset, title, tables)
 
 
 def _tables(
@@ -153,46 +143,60 @@ def first_channel(
 
 
 def findings(
-    found: tuple[Columns, dict[str, Rows]],
+    parts: Iterable[Part],
     images: ImageSet,
     which: NDArray[np.int64],
     part: str,
-    header: Header,
+    transform: Transform | None,
     views: tuple[str, ...],
+    box: float,
     **described: Any,
-) -> Findings:
-    """Put what is found in some examples together, sorted by key.
+) -> Iterator[Findings]:
+    """Make findings of what is found in some examples after others, each sorted by key.
 
     Parameters
     ----------
-    found : columns and tables
-        In the order of the examples.
+    parts : iterable of (indices, tables)
+        What is found, in all examples together.
     images : ImageSet
         The images.
     which : int array (N,)
-        Indices of the examples.
+        Indices of all the examples, strictly increasing.
     part : str
         The part of the split that they are.
-    header : Header
-        Of the images as they were looked at.
+    transform : Transform, optional
+        What was done to the images before.
     views : tuple of str
         Those looked at.
+    box : float
+        Sides of the true boxes about a vertex (mm), where one is looked for.
     **described
         Task, method, target, provenance and altered, as of `Findings`.
     """
-    columns, tables = found
-    key = images.key[which]
-    order = np.argsort(key, order=key.dtype.names)
+    target = described["target"]
+    header = images.header if transform is None else transform.header
     classes = {"semantic": SegmentationHead.classes, "points": POINTS}
     selected = [] if part == "all" else [(f"in {part} split", len(which))]
-    return Findings(
-        classes=classes.get(described["target"], ()),
-        views=views,
-        pixel_mm=pixel_size(header, views[0]),
-        shape=header.shape,
-        key=key[order],
-        columns={name: own[order] for name, own in columns.items()},
-        tables={name: rows.take(order) for name, rows in tables.items()},
-        cutflow=(*images.cutflow.items(), *selected, ("scored", len(which))),
-        **described,
-    )
+    # One number or few of an example: not much of all of them.
+    columns = {name: known(images, name)[which] for name in ("energy", "n_hits")}
+    truth = vertex_truth(images, which, transform) if target == "vertex" else {}
+    for index, tables in parts:
+        order = np.argsort(images.key[index], order=images.key.dtype.names)
+        tables = {name: rows.take(order) for name, rows in tables.items()}
+        index = index[order]
+        place = np.searchsorted(which, index)
+        own = {name: column[place] for name, column in columns.items()}
+        if target == "vertex":
+            true = {name: column[place] for name, column in truth.items()}
+            own |= vertex_columns(tables["candidates"], true, header, views, box)
+        yield Findings(
+            classes=classes.get(target, ()),
+            views=views,
+            pixel_mm=pixel_size(header, views[0]),
+            shape=header.shape,
+            key=images.key[index],
+            columns=own,
+            tables=tables,
+            cutflow=(*images.cutflow.items(), *selected, ("scored", len(index))),
+            **described,
+        )

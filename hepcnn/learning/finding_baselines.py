@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import ImageTask, Split, VertexTask
-from hepcnn.learning.examples import indices, known
+from hepcnn.config import ImageTask, Split
+from hepcnn.learning.examples import indices
+from hepcnn.learning.finding import Part
 from hepcnn.learning.heads.segmentation import SegmentationHead
 from hepcnn.learning.heads.site_truth import NONE, boundary
 from hepcnn.learning.pixel_tables import sites_of
-from hepcnn.learning.vertices import vertex_columns
 from hepcnn.progress import progress
 from hepcnn.reconstruction import boosted
 from hepcnn.reconstruction.cluster_ends import cluster_ends
@@ -39,6 +39,8 @@ _CLASSES = len(SegmentationHead.classes)
 
 Columns = dict[str, NDArray[Any]]
 Tables = dict[str, Rows]
+#: What a baseline, once fitted, finds in images.
+_Find = Callable[[Images], Tables]
 _Score = Callable[[Images], NDArray[np.floating[Any]]]
 
 
@@ -69,7 +71,7 @@ class Given:
         return indices(self.fitted, self.split, name)
 
 
-def find_without(task: ImageTask, name: str, given: Given) -> tuple[Columns, Tables]:
+def find_without(task: ImageTask, name: str, given: Given) -> Iterator[Part]:
     """Let a baseline find what is asked for.
 
     Parameters
@@ -81,29 +83,16 @@ def find_without(task: ImageTask, name: str, given: Given) -> tuple[Columns, Tab
     given : Given
         The images.
 
-    Returns
-    -------
-    columns, tables
-        As of `hepcnn.store.findings.Findings`, in the order of the examples.
+    Yields
+    ------
+    indices, tables
+        Of a block of examples.
     """
-    header = given.images.header
-    tables = _FIND[task.target](name, given, header)
-    columns = {n: known(given.images, n)[given.which] for n in ("energy", "n_hits")}
-    if isinstance(task, VertexTask):
-        columns |= vertex_columns(
-            tables["candidates"], given.images, given.which, header.views, None, task.train.box
-        )
-    return columns, tables
-
-
-def _over(given: Given, name: str, tables: Callable[[Images], Tables]) -> Tables:
-    """Make tables of the images asked for, block by block, one after the other."""
-    parts: list[Tables] = []
+    find = _FIND[task.target](name, given, given.images.header)
     with progress(f"{name}: find", len(given.which), "examples") as advance:
         for index, made in read_whole(given.images, given.which):
-            parts.append(tables(made))
+            yield index, find(made)
             advance(len(index))
-    return {n: Rows.join([part[n] for part in parts]) for n in parts[0]}
 
 
 def _boundaries(pixels: Rows, header: Header) -> NDArray[np.bool_]:
@@ -124,7 +113,7 @@ def _boundaries_in(pixels: Rows, header: Header) -> NDArray[np.bool_]:
     return boundary(sites, truth.semantic).numpy()
 
 
-def _semantic(name: str, given: Given, header: Header) -> Tables:
+def _semantic(name: str, given: Given, header: Header) -> _Find:
     """The class of each pixel."""
     score = _majority(given, header) if name == "majority" else _tree(given, header)
 
@@ -133,7 +122,7 @@ def _semantic(name: str, given: Given, header: Header) -> Tables:
         more = {"boundary": _boundaries(pixels, header), "scores": score(made).astype(np.float16)}
         return {"pixels": Rows(pixels.offsets, pixels.columns | more)}
 
-    return _over(given, name, tables)
+    return tables
 
 
 def _majority(given: Given, header: Header) -> _Score:
@@ -177,7 +166,7 @@ def _by_example(made: Images, header: Header) -> NDArray[np.int64]:
     return np.argsort(np.concatenate(example), kind="stable")
 
 
-def _instance(name: str, given: Given, header: Header) -> Tables:
+def _instance(name: str, given: Given, header: Header) -> _Find:
     """The particle of each pixel: what hangs together."""
     width = header.shape[-1]
 
@@ -200,7 +189,7 @@ def _instance(name: str, given: Given, header: Header) -> Tables:
             "clusters": Rows.grouped(each[:, 0], clusters, len(made)),
         }
 
-    return _over(given, name, tables)
+    return tables
 
 
 def _candidates(
@@ -217,7 +206,7 @@ def _candidates(
     return np.concatenate(example), np.concatenate(view), np.concatenate(found)
 
 
-def _vertex(name: str, given: Given, header: Header) -> Tables:
+def _vertex(name: str, given: Given, header: Header) -> _Find:
     """Candidates of the vertex in each plane."""
 
     def tables(made: Images) -> Tables:
@@ -227,10 +216,10 @@ def _vertex(name: str, given: Given, header: Header) -> Tables:
         columns = {"view": view, "row": row, "column": col, "score": score, "box": box}
         return {"candidates": Rows.grouped(example, columns, len(made))}
 
-    return _over(given, name, tables)
+    return tables
 
 
-def _points(name: str, given: Given, header: Header) -> Tables:
+def _points(name: str, given: Given, header: Header) -> _Find:
     """Ends of what hangs together."""
 
     def tables(made: Images) -> Tables:
@@ -258,10 +247,10 @@ def _points(name: str, given: Given, header: Header) -> Tables:
             "points": Rows(true.offsets, points),
         }
 
-    return _over(given, name, tables)
+    return tables
 
 
-_FIND: Mapping[str, Callable[[str, Given, Header], Tables]] = {
+_FIND: Mapping[str, Callable[[str, Given, Header], _Find]] = {
     "semantic": _semantic,
     "instance": _instance,
     "vertex": _vertex,

@@ -49,7 +49,7 @@ def infer(
     dataset: EpochDataset,
     title: str,
     each: Callable[[nn.Module, dict[str, Tensor], torch.device], T],
-) -> list[T]:
+) -> Iterator[T]:
     """Let a network see all batches, in 32 bits; on a GPU, if there is one.
 
     Parameters
@@ -64,15 +64,14 @@ def infer(
         Is given the network, a batch, which is not on the network's device, and that device. On a
         GPU it is called in two threads.
 
-    Returns
-    -------
-    list
-        What `each` makes of the batches, in order.
+    Yields
+    ------
+    T
+        What `each` makes of a batch, in order.
     """
     keep_freed_memory()
     compute_in_32_bits()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found = []
     with (
         # Building draws weights, which the checkpoint's replace, and the loader draws too.
         torch.random.fork_rng(),
@@ -82,14 +81,13 @@ def infer(
         network = channels_last(trained.network()).to(device)
 
         def seen(batch: dict[str, Tensor]) -> tuple[T, int]:
-            with torch.inference_mode():  # of this thread
+            with torch.inference_mode():  # of this thread, not of who asks for the batches
                 return each(network, batch, device), len(batch["index"])
 
         work = map if device.type == "cpu" else overlapped
         for one, examples in work(seen, loader(dataset)):
-            found.append(one)
+            yield one
             advance(examples)
-    return found
 
 
 def overlapped(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:

@@ -17,7 +17,8 @@ from hepcnn.learning.inference import batching, infer
 from hepcnn.learning.loading import on_device
 from hepcnn.networks.inputs import Inputs
 from hepcnn.provenance import record
-from hepcnn.store.findings import TARGETS, write_findings
+from hepcnn.store.findings import TARGETS
+from hepcnn.store.findings_file import write_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
@@ -70,8 +71,9 @@ def predict(
                 images,
                 which,
                 part,
-                seen.header_of(images),
+                seen.transform(images),
                 images.header.views if trained.target == "vertex" else seen.views,
+                trained.train.get("box", 0.0),
                 task=trained.task,
                 method=trained.name,
                 target=trained.target,
@@ -130,4 +132,4 @@ def posteriors(
         found: Tensor = network(Inputs.of(on_device(batch, device))).float().softmax(dim=1)
         return found.cpu().numpy()
 
-    return np.concatenate(infer(trained, dataset, title, scores))
+    return np.concatenate(list(infer(trained, dataset, title, scores)))

@@ -17,16 +17,18 @@ from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
 from hepcnn.store.shard import Rows
 
+#: Columns of examples, by name.
+Truth = dict[str, NDArray[Any]]
+
 #: Candidates of a plane that are combined with those of the others, at most: the best ones.
 MOST = 8
 
 
 def vertex_columns(
     candidates: Rows,
-    images: ImageSet,
-    which: NDArray[np.int64],
+    known: Truth,
+    header: Header,
     views: tuple[str, ...],
-    transform: Transform | None,
     box: float,
 ) -> dict[str, NDArray[Any]]:
     """Combine the planes' candidates to a point in space, and put the truth beside it.
@@ -35,14 +37,12 @@ def vertex_columns(
     ----------
     candidates : Rows
         Of each of N examples ``view``, ``row``, ``column``, ``score``.
-    images : ImageSet
-        The images.
-    which : int array (N,)
-        Indices of the examples, strictly increasing.
+    known : dict of str to ndarray
+        Of `vertex_truth`, of these examples.
+    header : Header
+        Of the images that were looked at.
     views : tuple of str
         Of the candidates, by their number.
-    transform : Transform, optional
-        What was done to the images before.
     box : float
         Sides of the true boxes about the vertex (mm).
 
@@ -56,26 +56,33 @@ def vertex_columns(
     In a detector of several drift volumes no point in space follows from the planes, and none is
     found.
     """
-    header = images.header if transform is None else transform.header
+    n = len(candidates)
     kept = [header.views.index(view) for view in views]
-    known = _truth(images, which, transform)
-    pixel = known["vertex_pixel"].reshape(len(which), len(header.views), 2)[:, kept]
+    pixel = known["vertex_pixel"].reshape(n, len(header.views), 2)[:, kept]
     found, score = _found(candidates, known["corner"], header, views)
     return {
-        "vertex_pixel": pixel.reshape(len(which), 2 * len(views)),
+        "vertex_pixel": pixel.reshape(n, 2 * len(views)),
         "vertex": known["vertex"],
-        "interaction": images.truth("interaction")[which],
+        "interaction": known["interaction"],
         "box": _boxes(pixel, header, box),
         "found": found,
         "found_score": score,
     }
 
 
-def _truth(
-    images: ImageSet, which: NDArray[np.int64], transform: Transform | None
-) -> dict[str, NDArray[Any]]:
-    """Vertices in pixels and in space, and corners, as the images that were looked at have them."""
-    names = ("vertex_pixel", "vertex", "corner")
+def vertex_truth(images: ImageSet, which: NDArray[np.int64], transform: Transform | None) -> Truth:
+    """Read what is true of vertices, and the images' corners, as those looked at have them.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The images.
+    which : int array (N,)
+        Indices of the examples, strictly increasing.
+    transform : Transform, optional
+        What was done to the images before.
+    """
+    names = ("vertex_pixel", "vertex", "corner", "interaction")
     if transform is None:
         return {name: images.truth(name)[which] for name in names}
     blocks = [made.truth for _, made in read_whole(images, which, transform)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from hepcnn.performance.bootstrap import BOOTSTRAP, Merits
 from hepcnn.performance.comparison import COLUMNS, SIGNIFICANT, against_first
 from hepcnn.performance.population import denominators
 from hepcnn.performance.table import Column, Table
-from hepcnn.store.findings import Findings
+from hepcnn.store.findings import Findings, Found
+
+T = TypeVar("T")
 
 #: What methods on the same images have alike.
 _IMAGES = ("classes", "views", "shape", "pixel_mm")
@@ -31,8 +33,8 @@ ENERGY = (
 )
 
 
-def check_images(a: Findings, b: Findings) -> None:
-    """Refuse two methods that are not of the same pixels with the same truths.
+def check_images(a: Found, b: Found) -> None:
+    """Refuse two methods that are not of the same classes, views and pixels.
 
     Raises
     ------
@@ -43,6 +45,10 @@ def check_images(a: Findings, b: Findings) -> None:
         x, y = getattr(a, part), getattr(b, part)
         if x != y:
             raise InputError(f"{part}: '{a.method}' has {x}, '{b.method}' has {y}")
+
+
+def _check_tables(a: Findings, b: Findings) -> None:
+    """Refuse two methods with other occupied pixels, or other truth in their tables."""
     for table, columns in _TABLES.items():
         if table not in a.tables:
             continue
@@ -55,16 +61,16 @@ def check_images(a: Findings, b: Findings) -> None:
 
 
 def aligned(
-    findings: Sequence[Findings],
+    findings: Sequence[Found],
     name: str,
     target: str,
-    check: Callable[[Findings, Findings], None] = check_images,
-) -> tuple[Findings, ...]:
-    """Check that findings belong together.
+    check: Callable[[Found, Found], None] = check_images,
+) -> tuple[Found, ...]:
+    """Check that findings belong together; their tables are checked by `measured`.
 
     Parameters
     ----------
-    findings : sequence of Findings
+    findings : sequence of Found
         One for each method, in the order of the tables.
     name : str
         The task's name.
@@ -81,7 +87,7 @@ def aligned(
     """
     if not findings:
         raise InputError("no findings to evaluate")
-    known: dict[str, Findings] = {}
+    known: dict[str, Found] = {}
     for f in findings:
         if f.task != name:
             raise InputError(f"{f.method}: findings for task '{f.task}', not '{name}'")
@@ -95,7 +101,35 @@ def aligned(
     return tuple(findings)
 
 
-def _check_events(a: Findings, b: Findings) -> None:
+def measured(findings: Sequence[Found], measure: Callable[[Findings], T]) -> dict[str, list[T]]:
+    """Measure the tables of aligned findings, a block of events of all methods at a time.
+
+    Parameters
+    ----------
+    findings : sequence of Found
+        One for each method.
+    measure : callable
+        What is wanted of a block.
+
+    Returns
+    -------
+    dict of str to list
+        By method, what is measured of each block.
+
+    Raises
+    ------
+    InputError
+        If the true pixels or points of two methods differ.
+    """
+    parts: dict[str, list[T]] = {f.method: [] for f in findings}
+    for blocks in zip(*(f.blocks() for f in findings), strict=True):
+        for block in blocks:
+            _check_tables(blocks[0], block)
+            parts[block.method].append(measure(block))
+    return parts
+
+
+def _check_events(a: Found, b: Found) -> None:
     """Refuse two methods with other events."""
     if len(a) != len(b) or (a.key != b.key).any():
         only_a, only_b = len(np.setdiff1d(a.key, b.key)), len(np.setdiff1d(b.key, a.key))
@@ -106,7 +140,7 @@ def _check_events(a: Findings, b: Findings) -> None:
     check_truth(a, b, "energy", a.columns["energy"], b.columns["energy"])
 
 
-def check_truth(a: Findings, b: Findings, what: str, of_a: np.ndarray, of_b: np.ndarray) -> None:
+def check_truth(a: Found, b: Found, what: str, of_a: np.ndarray, of_b: np.ndarray) -> None:
     """Refuse two methods that disagree on the truth that `what` names.
 
     Raises
@@ -128,7 +162,7 @@ class Part(NamedTuple):
     events: NDArray[np.bool_]
 
 
-def energy_parts(findings: Findings, edges: Sequence[float]) -> list[Part]:
+def energy_parts(findings: Found, edges: Sequence[float]) -> list[Part]:
     """All events, those in each bin of energy, low <= E < high, and those without an energy."""
     energy, nan = findings.columns["energy"].astype(np.float64), float("nan")
     bins: list[tuple[str, float, float, NDArray[np.bool_]]] = [
@@ -141,7 +175,7 @@ def energy_parts(findings: Findings, edges: Sequence[float]) -> list[Part]:
 
 
 def cutflow(
-    findings: Sequence[Findings], edges: Sequence[float], last: Sequence[tuple[str, int]]
+    findings: Sequence[Found], edges: Sequence[float], last: Sequence[tuple[str, int]]
 ) -> Table:
     """Denominators: from the events read to those in the tables, and `last` what is theirs."""
     energy = findings[0].columns["energy"].astype(np.float64)

@@ -20,7 +20,8 @@ from hepcnn.performance.sample import in_order
 from hepcnn.performance.table import FORMATS, Table, write_table
 from hepcnn.performance.vertex import evaluation as vertex
 from hepcnn.provenance import record
-from hepcnn.store.findings import Findings, read_findings
+from hepcnn.store.findings import Found
+from hepcnn.store.findings_file import open_findings
 from hepcnn.store.predictions import Predictions, read_predictions
 
 
@@ -33,7 +34,7 @@ class FindingsEvaluation(Protocol):
 
     def evaluate(
         self,
-        findings: Sequence[Findings],
+        findings: Sequence[Found],
         name: str,
         energy_bins: Sequence[float],
         generator: np.random.Generator,
@@ -42,7 +43,7 @@ class FindingsEvaluation(Protocol):
 
         Parameters
         ----------
-        findings : sequence of Findings
+        findings : sequence of Found
             Of the target, one for each method, in the order of the tables.
         name : str
             The task's name.
@@ -102,7 +103,7 @@ def evaluate(
 
     Parameters
     ----------
-    predictions : sequence of Predictions, or of Findings
+    predictions : sequence of Predictions, or of Found
         Of the task's networks and baselines, on the same examples; and of the same methods on each
         altered sample that the task names.
     task : Task
@@ -151,8 +152,8 @@ def evaluate_files(
         together, or the folder cannot be written to.
     """
     settings = entry(config.tasks, task, "task")
-    read = read_findings if isinstance(settings, ImageTask) else read_predictions
-    predictions: list[Findings | Predictions] = [read(path) for path in paths]
+    read = open_findings if isinstance(settings, ImageTask) else read_predictions
+    predictions: list[Found | Predictions] = [read(path) for path in paths]
     result = evaluate(predictions, settings, task, np.random.default_rng(config.seed))
     provenance = _provenance(paths, predictions, settings, task, config.seed)
     for table in result.tables:
@@ -165,7 +166,7 @@ def evaluate_files(
 
 def _provenance(
     paths: Sequence[str | Path],
-    predictions: Sequence[Findings | Predictions],
+    predictions: Sequence[Found | Predictions],
     settings: AnyTask,
     task: str,
     seed: int,

@@ -22,11 +22,11 @@ from hepcnn.performance.confusion import (
 from hepcnn.performance.curves import log_ratio
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.temperature import LEAST
-from hepcnn.store.findings import Findings
+from hepcnn.store.findings import Found
 from hepcnn.store.predictions import Predictions
 
 #: Either kind of what a method says of examples.
-Scored = TypeVar("Scored", Predictions, Findings)
+Scored = TypeVar("Scored", Predictions, Found)
 
 
 @dataclass(frozen=True, eq=False)

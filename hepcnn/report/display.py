@@ -17,7 +17,7 @@ from hepcnn.report.found_events import found_events
 from hepcnn.report.found_pictures import picture_of
 from hepcnn.report.found_ranks import Ranked
 from hepcnn.report.network_bands import feature_maps, filters
-from hepcnn.store.findings import holds_findings, read_findings
+from hepcnn.store.findings_file import holds_findings, open_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.shard import Axis
@@ -112,7 +112,7 @@ def found_figure(
     InputError
         If the event is not among the findings, or not in the images.
     """
-    findings = read_findings(path)
+    findings = open_findings(path)
     key = findings.key[["run", "subrun", "event"]]
     (at,) = np.nonzero(key == np.array([tuple(event[:3])], key.dtype))
     if not len(at):

@@ -18,7 +18,7 @@ from hepcnn.report.bands import PIXEL_COLOUR
 from hepcnn.report.example import find
 from hepcnn.report.found_ranks import Ranked
 from hepcnn.report.style import COLOURS, CONTROL
-from hepcnn.store.findings import PLACE, Findings
+from hepcnn.store.findings import PLACE, Findings, Found
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
 from hepcnn.store.pixels import pixel_rows
@@ -133,7 +133,7 @@ class FoundEvent:
 
 
 def found_events(
-    findings: Findings,
+    findings: Found,
     ranked: Sequence[Ranked],
     images: ImageSet,
     checkpoint: Path | None = None,
@@ -143,7 +143,7 @@ def found_events(
 
     Parameters
     ----------
-    findings : Findings
+    findings : Found
         Of a method.
     ranked : sequence of Ranked
         Which events.
@@ -173,14 +173,16 @@ def found_events(
         at = find(images, findings.key[rank.event].tolist())
         one = images.read(at, at + 1)
         one = one if transform is None else transform.apply(one)
-        events.append(_event(findings, rank, one, header, weights))
+        own = findings.take(np.array([rank.event]))
+        events.append(_event(own, rank, one, header, weights))
     return events
 
 
 def _event(
     findings: Findings, rank: Ranked, one: Images, header: Header, weights: Any
 ) -> FoundEvent:
-    tables = {name: _rows(findings, name, rank.event) for name in findings.tables}
+    """The event that the findings are of alone."""
+    tables = {name: rows.columns for name, rows in findings.tables.items()}
     pixels = tables.get("pixels") or pixel_rows(one, findings.views).columns
     labels, true, found, wrong = _labels(findings, pixels)
     n = len(pixels["view"])
@@ -197,28 +199,21 @@ def _event(
 
         columns["weight"] = weigh(pixels, findings, one, header, weights)
     planes = [
-        _plane(findings, rank.event, v, kept, pixels, columns, tables)
+        _plane(findings, v, kept, pixels, columns, tables)
         for v in range(len(findings.views))
         for kept in combinations(range(len(findings.shape)), 2)
     ]
-    run, subrun, event, _ = findings.key[rank.event].tolist()
+    run, subrun, event, _ = findings.key[0].tolist()
     return FoundEvent(
         name=f"{run}:{subrun}:{event}",
         rank=rank.name,
         words=rank.words,
-        energy=float(findings.columns["energy"][rank.event]),
+        energy=float(findings.columns["energy"][0]),
         target=findings.target,
         method=findings.method,
         labels=labels,
         planes=planes,
     )
-
-
-def _rows(findings: Findings, table: str, event: int) -> dict[str, NDArray[Any]]:
-    """The rows of one event."""
-    rows = findings.tables[table]
-    own = slice(rows.offsets[event], rows.offsets[event + 1])
-    return {name: column[own] for name, column in rows.columns.items()}
 
 
 def _scores(pixels: Mapping[str, NDArray[Any]], n: int) -> NDArray[np.float64]:
@@ -282,7 +277,6 @@ def _particles(pixels: Mapping[str, NDArray[Any]]) -> _Labels:
 
 def _plane(
     findings: Findings,
-    event: int,
     view: int,
     kept: tuple[int, ...],
     pixels: Mapping[str, NDArray[Any]],
@@ -308,8 +302,8 @@ def _plane(
         low=(0, 0),
         high=(findings.shape[kept[0]], findings.shape[kept[1]]),
         place=place[chosen],
-        marks=_marks(findings, event, view, kept, tables),
-        boxes=_boxes(findings, event, view, kept, tables),
+        marks=_marks(findings, view, kept, tables),
+        boxes=_boxes(findings, view, kept, tables),
         **{name: column[own][chosen] for name, column in columns.items()},
     )
     return _cropped(plane)
@@ -323,7 +317,6 @@ def _best(rows: Mapping[str, NDArray[Any]], view: int) -> NDArray[np.int64]:
 
 def _marks(
     findings: Findings,
-    event: int,
     view: int,
     kept: tuple[int, ...],
     tables: Mapping[str, Mapping[str, NDArray[Any]]],
@@ -352,14 +345,13 @@ def _marks(
         true = marks(points, np.flatnonzero(points["view"] == view))
     else:
         dimensions = len(findings.shape)
-        place = findings.columns["vertex_pixel"][event, dimensions * view :][list(kept)]
+        place = findings.columns["vertex_pixel"][0, dimensions * view :][list(kept)]
         true = [Mark("vertex", *map(float, place))] if np.isfinite(place).all() else []
     return (*true, *marks(found, _best(found, view)))
 
 
 def _boxes(
     findings: Findings,
-    event: int,
     view: int,
     kept: tuple[int, ...],
     tables: Mapping[str, Mapping[str, NDArray[Any]]],
@@ -369,7 +361,7 @@ def _boxes(
         return ()
     dimensions = len(findings.shape)
     corners = [*kept, *(dimensions + d for d in kept)]
-    true = findings.columns["box"][event, 2 * dimensions * view :][corners]
+    true = findings.columns["box"][0, 2 * dimensions * view :][corners]
     found = tables["candidates"]["box"][_best(tables["candidates"], view)[:1]][:, corners]
     both = [(true, True), *((box, False) for box in found)]
     return tuple(Box(tuple(map(float, box)), t) for box, t in both if np.isfinite(box).all())

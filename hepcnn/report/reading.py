@@ -14,7 +14,7 @@ import numpy as np
 from hepcnn.config import Task
 from hepcnn.errors import InputError
 from hepcnn.report.curves import History
-from hepcnn.store.findings import Findings, read_findings
+from hepcnn.store.findings_file import FindingsFile, open_findings
 from hepcnn.store.predictions import Predictions, read_predictions
 
 #: Columns of every history, and those of one in which examples are right or wrong.
@@ -80,11 +80,11 @@ def predictions(folder: Path, settings: Task, method: str, altered: str = "") ->
     return found
 
 
-def findings(folder: Path, settings: Task, name: str, method: str) -> Findings:
+def findings(folder: Path, settings: Task, name: str, method: str) -> FindingsFile:
     """Findings of a method for the task `name`, which they must be of."""
     path = folder / method / "predictions.h5"
     _check_there(path, settings, method)
-    found = read_findings(path)
+    found = open_findings(path)
     _check_part(path, found)
     own, wanted = (found.task, found.method, found.target), (name, method, settings.target)
     if own != wanted:
@@ -100,7 +100,7 @@ def _check_there(path: Path, settings: Task, method: str, altered: str = "") -> 
         raise InputError(f"{path}: no such file; it is made by '{make}'")
 
 
-def _check_part(path: Path, found: Predictions | Findings, altered: str = "") -> None:
+def _check_part(path: Path, found: Predictions | FindingsFile, altered: str = "") -> None:
     """Refuse what is of another sample, or of events that a training saw."""
     if found.altered != altered:
         raise InputError(

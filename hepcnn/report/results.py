@@ -29,7 +29,7 @@ from hepcnn.performance.sample import Sample
 from hepcnn.report import reading
 from hepcnn.report.curves import History
 from hepcnn.report.reading import TableFile
-from hepcnn.store.findings import Findings
+from hepcnn.store.findings_file import FindingsFile
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions
 
@@ -102,7 +102,7 @@ class FindingResults(TaskResults):
 
     settings: AnyImageTask
     checkpoint: Path
-    findings: Findings
+    findings: FindingsFile
 
 
 AnyResults = PidResults | ClassResults | FindingResults
@@ -249,7 +249,7 @@ def _task(folder: Path, name: str, settings: AnyTask) -> AnyResults:
 
 
 def _finding(folder: Path, name: str, settings: AnyImageTask) -> FindingResults:
-    """A task of which only the first method's findings are kept: pixels are many."""
+    """A task with the findings of its first method, which stay in their file."""
     made, first = {}, None
     for method in settings.methods:
         found = reading.findings(folder, settings, name, method)

@@ -1,38 +1,33 @@
 """Findings: what one method found in the images of one split, where it is not one class an event.
 
 A finding is the class of each pixel, the particle of each pixel, the vertex, or key points; beside
-it stands the truth, so that the tables need no images. In HDF5: ``/key``, ``/columns/NAME`` with
-one row an event, ``/tables/NAME/{offsets,COLUMN}`` with any number of rows an event.
+it stands the truth, so that the tables need no images. They can be many: nothing has to hold those
+of all events at once. Files of them are in `hepcnn.store.findings_file`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from math import prod
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.detector.labels import PIXEL_CLASSES, POINTS
 from hepcnn.errors import InputError, nearest
-from hepcnn.store.results import check_array, check_cutflow, check_probabilities, opened, written
+from hepcnn.store.results import check_array, check_cutflow, check_probabilities
 from hepcnn.store.shard import KEY, Rows
 
-FORMAT = "hepcnn-findings"
-VERSION = 2
 TARGETS = ("semantic", "instance", "vertex", "points")
 #: Coordinates of a place in an image; their floor is the pixel.
 PLACE = ("row", "column", "depth")
 #: How far the float16 scores of a pixel may be from a sum of 1.
 TOLERANCE = 1e-2
-
-_JSON = ("classes", "views", "pixel_mm", "shape", "cutflow", "provenance")
-_TEXT = ("task", "method", "target", "altered")
+#: Events of a block.
+EVENTS = 32
 
 
 class Kind(NamedTuple):
@@ -89,9 +84,9 @@ def tables_of(target: str, classes: int, axes: int) -> dict[str, dict[str, Kind]
     return {"candidates": place | {"score": Kind("float32")} | kind, "points": place | kind}
 
 
-@dataclass(frozen=True, eq=False)
-class Findings:
-    """What one method found in N events, with the truth.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Found(ABC):
+    """What one method found in N events, wherever its tables are: in memory or in a file.
 
     Attributes
     ----------
@@ -115,15 +110,6 @@ class Findings:
         `hepcnn.detector.labels.INTERACTIONS`, −1: none of them), ``vertex`` (N, 3) in cm,
         ``vertex_pixel`` (N, D·V) and ``box`` about it (N, 2·D·V: the low corner, the high one),
         view by view; ``found`` (N, 3) in cm, NaN if nothing was, with its ``found_score``.
-    tables : dict of str to Rows
-        Of `semantic` and `instance` ``pixels``, sorted by view and pixel within an event:
-        ``view``, ``pixel`` (index into the image, the last axis fastest), ``value``, true
-        ``semantic`` (into `PIXEL_CLASSES`) and ``instance`` (−1: nobody's), and either
-        ``boundary`` (a neighbour has another true class) and ``scores`` (n, C), probabilities,
-        or ``found``: the number of the cluster in the view, −1 none. Of `instance` also
-        ``clusters``: ``view``, ``cluster``, ``score``. Of `vertex` and `points` ``candidates``:
-        ``view``, `PLACE`, ``score``, and ``box`` (NaN: the method has none) or ``kind`` (into
-        `classes`). Of `points` also ``points``, the true ones, without a score.
     cutflow : tuple of (str, int)
         Counts from the events read down to ``("scored", N)``.
     provenance : dict
@@ -146,7 +132,6 @@ class Findings:
     shape: tuple[int, ...]
     key: NDArray[np.void]
     columns: dict[str, np.ndarray]
-    tables: dict[str, Rows]
     cutflow: tuple[tuple[str, int], ...]
     provenance: Mapping[str, Any]
     altered: str = ""
@@ -162,30 +147,35 @@ class Findings:
             raise InputError("key: the events must be sorted by run, subrun and event, each once")
         check_cutflow(self.cutflow, n)
         _check_columns("columns", self.columns, columns_of(self.target, len(self.views), axes), n)
-        wanted = tables_of(self.target, len(self.classes), axes)
-        _check_names("tables", self.tables, wanted)
-        for name, kinds in wanted.items():
-            offsets = self.tables[name].offsets
-            check_array(f"{name}/offsets", offsets, (n + 1,), np.dtype(np.int64))
-            if offsets[0] != 0 or (np.diff(offsets) < 0).any():
-                raise InputError(f"{name}/offsets: must begin with 0 and not decrease")
-            _check_columns(name, self.tables[name].columns, kinds, int(offsets[-1]))
-            self._check_ranges(name)
-        if "pixels" in wanted:
-            self._check_pixels()
-        if "clusters" in wanted:
-            self._check_clusters()
 
     def __len__(self) -> int:
         return len(self.key)
 
-    def event_of(self, table: str) -> NDArray[np.int64]:
-        """Number of the event of each row of a table."""
-        return np.repeat(np.arange(len(self)), np.diff(self.tables[table].offsets))
+    @abstractmethod
+    def rows_of(self, table: str) -> NDArray[np.int64]:
+        """Number of rows of a table that each event has, (N,)."""
 
-    def image_of(self, table: str) -> NDArray[np.int64]:
-        """Number of the image of each row of a table: event · V + view."""
-        return self.event_of(table) * len(self.views) + self.tables[table].columns["view"]
+    @abstractmethod
+    def take(self, which: NDArray[np.integer]) -> Findings:
+        """The findings of some events, whose indices must increase."""
+
+    def blocks(self) -> Iterator[Findings]:
+        """The findings of `EVENTS` events at a time; at least one block."""
+        return map(self.take, self.indices_of_blocks())
+
+    def indices_of_blocks(self) -> Iterator[NDArray[np.int64]]:
+        """Indices of the events of each of the `blocks`."""
+        for start in range(0, max(len(self), 1), EVENTS):
+            yield np.arange(start, min(start + EVENTS, len(self)))
+
+    def described(self) -> dict[str, Any]:
+        """All fields of findings but those of events: key, columns, tables and cutflow."""
+        names = {field.name for field in fields(Found)} - {"key", "columns", "cutflow"}
+        return {name: getattr(self, name) for name in names}
+
+    def cutflow_of(self, scored: int) -> tuple[tuple[str, int], ...]:
+        """The cutflow of another number of these events."""
+        return (*self.cutflow[:-1], ("scored", scored))
 
     def _check_images(self) -> None:
         if not self.views or len(set(self.views)) < len(self.views):
@@ -202,6 +192,67 @@ class Findings:
                 raise InputError(f"classes: '{name}'; {nearest(name, known)}")
         if len(set(self.classes)) < len(self.classes) or (known and not self.classes):
             raise InputError(f"classes: {self.classes} must be distinct names, at least one")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Findings(Found):
+    """What one method found in N events, in memory, with the truth.
+
+    Attributes
+    ----------
+    tables : dict of str to Rows
+        Of `semantic` and `instance` ``pixels``, sorted by view and pixel within an event:
+        ``view``, ``pixel`` (index into the image, the last axis fastest), ``value``, true
+        ``semantic`` (into `PIXEL_CLASSES`) and ``instance`` (−1: nobody's), and either
+        ``boundary`` (a neighbour has another true class) and ``scores`` (n, C), probabilities,
+        or ``found``: the number of the cluster in the view, −1 none. Of `instance` also
+        ``clusters``: ``view``, ``cluster``, ``score``. Of `vertex` and `points` ``candidates``:
+        ``view``, `PLACE`, ``score``, and ``box`` (NaN: the method has none) or ``kind`` (into
+        `classes`). Of `points` also ``points``, the true ones, without a score.
+
+    Raises
+    ------
+    InputError
+        If shapes, types or values contradict one another; it names the part.
+    """
+
+    tables: dict[str, Rows]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        n, wanted = len(self), tables_of(self.target, len(self.classes), len(self.shape))
+        check_names("tables", self.tables, wanted)
+        for name, kinds in wanted.items():
+            offsets = self.tables[name].offsets
+            check_offsets(name, offsets, n)
+            _check_columns(name, self.tables[name].columns, kinds, int(offsets[-1]))
+            self._check_ranges(name)
+        if "pixels" in wanted:
+            self._check_pixels()
+        if "clusters" in wanted:
+            self._check_clusters()
+
+    def rows_of(self, table: str) -> NDArray[np.int64]:
+        """See `Found`."""
+        return np.diff(self.tables[table].offsets)
+
+    def take(self, which: NDArray[np.integer]) -> Findings:
+        """See `Found`."""
+        return Findings(
+            **self.described(),
+            key=self.key[which],
+            columns={name: column[which] for name, column in self.columns.items()},
+            tables={name: rows.take(which) for name, rows in self.tables.items()},
+            cutflow=self.cutflow_of(len(which)),
+        )
+
+    def event_of(self, table: str) -> NDArray[np.int64]:
+        """Number of the event of each row of a table."""
+        return np.repeat(np.arange(len(self)), np.diff(self.tables[table].offsets))
+
+    def image_of(self, table: str) -> NDArray[np.int64]:
+        """Number of the image of each row of a table: event · V + view."""
+        return self.event_of(table) * len(self.views) + self.tables[table].columns["view"]
 
     def _check_ranges(self, table: str) -> None:
         """Refuse indices of a table beyond what they are indices of."""
@@ -255,7 +306,8 @@ def _increasing(key: NDArray[np.void]) -> bool:
     return bool(above.all())
 
 
-def _check_names(what: str, given: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def check_names(what: str, given: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse other names than those wanted."""
     if set(given) != set(wanted):
         raise InputError(f"{what}: {sorted(given)} must be {sorted(wanted)}")
 
@@ -263,73 +315,14 @@ def _check_names(what: str, given: Mapping[str, Any], wanted: Mapping[str, Any])
 def _check_columns(
     where: str, given: Mapping[str, np.ndarray], wanted: Mapping[str, Kind], n: int
 ) -> None:
-    _check_names(where, given, wanted)
+    check_names(where, given, wanted)
     for name, kind in wanted.items():
         shape = (n,) if kind.width is None else (n, kind.width)
         check_array(f"{where}/{name}", given[name], shape, np.dtype(kind.dtype), kind.unknown)
 
 
-def write_findings(path: str | Path, findings: Findings) -> None:
-    """Write findings atomically; equal findings give equal bytes.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
-    f = findings
-    arrays = {"key": f.key} | {f"columns/{name}": column for name, column in f.columns.items()}
-    for table, rows in f.tables.items():
-        arrays[f"tables/{table}/offsets"] = rows.offsets
-        arrays |= {f"tables/{table}/{name}": column for name, column in rows.columns.items()}
-    with written(path, FORMAT, VERSION) as file:
-        for name in _TEXT:
-            file.attrs[name] = getattr(f, name)
-        for name in _JSON:
-            file.attrs[name] = json.dumps(getattr(f, name), sort_keys=True)
-        # Sorted: two dictionaries that are equal can be in another order.
-        for name, array in sorted(arrays.items()):
-            # gzip, not a plugin's filter: every HDF5 reader opens it.
-            dataset = {"compression": "gzip", "shuffle": True, "fletcher32": True, "chunks": True}
-            file.create_dataset(name, data=array, **dataset)
-
-
-def holds_findings(path: str | Path) -> bool:
-    """Whether a file is one of `write_findings`, of any version."""
-    try:
-        with h5py.File(path, "r") as file:
-            return bool(file.attrs.get("format") == FORMAT)
-    except OSError:
-        return False
-
-
-def read_findings(path: str | Path) -> Findings:
-    """Read and check a file of `write_findings`.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, is of another format or version, lacks a part, or its parts
-        contradict one another.
-    """
-    with opened(path, FORMAT, VERSION, (*_TEXT, *_JSON), ("key",), ("columns", "tables")) as file:
-        return _read(file)
-
-
-def _read(file: h5py.File) -> Findings:
-    text = {name: str(file.attrs[name]) for name in _TEXT}
-    parts = {name: json.loads(file.attrs[name]) for name in _JSON}
-    lists = {name: tuple(parts[name]) for name in ("classes", "views", "pixel_mm", "shape")}
-    known: dict[str, Any] = {**text, **lists}
-    tables = {}
-    for name, group in file["tables"].items():
-        columns = {column: values[()] for column, values in group.items()}
-        tables[name] = Rows(columns.pop("offsets"), columns)
-    return Findings(
-        **known,
-        key=file["key"][()],
-        columns={name: values[()] for name, values in file["columns"].items()},
-        tables=tables,
-        cutflow=tuple((step, count) for step, count in parts["cutflow"]),
-        provenance=parts["provenance"],
-    )
+def check_offsets(table: str, offsets: np.ndarray, n: int) -> None:
+    """Refuse offsets of a table that are not those of n events."""
+    check_array(f"{table}/offsets", offsets, (n + 1,), np.dtype(np.int64))
+    if offsets[0] != 0 or (np.diff(offsets) < 0).any():
+        raise InputError(f"{table}/offsets: must begin with 0 and not decrease")

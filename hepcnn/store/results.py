@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 from hepcnn.errors import InputError
 from hepcnn.files import atomic_path
 
+#: Bytes of a chunk of what is written and read in parts.
+CHUNK = 1 << 16
+# Of each dataset two chunks stay unpacked, not as many as HDF5 has room for by itself: findings
+# have many datasets.
+_CACHE = {"rdcc_nbytes": 2 * CHUNK}
+
 
 @contextmanager
 def written(path: str | Path, form: str, version: int) -> Iterator[h5py.File]:
@@ -26,7 +32,7 @@ def written(path: str | Path, form: str, version: int) -> Iterator[h5py.File]:
     """
     # The 1.10 file format: in older ones an attribute is at most 64 kB, and a provenance that
     # lists a thousand shards is longer.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v110", **_CACHE) as file:
         file.attrs["format"] = form
         file.attrs["version"] = version
         yield file
@@ -59,7 +65,7 @@ def opened(
         with its parts fails because of them.
     """
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", **_CACHE)
     except FileNotFoundError as error:
         raise InputError(f"no file '{path}'") from error
     except OSError as error:
@@ -80,7 +86,7 @@ def opened(
             yield file
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (OSError, TypeError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise InputError(f"{path}: damaged: {error}") from error
 
 

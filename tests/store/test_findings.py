@@ -6,14 +6,8 @@ import pytest
 from made_up_findings import CLASSES, findings, keys
 
 from hepcnn.errors import InputError
-from hepcnn.store.findings import (
-    TARGETS,
-    Findings,
-    columns_of,
-    read_findings,
-    tables_of,
-    write_findings,
-)
+from hepcnn.store.findings import TARGETS, Findings, columns_of, tables_of
+from hepcnn.store.findings_file import open_findings, read_findings, write_findings
 from hepcnn.store.shard import Rows
 
 
@@ -49,9 +43,13 @@ def path(tmp_path):
 @pytest.mark.parametrize("shape", [(16, 20), (16, 20, 12)])
 def test_what_is_written_is_read(path, target, n, shape):
     f = make(target, n, shape, altered="dead_wires")
-    write_findings(path, f)
+    write_findings(path, [f])
     g = read_findings(path)
     assert len(g) == n
+    same_findings(f, g)
+
+
+def same_findings(f, g):
     for field in dataclasses.fields(Findings):
         a, b = getattr(f, field.name), getattr(g, field.name)
         if field.name == "columns":
@@ -79,9 +77,63 @@ def test_equal_findings_give_equal_bytes(tmp_path):
     f = make()
     turned = dataclasses.replace(f, columns=dict(reversed(f.columns.items())))
     for name, own in {"a": f, "b": turned, "c": make(task="other")}.items():
-        write_findings(tmp_path / name, own)
+        write_findings(tmp_path / name, [own])
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+def test_blocks_are_read_sorted_by_key(path):
+    f = make("instance")
+    write_findings(
+        path,
+        [f.take(np.array(events, np.int64)) for events in ([5, 7, 8], [], [0, 2], [1, 3, 4, 6])],
+    )
+    same_findings(f, read_findings(path))
+
+
+def test_some_events_are_read_alone(path):
+    f = make("instance")
+    write_findings(path, [f.take(np.array([4, 5, 6, 7, 8])), f.take(np.array([0, 1, 2, 3]))])
+    g = open_findings(path)
+    np.testing.assert_array_equal(g.rows_of("pixels"), f.rows_of("pixels"))
+    for events in ([], [3], [3, 4], [0, 2, 8], [5, 6]):
+        one = g.take(np.array(events, np.int64))
+        assert one.cutflow == (("events read", 10), ("scored", len(events)))
+        same_findings(f.take(np.array(events, np.int64)), one)
+
+
+@pytest.mark.parametrize("size", [1, 4, 9, 100])
+def test_blocks_are_all_events_in_order(path, size, monkeypatch):
+    monkeypatch.setattr("hepcnn.store.findings.EVENTS", size)
+    f = make("semantic")
+    write_findings(path, f.blocks())
+    blocks = list(open_findings(path).blocks())
+    assert [len(block) for block in blocks[:-1]] == [size] * (9 // size - (9 % size == 0))
+    np.testing.assert_array_equal(np.concatenate([block.key for block in blocks]), f.key)
+    tables = Rows.join([block.tables["pixels"] for block in blocks])
+    same(tables.columns, f.tables["pixels"].columns)
+    same_findings(f, read_findings(path))
+
+
+def test_blocks_must_belong_together(path):
+    f = make("semantic")
+    for second, message in (
+        (f.take(np.array([8])), "1 events are found in twice"),
+        (make("semantic", method="other"), "the blocks must be of the same method"),
+    ):
+        with pytest.raises(InputError, match=message):
+            write_findings(path, [f, second])
+    with pytest.raises(InputError, match="no findings to write"):
+        write_findings(path, [])
+    assert not path.exists()
+
+
+def test_columns_of_another_length_are_refused(path):
+    write_findings(path, [make()])
+    with h5py.File(path, "a") as file:
+        file["tables/pixels/value"].resize(3, axis=0)
+    with pytest.raises(InputError, match=r"findings\.h5: pixels/value: 3 rows where"):
+        open_findings(path)
 
 
 def test_rows_know_their_event_and_image():
@@ -198,7 +250,7 @@ def test_not_our_files(tmp_path):
 
 @pytest.mark.parametrize("name", ["key", "columns", "tables"])
 def test_a_missing_part_is_named(path, name):
-    write_findings(path, make())
+    write_findings(path, [make()])
     with h5py.File(path, "a") as file:
         del file[name]
     with pytest.raises(InputError, match=rf"findings\.h5: no {name} in it"):
@@ -207,7 +259,7 @@ def test_a_missing_part_is_named(path, name):
 
 @pytest.mark.parametrize("name", ["method", "altered", "pixel_mm", "cutflow"])
 def test_a_missing_attribute_is_named(path, name):
-    write_findings(path, make())
+    write_findings(path, [make()])
     with h5py.File(path, "a") as file:
         del file.attrs[name]
     with pytest.raises(InputError, match=rf"findings\.h5: no {name} in it"):
@@ -216,13 +268,13 @@ def test_a_missing_attribute_is_named(path, name):
 
 def test_damage_is_an_error_that_names_the_file(path):
     for attribute, value in {"cutflow": "[[", "classes": "3", "provenance": ""}.items():
-        write_findings(path, make())
+        write_findings(path, [make()])
         with h5py.File(path, "a") as file:
             file.attrs[attribute] = value
         with pytest.raises(InputError, match=r"findings\.h5: damaged"):
             read_findings(path)
     for part in ("tables/pixels/offsets", "tables/pixels", "columns/energy"):
-        write_findings(path, make())
+        write_findings(path, [make()])
         with h5py.File(path, "a") as file:
             del file[part]
         with pytest.raises(InputError, match=r"findings\.h5: "):
@@ -234,7 +286,7 @@ def test_damage_is_an_error_that_names_the_file(path):
 
 
 def test_flipped_bits_and_truncated_files_are_refused(path):
-    write_findings(path, make("instance", 50))
+    write_findings(path, [make("instance", 50)])
     with h5py.File(path) as file:
         chunk = file["tables/pixels/value"].id.get_chunk_info(0)
     whole = path.read_bytes()
@@ -249,9 +301,9 @@ def test_flipped_bits_and_truncated_files_are_refused(path):
 
 
 def test_a_failure_leaves_the_old_file(path):
-    write_findings(path, make())
+    write_findings(path, [make()])
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        write_findings(path, make(provenance={"not JSON": object()}))
+        write_findings(path, [make(provenance={"not JSON": object()})])
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]

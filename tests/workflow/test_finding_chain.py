@@ -12,12 +12,12 @@ from hepcnn.cli.main import main
 from hepcnn.config import Network, validate
 from hepcnn.errors import InputError
 from hepcnn.learning.preprocessing import Preprocessing
-from hepcnn.learning.vertices import vertex_columns
+from hepcnn.learning.vertices import vertex_columns, vertex_truth
 from hepcnn.report import style
 from hepcnn.report.blocks import Studio
 from hepcnn.report.event_pictures import class_pictures
 from hepcnn.store.blocks import read_whole
-from hepcnn.store.findings import read_findings
+from hepcnn.store.findings_file import read_findings
 from hepcnn.store.images import ImageSet
 from hepcnn.store.shard import Rows
 
@@ -230,7 +230,8 @@ def test_the_true_pixels_of_a_vertex_are_the_vertex(folder, steps):
     columns = {"view": np.tile(np.arange(3), len(images)), "row": place[:, 0]}
     columns |= {"column": place[:, 1], "score": np.ones(len(place))}
     candidates = Rows(3 * np.arange(len(images) + 1), columns)
-    known = vertex_columns(candidates, images, which, header.views, transform, 200.0)
+    truth = vertex_truth(images, which, transform)
+    known = vertex_columns(candidates, truth, header, header.views, 200.0)
     inside = np.isfinite(known["vertex"]).all(axis=1)
     assert inside.sum() > 20
     np.testing.assert_allclose(known["found"][inside], known["vertex"][inside], atol=2e-3)

@@ -11,7 +11,7 @@ from precision import PRECISION
 
 from hepcnn.cli.main import main
 from hepcnn.report import style
-from hepcnn.store.findings import read_findings
+from hepcnn.store.findings_file import read_findings
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "sbnd_ntuple"
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real files: {REAL} is not there")

@@ -15,7 +15,7 @@ from hepcnn.performance.columns import METHOD, percent
 from hepcnn.performance.instances.figures import FIGURES, figures
 from hepcnn.performance.instances.overlaps import MIN_PIXELS, Overlaps, overlaps
 from hepcnn.performance.table import Cell, Column, Table
-from hepcnn.store.findings import Findings
+from hepcnn.store.findings import Found
 
 #: Tables of all methods together.
 TABLES = ("instances", "instance_classes", "instance_energy", "comparison", "cutflow")
@@ -43,7 +43,7 @@ def table_names(methods: Sequence[str]) -> list[str]:
 
 
 def evaluate(
-    findings: Sequence[Findings],
+    findings: Sequence[Found],
     name: str,
     energy_bins: Sequence[float],
     generator: np.random.Generator,
@@ -51,7 +51,10 @@ def evaluate(
     """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`."""
     findings = aligned.aligned(findings, name, "instance")
     times = draw(len(findings[0]), generator)
-    found = {f.method: overlaps(f) for f in findings}
+    found = {
+        method: Overlaps.join(parts)
+        for method, parts in aligned.measured(findings, overlaps).items()
+    }
     whole = {method: figures(own, times) for method, own in found.items()}
     parts = aligned.energy_parts(findings[0], energy_bins)
     classes, by_class = _classes(found, times)
@@ -126,9 +129,9 @@ def _energy(
     return Table("instance_energy", caption, columns, tuple(rows))
 
 
-def _last(findings: Findings, found: Overlaps) -> list[tuple[str, int]]:
+def _last(findings: Found, found: Overlaps) -> list[tuple[str, int]]:
     """Denominators after the events."""
-    pixels, size = len(findings.tables["pixels"].columns["pixel"]), found.instances["size"]
+    pixels, size = int(findings.rows_of("pixels").sum()), found.instances["size"]
     return [
         ("images of them", len(findings) * len(findings.views)),
         ("images of two pixels or more of particles", len(found.images["ari"])),

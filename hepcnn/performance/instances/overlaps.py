@@ -6,7 +6,7 @@ for one. Neither instances nor clusters share pixels. Pixels of no known particl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,18 @@ class Overlaps:
     instances: Mapping[str, np.ndarray]
     clusters: Mapping[str, np.ndarray]
     images: Mapping[str, np.ndarray]
+
+    @classmethod
+    def join(cls, parts: Sequence[Overlaps]) -> Overlaps:
+        """Put the events of several blocks after one another, numbered anew."""
+        starts = np.cumsum([0, *(part.n_events for part in parts)])
+        joined = []
+        for name in ("instances", "clusters", "images"):
+            columns = [getattr(part, name) for part in parts]
+            own = {n: np.concatenate([column[n] for column in columns]) for n in columns[0]}
+            lengths = [len(column["event"]) for column in columns]
+            joined.append({**own, "event": own["event"] + np.repeat(starts[:-1], lengths)})
+        return cls(int(starts[-1]), *joined)
 
     def take(self, events: NDArray[np.bool_]) -> Overlaps:
         """Some of the events, (N,) bool, numbered anew."""

@@ -5,7 +5,7 @@ Pixels of none of the classes (``other``: noise, no known particle) are in no co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,12 @@ class Counts:
     name: str
     classes: tuple[str, ...]
     matrix: Floats
+
+    @classmethod
+    def join(cls, parts: Sequence[Counts]) -> Counts:
+        """Put the counts of the events of several blocks after one another."""
+        first = parts[0]
+        return cls(first.name, first.classes, np.concatenate([part.matrix for part in parts]))
 
     @property
     def pixels(self) -> Floats:

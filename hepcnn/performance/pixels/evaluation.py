@@ -9,9 +9,9 @@ import numpy as np
 from hepcnn.performance import aligned
 from hepcnn.performance.bootstrap import draw
 from hepcnn.performance.pixels import tables
-from hepcnn.performance.pixels.counts import counts
+from hepcnn.performance.pixels.counts import Counts, counts
 from hepcnn.performance.table import Table
-from hepcnn.store.findings import Findings
+from hepcnn.store.findings import Found
 
 #: Tables of all methods together.
 TABLES = ("pixels", "pixel_classes", "boundary", "pixel_energy", "comparison", "cutflow")
@@ -23,7 +23,7 @@ def table_names(methods: Sequence[str]) -> list[str]:
 
 
 def evaluate(
-    findings: Sequence[Findings],
+    findings: Sequence[Found],
     name: str,
     energy_bins: Sequence[float],
     generator: np.random.Generator,
@@ -31,9 +31,12 @@ def evaluate(
     """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`."""
     findings = aligned.aligned(findings, name, "semantic")
     first, times = findings[0], draw(len(findings[0]), generator)
-    found = {f.method: counts(f) for f in findings}
+    found = {}
+    for method, parts_of in aligned.measured(findings, counts).items():
+        classes, groups = zip(*parts_of, strict=True)
+        found[method] = Counts.join(classes), Counts.join(groups)
     parts = aligned.energy_parts(first, energy_bins)
-    occupied = np.diff(first.tables["pixels"].offsets)
+    occupied = first.rows_of("pixels")
     known = found[first.method][0].pixels.sum(axis=0)
     last = (
         ("of them without an occupied pixel", int(np.count_nonzero(occupied == 0))),

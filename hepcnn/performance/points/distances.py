@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,18 @@ class Distances:
     kind: NDArray[np.int64]
     score: NDArray[np.float32]
     distance: Floats
+
+    @classmethod
+    def join(cls, parts: Sequence[Distances]) -> Distances:
+        """Put the events of several blocks after one another, numbered anew."""
+        starts = np.cumsum([0, *(part.n_events for part in parts)])
+        columns = {}
+        for name in [field.name for field in fields(cls)][2:]:
+            own = [getattr(part, name) for part in parts]
+            if name in ("event", "true_event"):
+                own = [column + start for column, start in zip(own, starts, strict=False)]
+            columns[name] = np.concatenate(own)
+        return cls(int(starts[-1]), parts[0].kinds, **columns)
 
 
 def distances(findings: Findings) -> Distances:

@@ -9,9 +9,9 @@ import numpy as np
 from hepcnn.performance import aligned
 from hepcnn.performance.bootstrap import draw
 from hepcnn.performance.points import tables
-from hepcnn.performance.points.distances import SCORE, distances, inside
+from hepcnn.performance.points.distances import SCORE, Distances, distances
 from hepcnn.performance.table import Table
-from hepcnn.store.findings import Findings
+from hepcnn.store.findings import Found
 
 #: Tables of all methods together.
 TABLES = ("points", "point_scores", "point_distances", "comparison", "cutflow")
@@ -23,7 +23,7 @@ def table_names(methods: Sequence[str]) -> list[str]:
 
 
 def evaluate(
-    findings: Sequence[Findings],
+    findings: Sequence[Found],
     name: str,
     energy_bins: Sequence[float],
     generator: np.random.Generator,
@@ -34,13 +34,16 @@ def evaluate(
     """
     findings = aligned.aligned(findings, name, "points")
     first, times = findings[0], draw(len(findings[0]), generator)
-    found = {f.method: distances(f) for f in findings}
-    seen = inside(first)
-    empty = np.diff(first.tables["points"].offsets) == 0
+    found = {
+        method: Distances.join(parts)
+        for method, parts in aligned.measured(findings, distances).items()
+    }
+    points = first.rows_of("points")
+    true, inside = int(points.sum()), len(found[first.method].true_event)
     last = (
-        ("of them without a true point", int(empty.sum())),
-        ("true points in views", len(seen)),
-        ("of them outside the image, not counted", int((~seen).sum())),
+        ("of them without a true point", int(np.count_nonzero(points == 0))),
+        ("true points in views", true),
+        ("of them outside the image, not counted", true - inside),
     )
     words = f"key points, candidates with a score of at least {SCORE:g}"
     return (

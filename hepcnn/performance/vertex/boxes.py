@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +14,53 @@ from hepcnn.performance.intervals import Floats
 from hepcnn.store.findings import Findings
 
 
-def precisions(findings: Findings, view: int, times: NDArray[np.int16]) -> Merits:
-    """AP@.5 and AP@[.5:.95] of the boxes in a view, (2,); NaN for a method without boxes.
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """The n boxes that a method found about the vertices of N events in one view.
+
+    Attributes
+    ----------
+    truth : ndarray, (N,) bool
+        The events that have a true box.
+    event, score : ndarray, (n,)
+        The box's event and score.
+    right : ndarray, (n, T) bool
+        Whether it is right, by the intersection over union that is asked.
+    given : bool
+        Whether the method gives boxes, in any view.
+    """
+
+    truth: NDArray[np.bool_]
+    event: NDArray[np.int64]
+    score: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    given: bool
+
+    @classmethod
+    def join(cls, parts: Sequence[Boxes]) -> Boxes:
+        """Put the events of several blocks after one another, numbered anew."""
+        starts = np.cumsum([0, *(len(part.truth) for part in parts[:-1])])
+        events = [part.event + start for part, start in zip(parts, starts, strict=True)]
+        return cls(
+            np.concatenate([part.truth for part in parts]),
+            np.concatenate(events),
+            np.concatenate([part.score for part in parts]),
+            np.concatenate([part.right for part in parts]),
+            any(part.given for part in parts),
+        )
+
+    def precisions(self, times: NDArray[np.int16]) -> Merits:
+        """AP@.5 and AP@[.5:.95], (2,); NaN for a method without boxes."""
+        if not self.given:
+            return Merits(np.full(2, np.nan), np.full((len(times) - 1, 2), np.nan))
+        none = np.zeros_like(self.right)
+        return average_precisions(
+            times, self.event, self.score, self.right, none, self.truth.astype(np.int64)
+        )
+
+
+def boxes(findings: Findings, view: int) -> Boxes:
+    """Compare the boxes of a view with the true one.
 
     A view has one true box at most: it goes to the box of the highest score among those that reach
     the intersection over union that is asked, and all others are wrong.
@@ -20,8 +68,6 @@ def precisions(findings: Findings, view: int, times: NDArray[np.int16]) -> Merit
     columns, n = findings.tables["candidates"].columns, len(findings)
     axes = len(findings.shape)
     boxed = np.isfinite(columns["box"]).all(axis=1)
-    if not boxed.any():
-        return Merits(np.full(2, np.nan), np.full((len(times) - 1, 2), np.nan))
     own = boxed & (columns["view"] == view)
     event, score = findings.event_of("candidates")[own], columns["score"][own]
     true = findings.columns["box"].reshape(n, len(findings.views), 2 * axes)[:, view]
@@ -31,8 +77,7 @@ def precisions(findings: Findings, view: int, times: NDArray[np.int16]) -> Merit
     for t, least in enumerate(THRESHOLDS):
         reach = order[iou[order] >= least]
         right[reach[np.unique(event[reach], return_index=True)[1]], t] = True
-    truth = np.isfinite(true).all(axis=1)
-    return average_precisions(times, event, score, right, np.zeros_like(right), truth)
+    return Boxes(np.isfinite(true).all(axis=1), event, score, right, bool(boxed.any()))
 
 
 def ious(one: NDArray[np.floating], other: NDArray[np.floating]) -> Floats:

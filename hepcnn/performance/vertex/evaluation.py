@@ -10,8 +10,16 @@ from hepcnn.performance import aligned
 from hepcnn.performance.bootstrap import draw
 from hepcnn.performance.table import Table
 from hepcnn.performance.vertex import tables
-from hepcnn.performance.vertex.vertices import check_vertices, in_space, inside, without
-from hepcnn.store.findings import Findings
+from hepcnn.performance.vertex.boxes import Boxes, boxes
+from hepcnn.performance.vertex.vertices import (
+    Vertices,
+    check_vertices,
+    in_space,
+    in_view,
+    inside,
+    without,
+)
+from hepcnn.store.findings import Findings, Found
 
 #: Tables of all methods together.
 TABLES = (
@@ -26,7 +34,7 @@ def table_names(methods: Sequence[str]) -> list[str]:
 
 
 def evaluate(
-    findings: Sequence[Findings],
+    findings: Sequence[Found],
     name: str,
     energy_bins: Sequence[float],
     generator: np.random.Generator,
@@ -59,10 +67,25 @@ def evaluate(
     return (
         tables.vertex(findings, found, times),
         tables.gain(found, baselines, times),
-        tables.planes(findings, times),
+        tables.planes(first.views, _planes(findings), times),
         tables.resolution(findings, found, times),
         tables.energy(found, aligned.energy_parts(first, energy_bins), times),
         tables.interactions(found, first.columns["interaction"], times),
         aligned.comparison(*tables.compared(found, times), words),
         aligned.cutflow(findings, energy_bins, last),
     )
+
+
+def _planes(findings: Sequence[Found]) -> dict[str, list[tuple[Vertices, Boxes]]]:
+    """What was found in each view, by method."""
+
+    def views(block: Findings) -> list[tuple[Vertices, Boxes]]:
+        return [(in_view(block, v), boxes(block, v)) for v in range(len(block.views))]
+
+    found = {}
+    for method, parts in aligned.measured(findings, views).items():
+        found[method] = [
+            (Vertices.join([v for v, _ in view]), Boxes.join([b for _, b in view]))
+            for view in zip(*parts, strict=True)
+        ]
+    return found

@@ -14,7 +14,7 @@ from hepcnn.performance.bootstrap import BOOTSTRAP, Merits, joined, quantiles
 from hepcnn.performance.columns import METHOD, percent
 from hepcnn.performance.intervals import LEVEL
 from hepcnn.performance.table import Cell, Column, Table
-from hepcnn.performance.vertex.boxes import precisions
+from hepcnn.performance.vertex.boxes import Boxes
 from hepcnn.performance.vertex.vertices import (
     CONTAINED,
     KEPT,
@@ -22,10 +22,9 @@ from hepcnn.performance.vertex.vertices import (
     Vertices,
     differences,
     fakes,
-    in_view,
     without,
 )
-from hepcnn.store.findings import Findings
+from hepcnn.store.findings import Found
 
 #: The distances of the tables that have room for two.
 SHOWN = (1.0, 5.0)
@@ -43,7 +42,7 @@ _SPACE = (
 
 
 def vertex(
-    findings: Sequence[Findings], found: Mapping[str, Vertices], times: NDArray[np.int16]
+    findings: Sequence[Found], found: Mapping[str, Vertices], times: NDArray[np.int16]
 ) -> Table:
     """Distances in space, and fakes, of each method."""
     columns = (
@@ -114,19 +113,22 @@ def _gain(
     return own.number, other, (own / near[other][k]).number
 
 
-def planes(findings: Sequence[Findings], times: NDArray[np.int16]) -> Table:
+def planes(
+    views: Sequence[str],
+    found: Mapping[str, Sequence[tuple[Vertices, Boxes]]],
+    times: NDArray[np.int16],
+) -> Table:
     """Distances in the plane of each view, and average precision of boxes."""
     columns = (
         *(METHOD, Column("view", "view"), _TRUE, _FOUND, *_WITHIN, _RADIUS),
         *(percent(name, title, "estimate") for name, title in AVERAGES.items()),
     )
     rows: list[tuple[Cell, ...]] = []
-    for f in findings:
-        for v, view in enumerate(f.views):
-            own = in_view(f, v)
+    for method, every in found.items():
+        for view, (own, boxes) in zip(views, every, strict=True):
             parts = [own.found(times), own.within(times), own.radius(times)]
-            figures = joined([*parts, precisions(f, v, times)])
-            rows.append((f.method, view, int(own.true.sum()), *figures.numbers))
+            figures = joined([*parts, boxes.precisions(times)])
+            rows.append((method, view, int(own.true.sum()), *figures.numbers))
     caption = (
         "Distance in the plane of a view from the candidate of the highest score to the true "
         "vertex, of the events whose true vertex is in that image, and average precision of the "
@@ -138,7 +140,7 @@ def planes(findings: Sequence[Findings], times: NDArray[np.int16]) -> Table:
 
 
 def resolution(
-    findings: Sequence[Findings], found: Mapping[str, Vertices], times: NDArray[np.int16]
+    findings: Sequence[Found], found: Mapping[str, Vertices], times: NDArray[np.int16]
 ) -> Table:
     """Bias and width of each coordinate."""
     columns = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from hepcnn.errors import InputError
 from hepcnn.performance.aligned import check_truth
 from hepcnn.performance.bootstrap import Merits, merits, quantiles, ratio
 from hepcnn.performance.intervals import Floats
-from hepcnn.store.findings import PLACE, Findings
+from hepcnn.store.findings import PLACE, Findings, Found
 
 #: Distances within which a vertex counts as found well (cm).
 RADII = (1.0, 2.0, 3.0, 5.0, 10.0)
@@ -37,6 +38,12 @@ class Vertices:
     true: NDArray[np.bool_]
     distance: Floats
 
+    @classmethod
+    def join(cls, parts: Sequence[Vertices]) -> Vertices:
+        """Put the events of several blocks after one another."""
+        true, distance = zip(*((part.true, part.distance) for part in parts), strict=True)
+        return cls(np.concatenate(true), np.concatenate(distance))
+
     def take(self, events: NDArray[np.bool_]) -> Vertices:
         """Some of the events."""
         return Vertices(self.true[events], self.distance[events])
@@ -56,7 +63,7 @@ class Vertices:
         return quantiles(times, self.distance[event], event, [CONTAINED])[0]
 
 
-def check_vertices(a: Findings, b: Findings) -> None:
+def check_vertices(a: Found, b: Found) -> None:
     """Refuse two methods on the same events whose distances (cm) are not of the same vertices.
 
     Their images may differ in all else: in pixels and shape, and with them in the vertices' pixels.
@@ -80,31 +87,31 @@ def check_vertices(a: Findings, b: Findings) -> None:
             )
 
 
-def inside(findings: Findings) -> NDArray[np.bool_]:
+def inside(findings: Found) -> NDArray[np.bool_]:
     """Whether each event has a true vertex in the image of each view, (N, V)."""
     place = _places(findings)
     return np.asarray(((place >= 0) & (place < findings.shape)).all(axis=2))
 
 
-def without(findings: Findings) -> NDArray[np.bool_]:
+def without(findings: Found) -> NDArray[np.bool_]:
     """The events that have no true vertex at all, (N,)."""
     known = np.isfinite(findings.columns["vertex"]).all(axis=1)
     return np.asarray(~known & np.isnan(_places(findings)).all(axis=(1, 2)))
 
 
-def _places(findings: Findings) -> Floats:
+def _places(findings: Found) -> Floats:
     """The true vertex in the images, (N, V, D); NaN where there is none."""
     place = findings.columns["vertex_pixel"].astype(np.float64)
     return place.reshape(len(findings), len(findings.views), len(findings.shape))
 
 
-def differences(findings: Findings) -> Floats:
+def differences(findings: Found) -> Floats:
     """Found less true position (cm), (N, 3); NaN where either is missing."""
     columns = findings.columns
     return np.asarray(columns["found"].astype(np.float64) - columns["vertex"])
 
 
-def in_space(findings: Findings) -> Vertices:
+def in_space(findings: Found) -> Vertices:
     """Vertices in space, of the events whose true one is in the images of all views."""
     known = np.isfinite(findings.columns["vertex"]).all(axis=1)
     distance = np.sqrt((differences(findings) ** 2).sum(axis=1))
@@ -130,7 +137,7 @@ def in_view(findings: Findings, view: int) -> Vertices:
 
 
 def fakes(
-    findings: Findings, true: NDArray[np.bool_], times: NDArray[np.int16]
+    findings: Found, true: NDArray[np.bool_], times: NDArray[np.int16]
 ) -> tuple[Merits, Merits]:
     """The cut on the score that keeps `KEPT` of the found vertices, and the rate of fakes.
 
