@@ -131,7 +131,8 @@ def test_a_dead_server_is_an_error_and_no_hang():
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real files: {REAL} is not there")
 def test_real_files_of_others_are_shown_with_a_block_that_makes_a_sample():
-    for path in sorted(REAL.rglob("*.root")):
+    # Those of the folder `odd` are of no detector: strange forms of files.
+    for path in sorted(path for path in REAL.rglob("*.root") if path.parent.name != "odd"):
         result = inspect(path)
         assert result.exit_code == 0, f"{path}: {result.output}{result.exception}"
         assert "TTree" in result.output
