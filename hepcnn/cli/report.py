@@ -8,6 +8,7 @@ import click
 
 from hepcnn.cli.options import config_option
 from hepcnn.config import Config
+from hepcnn.threads import available
 
 
 @click.command()
@@ -21,7 +22,8 @@ from hepcnn.config import Config
 def command(config: Config, output: Path | None) -> None:
     """Show all results of a configuration in one HTML page that works offline.
 
-    The figures are also put into the results folder, as PDF and PNG.
+    The figures are also put into the results folder, as PDF and PNG. Sections are drawn side by
+    side, one on each core that there is; OMP_NUM_THREADS sets how many.
 
     \b
     hepcnn report --config config.yaml
@@ -29,4 +31,4 @@ def command(config: Config, output: Path | None) -> None:
     """
     from hepcnn.report.page import build_report
 
-    build_report(config, output or Path(config.output) / "report.html")
+    build_report(config, output or Path(config.output) / "report.html", available())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hepcnn.provenance import record
 from hepcnn.report import style
 from hepcnn.report.blocks import Grid, Picture, Studio, from_file, grid
 from hepcnn.report.class_section import ClassSection, class_section
+from hepcnn.report.drawing import draw_all
 from hepcnn.report.finding_section import FindingSection, finding_section
 from hepcnn.report.image_section import ImageSection
 from hepcnn.report.packed import File, Packed
@@ -60,7 +62,7 @@ class Page:
     record: Mapping[str, Any]
 
 
-def build_report(config: Config, output: Path) -> None:
+def build_report(config: Config, output: Path, processes: int = 1) -> None:
     """Read the results of a configuration, draw all figures and write the page.
 
     The figures are put beside what they show too, as PDF and PNG: in ``tasks/TASK/figures`` and
@@ -72,24 +74,29 @@ def build_report(config: Config, output: Path) -> None:
         Says what there is to show and in which folder.
     output : Path
         The page.
+    processes : int
+        Sections drawn at a time, each by a process with a thread.
 
     Raises
     ------
     InputError
         If a result is missing, with the command that makes it; if one is damaged, or does not
-        belong to the others; or if a file cannot be written.
+        belong to the others; if a file cannot be written; or if a process was killed.
     """
     results = read_results(config)
     folder = Path(config.output)
-    images = [
-        _images(config, name, found, Studio(folder / "images" / name / "figures"))
-        for name, found in results.images.items()
-    ]
     tasks = [
-        _task(results, found, Studio(folder / "tasks" / name / "figures"))
+        partial(_task, found, results.images, Studio(folder / "tasks" / name / "figures"))
         for name, found in results.tasks.items()
     ]
-    write_text(output, render(_page(results, images, tasks)))
+    images = [
+        partial(_images, config, name, found, Studio(folder / "images" / name / "figures"))
+        for name, found in results.images.items()
+    ]
+    # Tasks first: they take longest.
+    drawn: list[Any] = draw_all([*tasks, *images], processes)
+    page = _page(results, drawn[len(tasks) :], drawn[: len(tasks)])
+    write_text(output, render(page))
 
 
 def _images(config: Config, name: str, found: ShownImages, studio: Studio) -> ImageSection:
@@ -100,10 +107,10 @@ def _images(config: Config, name: str, found: ShownImages, studio: Studio) -> Im
     return plane_section(name, settings, found, studio)
 
 
-def _task(results: Results, found: AnyResults, studio: Studio) -> TaskSection:
+def _task(found: AnyResults, images: Mapping[str, ShownImages], studio: Studio) -> TaskSection:
     if isinstance(found, PidResults):
         return pid_section(found, studio)
-    seen = results.images[found.settings.images_of(found.settings.methods[0])].images
+    seen = images[found.settings.images_of(found.settings.methods[0])].images
     if isinstance(found, FindingResults):
         return finding_section(found, seen, studio)
     return class_section(found, seen, studio)

@@ -34,6 +34,7 @@ rule report:
             *(directory(f"{OUT}/images/{imageset}/figures") for imageset in SETTINGS.images),
             *(directory(f"{OUT}/tasks/{task}/figures") for task in SETTINGS.tasks),
         ],
+    threads: 8  # sections drawn side by side
     params:
         config=SETTINGS.model_dump_json(),
         code=code_version("hepcnn.report.page"),
