@@ -3,8 +3,9 @@
     python -m benchmarks [NAME ...] [--toy]
 
 Each row has our figure, its peer's in the same run, the ratio, and what the ratio must reach: the
-floor, below which the status is 1, and the goal. With --toy they run at a size at which the ratios
-mean nothing, and no floor counts.
+floor, below which the status is 1, and the goal. Each of the two has one thread, except where a row
+names more: networks of sparse convolutions have no more in a training. With --toy they run at a
+size at which the ratios mean nothing, and no floor counts.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def in_own_process(name: str, toy: bool) -> list[Row] | None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "benchmarks", name, "--here", "--rows", str(path)]
-        sizes = {"HEPCNN_BENCHMARKS": "toy"} if toy else {}
-        if subprocess.run(command, env=os.environ | sizes).returncode:
+        chosen = {"OMP_NUM_THREADS": "1"} | ({"HEPCNN_BENCHMARKS": "toy"} if toy else {})
+        if subprocess.run(command, env=os.environ | chosen).returncode:
             return None
         return [Row(*values) for values in json.loads(path.read_text())]
 

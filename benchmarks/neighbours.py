@@ -2,8 +2,8 @@
 
     python -m benchmarks neighbours
 
-The steps are those of `benchmarks.segmentation`, in a process that has its threads as a training
-has them: of the sparse U-ResNet one, and of the dense one all there are.
+The steps are those of the sparse U-ResNet of `benchmarks.segmentation`, and of the dense tower of
+`benchmarks.towers`. Each has its threads as in a training: one, and all that there are.
 """
 
 from __future__ import annotations
@@ -11,35 +11,27 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from benchmarks.harness import row, sized
-from benchmarks.segmentation import PLANES, SPARSE, trainer
+from benchmarks.segmentation import PLANES, SPARSE, timed, trainer
+from benchmarks.towers import ours
 
 #: Rounds, each of steps alone and of steps beside the neighbours.
 ROUNDS, STEPS = sized((3, 5), (1, 1))
+CORES = len(os.sched_getaffinity(0))
 #: What beside neighbours may take so many times as long: half of each core is theirs.
 MOST = 2.5
 
 
-def steps(turn: Connection, name: str, threads: int | None) -> None:
-    """Make as many steps as are asked for, and tell the median of their seconds."""
+def steps(turn: Connection, threads: int, work: Callable[..., None], *arguments: object) -> None:
+    """Make a step with so many threads whenever it is this process's turn."""
     import torch
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    step = trainer(name, PLANES)
-    step()
-    while True:
-        taken = []
-        for _ in range(turn.recv()):
-            start = time.perf_counter()
-            step()
-            taken.append(time.perf_counter() - start)
-        turn.send(statistics.median(taken))
+    torch.set_num_threads(threads)
+    work(turn, *arguments)
 
 
 def spin() -> None:
@@ -61,28 +53,38 @@ def running(processes: list[multiprocessing.process.BaseProcess]) -> Iterator[No
             process.join()
 
 
-def slowdown(name: str, threads: int | None) -> tuple[float, float]:
+def slowdown(threads: int, work: Callable[..., None], *arguments: object) -> tuple[float, float]:
     """Median seconds of a step, alone and beside a spinning process on each core."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+    turn, theirs = context.Pipe()
+
+    def taken() -> list[float]:
+        found = []
+        for _ in range(STEPS):
+            turn.send(True)
+            found.append(turn.recv())
+        return found
+
     alone, beside = [], []
-    with running([context.Process(target=steps, args=(theirs, name, threads), daemon=True)]):
+    process = context.Process(target=steps, args=(theirs, threads, work, *arguments), daemon=True)
+    with running([process]):
+        taken()  # warm up
         for _ in range(ROUNDS):
-            ours.send(STEPS)
-            alone.append(ours.recv())
-            cores = len(os.sched_getaffinity(0))
-            with running([context.Process(target=spin, daemon=True) for _ in range(cores)]):
-                ours.send(STEPS)
-                beside.append(ours.recv())
+            alone += taken()
+            with running([context.Process(target=spin, daemon=True) for _ in range(CORES)]):
+                beside += taken()
     return statistics.median(alone), statistics.median(beside)
 
 
 def main() -> None:
     """Print all rows."""
-    for name, threads in ((SPARSE, 1), ("uresnet", None)):
-        alone, beside = slowdown(name, threads)
+    for name, threads, work, *arguments in (
+        (SPARSE, 1, timed, trainer, SPARSE, PLANES),
+        ("tower", CORES, ours, "tower"),
+    ):
+        alone, beside = slowdown(threads, work, *arguments)
         row(
-            f"{name}, a step beside busy neighbours / alone",
+            f"{name}, {threads} threads, beside neighbours / alone",
             f"{beside * 1e3:.0f} ms",
             f"{alone * 1e3:.0f} ms",
             beside / alone,
