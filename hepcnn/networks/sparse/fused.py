@@ -19,9 +19,10 @@ from torch import Tensor
 #: Rows of a table that one program works on, and of those of a sum that it adds at once.
 _ROWS, _STEP = 64, 32
 
-#: Programs that a sum over all rows is shared by, about: enough for every processor to have some.
-#: It is the same on every GPU, so that the sums are.
-_PROGRAMS = 1024
+#: A sum over all rows is shared by at most so many programs, enough for every processor to have
+#: some; each has so many rows at least, to read more than it writes. Both are the same on all GPUs,
+#: and so is the order of the sums.
+_PROGRAMS, _SPAN = 1024, 256
 
 
 def start() -> None:
@@ -54,7 +55,7 @@ def multiply(near: Tensor, far: Tensor, index: Tensor) -> Tensor:
     (rows, places), tall, width = index.shape, near.shape[1], far.shape[1]
     high, wide = _width(tall, 64), _width(width, 64)
     tiles = triton.cdiv(tall, high) * triton.cdiv(width, wide)
-    spans = max(1, min(triton.cdiv(rows, _STEP), _PROGRAMS // (places * tiles)))
+    spans = max(1, min(triton.cdiv(rows, _SPAN), _PROGRAMS // (places * tiles)))
     sums = near.new_empty(spans, places, tall, width, dtype=torch.float32)
     with torch.cuda.device_of(near):
         _multiply[spans, places, tiles](
