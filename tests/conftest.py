@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,10 @@ from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import Predictions, write_predictions
 from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
 from hepcnn.store.shard import KEY, Axis, Header, Images, ShardWriter, Sparse
+
+# Without a GPU Triton's kernels are interpreted. It must know before anything imports it.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # A busy machine is no fault of the code.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

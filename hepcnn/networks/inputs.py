@@ -64,7 +64,8 @@ class SparseViews(NamedTuple):
     def view(self, number: int) -> SparseMaps:
         """Give the values at the sites of one view of the B examples."""
         examples, views, *sides = self.extent
-        own = self.image % views == number
+        # Their number must be waited for on a GPU: once, where a mask would be counted by each use.
+        own = (self.image % views == number).nonzero().squeeze(1)
         sites = Sites(self.image[own] // views, self.place[own], examples, tuple(sides))
         return SparseMaps(self.value[own], sites)
 

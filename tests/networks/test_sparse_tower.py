@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.nn import functional
+from waits import Reads, Waits
 
 from hepcnn.networks.inputs import Inputs, SparseViews
 from hepcnn.networks.registry import Shape, build
@@ -202,3 +203,12 @@ def test_views_of_sites_fold_into_channels():
     torch.testing.assert_close(folded.dense(), inputs.images.flatten(1, 2))
     sites = network(inputs._replace(images=SparseViews.of(inputs.images)))
     torch.testing.assert_close(sites, network(inputs))
+
+
+def test_a_view_of_sites_is_that_of_the_images_and_waits_once(device):
+    images = lines(PLANES).images
+    sites = SparseViews.of(images).to(device)
+    with Waits() as waits, Reads(waits.found):
+        view = sites.view(1)
+    assert waits.found == ["nonzero"]
+    assert torch.equal(view.dense().cpu(), images[:, 1])

@@ -1,19 +1,21 @@
 """Sparse convolutions with gradients.
 
 On a CPU pairs of sites are multiplied by compiled kernels (`hepcnn.networks.sparse.kernels`): what
-a matrix carries from one site to another, and nothing else. Elsewhere, and in 16 bits, what a
-convolution sees is gathered from all its places, 0 where there is nothing, and multiplied at once.
-Nothing is scattered there, forward or backward: neighbourhood is mutual, so that a site's gradient
-comes from the same neighbours as its value, and each fine site has one parent. All results are the
-same from run to run, on a GPU too.
+a matrix carries from one site to another, and nothing else. Elsewhere, and in 16 bits, tables say
+what a convolution sees in all its places, which is gathered, 0 where there is nothing, and
+multiplied at once (`hepcnn.networks.sparse.gathered`); on Nvidia's GPUs by kernels that gather
+while they multiply (`hepcnn.networks.sparse.fused`). Nothing is scattered there, forward or
+backward: neighbourhood is mutual, so that a site's gradient comes from the same neighbours as its
+value, and each fine site has one parent. All results are the same from run to run, on a GPU too.
 
-What is gathered is several times the values: it is never there as a whole, but block by block. For
-the backward pass the values alone are kept.
+For the backward pass the values alone are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import importlib.util
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -21,12 +23,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hepcnn.networks.sparse import gathered
 from hepcnn.networks.sparse.kernels import convolve, multiply
 from hepcnn.networks.sparse.sites import Coarser, Pairs, Sites
-
-#: Bytes that are gathered at once: on a CPU what the cache holds, elsewhere enough to keep all
-#: processors busy.
-_BLOCK_CPU, _BLOCK = 1 << 21, 1 << 26
+from hepcnn.progress import note
 
 
 def submanifold(values: Tensor, weight: Tensor, sites: Sites) -> Tensor:
@@ -117,6 +117,30 @@ def _compiled(values: Tensor) -> bool:
     return values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
 
 
+def _tables(values: Tensor) -> ModuleType:
+    """Give the module that computes with tables: on most GPUs, up to 32 bits, the fused one."""
+    if values.is_cuda and values.dtype != torch.float64:
+        return _on_gpu(values.device)
+    return gathered
+
+
+@functools.cache
+def _on_gpu(device: torch.device) -> ModuleType:
+    """Give the fused module if Triton is there and works. It needs a C compiler, too."""
+    # Before the "Ampere" GPUs Triton multiplies no bfloat16 nor TF32. AMD's are not tried.
+    known = torch.version.cuda is not None and torch.cuda.get_device_capability(device) >= (8, 0)
+    if not known or importlib.util.find_spec("triton") is None:
+        return gathered
+    try:
+        from hepcnn.networks.sparse import fused
+
+        fused.start()
+    except Exception as error:  # of one of many kinds
+        note(f"Sparse convolutions are not fused on the GPU: Triton does not start: {error}")
+        return gathered
+    return fused
+
+
 class _Pairwise(torch.autograd.Function):
     """Any of the convolutions on a CPU, by what is carried from where to which of so many sites."""
 
@@ -148,29 +172,6 @@ def _array(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().contiguous().numpy()
 
 
-def _gathered(values: Tensor, index: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Gather values (N, C) for each row of an index (R, P), 0 where it is N.
-
-    Yields blocks of rows: which they are, and what they see, (rows, P·C).
-    """
-    padded = torch.cat([values, values.new_zeros(1, values.shape[1])])
-    width = index.shape[1] * values.shape[1]
-    size = _BLOCK_CPU if values.device.type == "cpu" else _BLOCK
-    rows = max(1, size // (width * values.element_size()))
-    for start in range(0, len(index), rows):
-        block = slice(start, start + rows)
-        yield block, padded.index_select(0, index[block].flatten()).view(-1, width)
-
-
-def _collect(values: Tensor, weight: Tensor, index: Tensor) -> Tensor:
-    """Multiply what each row of an index (R, P) sees with weights (P, inputs, outputs)."""
-    matrix = weight.flatten(0, 1)
-    result = values.new_empty(len(index), weight.shape[2])
-    for block, seen in _gathered(values, index):
-        torch.mm(seen, matrix, out=result[block])
-    return result
-
-
 def _spread(values: Tensor, weight: Tensor, slot: Tensor) -> Tensor:
     """From coarse sites to fine ones: to all places, of which the occupied are taken."""
     places, inputs, outputs = weight.shape
@@ -178,51 +179,29 @@ def _spread(values: Tensor, weight: Tensor, slot: Tensor) -> Tensor:
     return everywhere.view(-1, outputs).index_select(0, slot)
 
 
-def _sum(inputs: int, outputs: int, like: Tensor) -> Tensor:
-    """Zeros to add products to, of 32 bits at least."""
-    return like.new_zeros(inputs, outputs, dtype=torch.promote_types(like.dtype, torch.float32))
-
-
-def _both(
-    gradient: Tensor, weight: Tensor, index: Tensor, values: Tensor, wanted: bool
-) -> tuple[Tensor | None, Tensor]:
-    """Gradients of R values and of weights (P, inputs, outputs), which carry each to P places.
-
-    An index (R, P) has the rows of the gradient that each value was carried to; of the values' own
-    only if it is wanted.
-    """
-    places, inputs, outputs = weight.shape
-    matrix = weight.transpose(1, 2).flatten(0, 1)
-    to_values = torch.empty_like(values) if wanted else None
-    to_weight = _sum(inputs, places * outputs, weight)
-    for block, seen in _gathered(gradient, index):
-        if to_values is not None:
-            torch.mm(seen, matrix, out=to_values[block])
-        to_weight += values[block].t() @ seen
-    return to_values, to_weight.to(weight.dtype).view(inputs, places, outputs).movedim(1, 0)
-
-
 class _Submanifold(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, weight: Tensor, neighbours: Tensor) -> Tensor:
         ctx.save_for_backward(values, weight, neighbours)
-        return _collect(values, weight, neighbours)
+        return _tables(values).convolve(values, weight, neighbours)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None]:
         values, weight, neighbours = ctx.saved_tensors
+        tables, to_values = _tables(values), None
         # The neighbour at one place has the site at the opposite one.
-        wanted = ctx.needs_input_grad[0]
-        to_values, to_weight = _both(gradient, weight.flip(0), neighbours, values, wanted)
-        return to_values, to_weight.flip(0), None
+        if ctx.needs_input_grad[0]:
+            back = weight.flip(0).transpose(1, 2)
+            to_values = tables.convolve(gradient, back, neighbours)
+        return to_values, tables.multiply(values, gradient, neighbours).flip(0), None
 
 
 class _Strided(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, weight: Tensor, slot: Tensor, children: Tensor) -> Tensor:
         ctx.save_for_backward(values, weight, slot, children)
-        return _collect(values, weight, children)
+        return _tables(values).convolve(values, weight, children)
 
     @staticmethod
     @once_differentiable
@@ -231,10 +210,8 @@ class _Strided(torch.autograd.Function):
         to_values = None
         if ctx.needs_input_grad[0]:
             to_values = _spread(gradient, weight.transpose(1, 2), slot)
-        to_weight = _sum(len(weight) * weight.shape[1], weight.shape[2], weight)
-        for block, seen in _gathered(values, children):
-            to_weight += seen.t() @ gradient[block]
-        return to_values, to_weight.to(weight.dtype).view_as(weight), None, None
+        to_weight = _tables(values).multiply(gradient, values, children).transpose(1, 2)
+        return to_values, to_weight, None, None
 
 
 class _Inverse(torch.autograd.Function):
@@ -247,5 +224,7 @@ class _Inverse(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         values, weight, children = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[0]
-        return *_both(gradient, weight, children, values, wanted), None, None
+        tables, to_values = _tables(values), None
+        if ctx.needs_input_grad[0]:
+            to_values = tables.convolve(gradient, weight.transpose(1, 2), children)
+        return to_values, tables.multiply(values, gradient, children), None, None

@@ -186,6 +186,7 @@ class Sites:
         if index.is_meta:
             parents, parent = index, index
         else:
+            # A GPU must be waited for, once a level: all that follows is as long as what is found.
             parents, parent = torch.unique(index, return_inverse=True)
         slot = _ravel(self.place & 1, (2,) * len(half), parent)
         return Coarser(self._at(parents, self.images, half), slot.int())
