@@ -16,7 +16,7 @@ from hepcnn.errors import InputError
 from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.imaging.cherenkov import cherenkov_images
 from hepcnn.imaging.inside import NOWHERE, Inside, Span
-from hepcnn.imaging.panels import PANELS, PanelPoints, panel_points
+from hepcnn.imaging.panels import PANELS, PanelPoints, check_sides, panel_points
 from hepcnn.imaging.polar import MAX_POINTS, check_shape, polar_counts
 from hepcnn.imaging.sparse import merge_channels
 from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
@@ -95,13 +95,14 @@ def rich_images(
     Raises
     ------
     InputError
-        If a bin or panel holds more than can be counted, or the file does not give what Cherenkov
-        coordinates need.
+        If a bin or panel holds more than can be counted, or hits are not on the side of their
+        panel, or the file does not give what Cherenkov coordinates need.
     """
     counts = {"events read": len(events), "tracks read": events.n_tracks}
     keep = np.ones(events.n_tracks, np.bool_)
     tracks, there = {}, {}
     for rich in settings.rich:
+        check_sides(events, geometry[rich], rich)
         crosses, panel, point = _project(events, geometry[rich], rich)
         tracks[rich], there[rich] = (panel, point), crosses & (panel >= 0)
         if rich not in settings.must_cross:

@@ -186,6 +186,53 @@ def test_few_tracks_may_all_be_without_a_hit(tmp_path, rich_events):
     assert "warning" not in run(tmp_path, events, {"radius": {"rich1": 0.01}})
 
 
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory):
+    """A geometry whose photon plane is centred at 0 and stands across the beam."""
+    folder = tmp_path_factory.mktemp("flat")
+    geometry = load_geometry("lhcb-run3")["rich1"].model_dump(mode="json")
+    geometry["photon_plane"] |= {"centre": [0.0, 0.0, 1500.0], "normal": [0.0, 0.0, 1.0]}
+    (folder / "flat.yaml").write_text(yaml.safe_dump({"rich1": geometry, "rich2": geometry}))
+    return str(folder / "flat.yaml")
+
+
+def on_a_flat_plane(events, panel):
+    """The events with all that is in RICH1 on that plane, on both sides of its middle."""
+    rng = np.random.default_rng(1)
+
+    def somewhere(n):
+        return np.column_stack([rng.uniform(-200, 200, (n, 2)), np.full(n, 1500)]).astype("f4")
+
+    position = somewhere(events.n_hits)
+    names = [name for name in events.tracks if not name.startswith("rich")]
+    tracks = {n: events.tracks[n] for n in names} | {"rich1_projection": somewhere(events.n_tracks)}
+    hits = {
+        "position": position,
+        "rich": np.ones(events.n_hits, np.int8),
+        "panel": panel(position[:, 1]).astype(np.int8),
+    }
+    return replace(events, tracks=tracks, hits=hits)
+
+
+def test_hits_on_one_side_and_a_panel_of_the_other_are_refused(tmp_path, rich_events, flat):
+    """Half of the images would be empty."""
+    events = on_a_flat_plane(rich_events, np.zeros_like)
+    below = int((events.hits["position"][:, 1] < 0).sum())
+    said = run(tmp_path, events, {}, {"geometry": flat}, status=1)
+    assert "a.root: event 1:0:0: hit" in said
+    assert f"as {below:,} of {events.n_hits:,} hits of rich1 are not" in said
+    assert "hit_panel must be 0 where hit_y is above 0, and 1 where it is below" in said
+    run(tmp_path, on_a_flat_plane(rich_events, lambda y: y < 0), {}, {"geometry": flat})
+
+
+@pytest.mark.parametrize("options", [{}, {"coordinates": "cherenkov"}, {"rich": ["rich2"]}])
+def test_panels_of_lhcb_that_are_exchanged_are_refused(tmp_path, rich_events, options):
+    hits = rich_events.hits | {"panel": 1 - rich_events.hits["panel"]}
+    said = run(tmp_path, replace(rich_events, hits=hits), options, status=1)
+    axis = "x" if options.get("rich") else "y"
+    assert f"hit_panel must be 0 where hit_{axis} is above 0" in said
+
+
 def test_axes_of_parts_are_joined():
     """Of parts in which nothing was amiss there is none."""
     first = Inside("hits", "w", 10, 9, 8, 7, 6, 5, (Span("t", "mm", NOWHERE, (0, 1), (2, 3)),))
