@@ -248,6 +248,16 @@ def _sums(offsets, charge):  # type: ignore[no-untyped-def]
     return sums
 
 
+def count_unlabelled(images: Images) -> dict[str, int]:
+    """The cutflow of the particles in images."""
+    semantic = images.tables["particles"].columns["semantic"]
+    unknown = int((semantic == PIXEL_CLASSES.index("other")).sum())
+    return {
+        "particles in the image": len(semantic),
+        "particles in the image, of unknown process or parent and so of no class": unknown,
+    }
+
+
 def example_keys(events: LArTPCEvents) -> npt.NDArray[np.void]:
     """Names of the examples."""
     key = np.zeros(len(events), KEY)
@@ -280,4 +290,4 @@ def _counts(
         counts["kept, without a vertex and about the charge"] = int(lost.sum())
     for target in ("interaction", "particle"):
         counts[f"kept, of no {target} class"] = int((images.truth[target] == OTHER).sum())
-    return counts
+    return counts | count_unlabelled(images)
