@@ -16,7 +16,8 @@ INTERACTIONS = ("numu_cc", "nue_cc", "nc", "cosmic")
 SINGLE_PARTICLES = {"electron": 11, "photon": 22, "muon": 13, "pion": 211, "proton": 2212}
 
 #: Classes of pixels: heavily ionising tracks, minimum-ionising ones, electromagnetic showers,
-#: Michel electrons, δ electrons; `other` has no known particle (noise).
+#: Michel electrons, δ electrons; `other` has no known particle (noise), or one that could be of
+#: several classes, as electrons can of which no process is known.
 PIXEL_CLASSES = ("hip", "mip", "shower", "michel", "delta", "other")
 
 #: The same in two: tracks and showers.
@@ -32,6 +33,8 @@ POINTS = ("vertex", "track_end", "shower_start")
 
 #: How a particle came to be, as numbered in `particle_process`.
 PROCESSES = ("primary", "decay", "ionisation", "electromagnetic", "hadronic")
+#: `particle_process` and `particle_parent` of particles of which it is not known.
+UNKNOWN_PROCESS, UNKNOWN_PARENT = -1, -2
 
 
 def single_particle_of(pdg: ArrayLike) -> NDArray[np.int16]:
@@ -60,7 +63,9 @@ def interaction_of(neutrino: ArrayLike, charged_current: ArrayLike) -> NDArray[n
     return label
 
 
-def pixel_class_of(pdg: ArrayLike, parent_pdg: ArrayLike, process: ArrayLike) -> NDArray[np.uint8]:
+def pixel_class_of(
+    pdg: ArrayLike, parent_pdg: ArrayLike, process: ArrayLike, parent_known: ArrayLike = True
+) -> NDArray[np.uint8]:
     """Label particles by index into `PIXEL_CLASSES`; total: every particle has a class.
 
     Parameters
@@ -68,16 +73,19 @@ def pixel_class_of(pdg: ArrayLike, parent_pdg: ArrayLike, process: ArrayLike) ->
     pdg, parent_pdg : array_like of int
         PDG codes of the particle and of its parent (0: none).
     process : array_like of int
-        Index into `PROCESSES` of how it came to be.
+        Index into `PROCESSES` of how it came to be; `UNKNOWN_PROCESS`: not known.
+    parent_known : array_like of bool
+        False: it is not known whether it has a parent, and which.
 
     Notes
     -----
     Muons, charged pions and kaons are minimum-ionising tracks; electrons from a muon's decay are
     Michel electrons, those knocked out by a charged particle that is no electron δ electrons, all
     other e± and photons showers; whatever else leaves charge (protons, nuclei, Σ±) is heavily
-    ionising.
+    ionising. Electrons are `other` if more than one of these is possible for all that is known.
     """
-    code, parent, how = (np.abs(np.asarray(a, np.int64)) for a in (pdg, parent_pdg, process))
+    code, parent = (np.abs(np.asarray(a, np.int64)) for a in (pdg, parent_pdg))
+    how, known = np.asarray(process, np.int64), np.asarray(parent_known, np.bool_)
     label = np.full(code.shape, PIXEL_CLASSES.index("hip"), dtype=np.uint8)
     electron = code == 11
     # Much faster than np.isin.
@@ -87,4 +95,9 @@ def pixel_class_of(pdg: ArrayLike, parent_pdg: ArrayLike, process: ArrayLike) ->
     label[electron & knocked_out] = PIXEL_CLASSES.index("delta")
     michel = electron & (parent == 13) & (how == PROCESSES.index("decay"))
     label[michel] = PIXEL_CLASSES.index("michel")
+    # What has no parent, or one of a shower, is of a shower, however it came to be.
+    of_shower = known & ((parent == 0) | (parent == 11) | (parent == 22) | (parent == 111))
+    depends = (how == PROCESSES.index("decay")) | (how == PROCESSES.index("ionisation"))
+    open_ = np.where(how == UNKNOWN_PROCESS, ~of_shower, depends & ~known)
+    label[electron & open_] = PIXEL_CLASSES.index("other")
     return label

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hepcnn.detector.labels import PROCESSES
+from hepcnn.detector.labels import PROCESSES, UNKNOWN_PARENT, UNKNOWN_PROCESS
 from hepcnn.detector.tpc import PLANES, TPC
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EventChunk, Level
@@ -61,8 +61,9 @@ def check_lartpc(events: LArTPCEvents) -> None:
     _check_finite(events, "hit", "charge")
     _check_at_least_0(events, "hit", "rms")
     _check_index(events, "hit", "particle", "particle")
-    _check_index(events, "particle", "parent", "particle")
-    _check_between(events, "particle", "process", 0, len(PROCESSES) - 1)
+    _check_index(events, "particle", "parent", "particle", UNKNOWN_PARENT)
+    _check_between(events, "particle", "process", UNKNOWN_PROCESS, len(PROCESSES) - 1)
+    _check_primaries(events)
     _check_between(events, "particle", "origin", 0, 1)
     _check_at_least_0(events, "particle", "energy", none=True)
     for column in ("start", "end"):
@@ -140,17 +141,35 @@ def _check_between(events: EventChunk, level: Level, column: str, low: int, high
         refuse(events, level, column, (values < low) | (values > high), rule)
 
 
-def _check_index(events: EventChunk, level: Level, column: str, of: Level) -> None:
-    """Integers are indices of the event's rows of another level, or -1."""
+def _check_index(
+    events: EventChunk, level: Level, column: str, of: Level, lowest: int = -1
+) -> None:
+    """Integers are indices of the event's rows of another level, or down to `lowest`."""
     values = _column(events, level, column)
     if not len(values):
         return
     offsets, rows = events.offsets(level), np.diff(events.offsets(of))
     some = np.flatnonzero(np.diff(offsets))
     largest = np.maximum.reduceat(values, offsets[some])
-    if values.min() < -1 or (largest >= rows[some]).any():
-        bad = (values < -1) | (values >= np.repeat(rows, np.diff(offsets)))
+    if values.min() < lowest or (largest >= rows[some]).any():
+        bad = (values < lowest) | (values >= np.repeat(rows, np.diff(offsets)))
         refuse(events, level, column, bad, f"it must be an index of the event's {of}s, or -1")
+
+
+def _check_primaries(events: LArTPCEvents) -> None:
+    """In an event whose particles all have a parent some descend from themselves."""
+    some = np.flatnonzero(np.diff(events.particle_offsets))
+    if not len(some):
+        return
+    parent = events.particles["parent"]
+    lowest = np.minimum.reduceat(parent, events.particle_offsets[some])
+    bad = np.zeros(len(parent), np.bool_)
+    bad[events.particle_offsets[some[lowest >= 0]]] = True
+    rule = (
+        "so every particle of the event has a parent in it, which cannot be: if parents are given "
+        "by their Geant4 track ids, map particle_id to the particles' own"
+    )
+    refuse(events, "particle", "parent", bad, rule)
 
 
 def _column(events: EventChunk, level: Level, column: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from hepcnn.detector.labels import UNKNOWN_PARENT, UNKNOWN_PROCESS
 from hepcnn.events.chunk import KEY_BRANCHES, Branch, EventChunk, Level, vector
 
 
@@ -50,10 +51,11 @@ HIT_PARTICLE = (
 
 PARTICLES = (
     Branch("particle_pdg", "int32", "", "PDG code", "particle", "pdg", truth=True),
-    Branch("particle_parent", "int32", "", "index of the parent, -1: none", "particle", "parent",
-           truth=True, default=-1),
+    Branch("particle_parent", "int32", "", "index of the parent, -1: none, -2: not known",
+           "particle", "parent", truth=True, default=UNKNOWN_PARENT),
     Branch("particle_process", "int8", "", "how it came to be: 0 primary, 1 decay, 2 ionisation, "
-           "3 electromagnetic, 4 hadronic", "particle", "process", truth=True, default=0),
+           "3 electromagnetic, 4 hadronic, -1 not known", "particle", "process", truth=True,
+           default=UNKNOWN_PROCESS),
     Branch("particle_origin", "int8", "", "0: beam or gun, 1: cosmic", "particle", "origin",
            truth=True, default=0),
     Branch("particle_energy", "float32", "MeV", "kinetic energy at the start", "particle",
@@ -81,8 +83,15 @@ VERTEX_CHANNEL = vector(
     "vertex_channel", "", "channel of the vertex, -1: none", "event", "vertex_channel",
     axes="uvy", dtype="int32", truth=True,
 )  # fmt: skip
+#: What a file may refer to particles by, instead of by their index.
+PARTICLE_ID = (
+    Branch("particle_id", "int32", "", "Geant4 track id, if parents, hits and deposits refer to it",
+           "particle", "id", truth=True),
+)  # fmt: skip
 #: Every branch that the reader knows, by name: the keys that `branches:` may have.
-BRANCHES: Mapping[str, Branch] = {b.name: b for b in (*NATIVE, *HIT_CHANNEL, *VERTEX_CHANNEL)}
+BRANCHES: Mapping[str, Branch] = {
+    b.name: b for b in (*NATIVE, *HIT_CHANNEL, *VERTEX_CHANNEL, *PARTICLE_ID)
+}
 
 
 @dataclass(frozen=True)
@@ -109,9 +118,9 @@ class LArTPCEvents(EventChunk):
         none) if that is known.
     particles : dict of arrays
         Empty if there is no truth. ``pdg`` (int32), ``parent`` (int32, index in the event, -1:
-        none), ``process`` (int8, index into `detector.labels.PROCESSES`), ``origin`` (int8, 0:
-        beam or gun, 1: cosmic), ``energy`` (kinetic at the start, MeV, float32), ``start`` and
-        ``end`` (n_particles, 3) float32 cm.
+        none, -2: not known), ``process`` (int8, index into `detector.labels.PROCESSES`, -1: not
+        known), ``origin`` (int8, 0: beam or gun, 1: cosmic), ``energy`` (kinetic at the start,
+        MeV, float32), ``start`` and ``end`` (n_particles, 3) float32 cm.
     deposits : dict of arrays
         Empty if they were not asked for. ``position`` (n_deposits, 3) float32 cm, ``energy``
         (MeV, float32), ``particle`` (int32).

@@ -90,8 +90,9 @@ def wanted_lartpc(
     if deposits:
         wanted += layout.DEPOSITS
         of_particles += (b for b in layout.DEPOSITS if b.column == "particle")
-    if any_given(of_particles):
+    if any_given((*of_particles, *layout.PARTICLE_ID) if of_particles else ()):
         wanted += layout.PARTICLES
+        wanted += layout.PARTICLE_ID if any_given(layout.PARTICLE_ID) else ()
     return wanted
 
 

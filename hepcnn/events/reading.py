@@ -31,6 +31,7 @@ from hepcnn.events.sources import (
     open_tree,
 )
 from hepcnn.events.streaming import ahead, in_steps
+from hepcnn.events.track_ids import by_index
 from hepcnn.rows import Rows
 
 __all__ = [
@@ -197,6 +198,8 @@ def _lartpc_events(key: Key, tables: Tables, channels: ChannelMap | None, tpc: T
     )
     if channels:
         events = on_wires(events, channels)
+    if "id" in events.particles:
+        events = by_index(events)
     check_lartpc(events)
     check_wires(events, tpc)
     return events

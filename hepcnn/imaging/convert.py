@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +31,18 @@ from hepcnn.events.reading import (
     read_lartpc,
     read_rich,
 )
-from hepcnn.imaging.planes import plane_header, plane_images
-from hepcnn.imaging.rich import rich_header, rich_images
+from hepcnn.events.schema import RichEvents
+from hepcnn.imaging.inside import Inside, joined
+from hepcnn.imaging.planes import plane_header, plane_hits_inside, plane_images
+from hepcnn.imaging.rich import rich_header, rich_hits_inside, rich_images
 from hepcnn.imaging.steps import apply_steps, step_header
-from hepcnn.imaging.voxels import voxel_header, voxel_images
+from hepcnn.imaging.voxels import deposits_inside, voxel_header, voxel_images
 from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
 from hepcnn.store.shard import Header, Images, ShardWriter, Skipped
 
+#: Images of a chunk, their cutflow, and what is inside of them.
+_Made = tuple[Images, dict[str, int], list[Inside]]
 #: Tracks, hits or deposits whose images are in memory at a time. Larger blocks of tracks are
 #: slower, because the system has to find new memory for each, and their images leave the
 #: processor's cache; those of hits do so anyway, and in small ones the many columns take time.
@@ -59,7 +63,7 @@ class _Maker:
     read : callable
         Reads the events of a file, chunk by chunk.
     images : callable
-        Makes the images of a chunk, and its cutflow.
+        Makes the images of a chunk, with its cutflow and what is inside.
     step : callable
         Events of a chunk whose images are made together.
     target : str
@@ -69,7 +73,7 @@ class _Maker:
     header: Header
     geometry: dict[str, Any]
     read: Callable[[FileSpec], Iterator[Any]]
-    images: Callable[[Any], tuple[Images, dict[str, int]]]
+    images: Callable[[Any], _Made]
     step: Callable[[Any], int]
     target: str
 
@@ -92,11 +96,16 @@ def _maker(
 
 def _polar_maker(sample: RichSample, settings: PolarImages) -> _Maker:
     geometry = load_geometry(sample.geometry)
+
+    def images(events: RichEvents) -> _Made:
+        made, counts = rich_images(events, geometry, settings)
+        return made, counts, rich_hits_inside(events, geometry, counts, settings)
+
     return _Maker(
         rich_header(settings),
         {name: rich.model_dump(mode="json") for name, rich in geometry.items()},
         lambda spec: read_rich(spec, sample, rich=settings.rich),
-        lambda events: rich_images(events, geometry, settings),
+        images,
         lambda events: BLOCK_TRACKS * len(events) // max(events.n_tracks, 1),
         "species",
     )
@@ -106,9 +115,10 @@ def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> _Maker:
     tpc = load_tpc(sample.geometry)
     header = plane_header(settings, tpc)
 
-    def images(events: LArTPCEvents) -> tuple[Images, dict[str, int]]:
+    def images(events: LArTPCEvents) -> _Made:
         raw, counts = plane_images(events, tpc, settings)
-        return apply_steps(settings.steps, header, raw), counts
+        inside = plane_hits_inside(events, raw, tpc, settings)
+        return apply_steps(settings.steps, header, raw), counts, [inside]
 
     return _Maker(
         step_header(settings.steps, header),
@@ -122,11 +132,16 @@ def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> _Maker:
 
 def _voxel_maker(sample: LArTPCSample, settings: VoxelImages) -> _Maker:
     tpc = load_tpc(sample.geometry)
+
+    def images(events: LArTPCEvents) -> _Made:
+        made, counts = voxel_images(events, tpc, settings)
+        return made, counts, [deposits_inside(events, made, tpc, settings)]
+
     return _Maker(
         voxel_header(settings, tpc),
         tpc.model_dump(mode="json"),
         lambda spec: read_lartpc(spec, sample, deposits=True),
-        lambda events: voxel_images(events, tpc, settings),
+        images,
         lambda events: BLOCK_HITS * len(events) // max(int(events.deposit_offsets[-1]), 1),
         "particle",
     )
@@ -142,7 +157,8 @@ def convert(
 
     Memory is bounded by the reader's step, whatever the files' size. With `sample.on_bad_file`
     = ``skip`` a file that cannot be read to its end contributes nothing and is listed in the
-    shard with the reason and the number of events lost.
+    shard with the reason and the number of events lost. The cutflow is shown on standard error,
+    and so are warnings of little that lies inside the images; the shard holds both.
 
     Parameters
     ----------
@@ -163,8 +179,9 @@ def convert(
     Raises
     ------
     InputError
-        If there are no files, or a file is bad and bad files are not skipped, or the images are
-        not of the sample's detector; nothing is written then.
+        If there are no files, or a file is bad and bad files are not skipped, or nothing that was
+        read is inside an image, or the images are not of the sample's detector; nothing is
+        written then.
     """
     specs = expand_files(files)
     maker = _maker(sample, settings)
@@ -172,6 +189,7 @@ def convert(
     skipped: list[Skipped] = []
     cutflow: Counter[str] = Counter()
     others: Counter[int] = Counter()
+    inside: list[Inside] = []
     with ShardWriter(output, maker.header) as writer:
         for spec in specs:
             events = -1
@@ -179,7 +197,7 @@ def convert(
                 events = n_entries(spec, sample.tree)
                 inputs[str(spec)] = fingerprint(spec)
                 with writer.all_or_nothing():
-                    counts, codes = _append(spec, events, maker, writer)
+                    counts, codes, within = _append(spec, events, maker, writer)
             except InputError as error:
                 if sample.on_bad_file == "fail":
                     raise
@@ -190,7 +208,13 @@ def convert(
             else:
                 cutflow.update(counts)
                 others.update(codes)
-        writer.describe(_provenance(sample, settings, maker.geometry, inputs), cutflow, skipped)
+                inside = joined(inside, within)
+        _say(output, cutflow)
+        warnings = [text for part in inside for text in part.check()]
+        for text in warnings:
+            note(f"warning: {output}: {text}")
+        provenance = _provenance(sample, settings, maker.geometry, inputs)
+        writer.describe(provenance, cutflow, skipped, warnings)
         if not len(writer):
             note(f"{output}: nothing was kept")
     if others:
@@ -200,30 +224,43 @@ def convert(
     return dict(cutflow)
 
 
+def _say(output: str | Path, cutflow: Mapping[str, int]) -> None:
+    """The cutflow, line by line."""
+    note(f"{output}: cutflow")
+    width = max(map(len, cutflow), default=0)
+    for step, count in cutflow.items():
+        note(f"  {step:{width}}  {count:15,}")
+
+
 def _append(
     spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter
-) -> tuple[Counter[str], Counter[int]]:
-    """Append a file's images; returns its cutflow and the PDG codes of other particles."""
+) -> tuple[Counter[str], Counter[int], list[Inside]]:
+    """Append a file's images.
+
+    Returns its cutflow, the PDG codes of other particles and what is inside of its images.
+    """
     cutflow: Counter[str] = Counter()
     others: Counter[int] = Counter()
+    inside: list[Inside] = []
     # One block is written while the next is made; the reader reads ahead by itself.
     with progress(f"convert {spec}", events) as advance, ThreadPoolExecutor(1) as writing:
         written: Future[None] | None = None
         for block in _blocks(maker.read(spec), maker.step):
             try:
-                images, counts = maker.images(block)
+                images, counts, found = maker.images(block)
             except InputError as error:
                 raise InputError(f"{spec}: {error}") from error
             if written:
                 written.result()
             written = writing.submit(writer.append, images)
             cutflow.update(counts)
+            inside = joined(inside, found)
             pdg, label = images.truth["pdg"], images.truth[maker.target]
             others.update(pdg[(label == OTHER) & (pdg != 0)].tolist())
             advance(len(block))
         if written:
             written.result()
-    return cutflow, others
+    return cutflow, others, inside
 
 
 def _blocks(

@@ -10,6 +10,8 @@ from numba import njit
 
 from hepcnn.detector.geometry import RichGeometry
 from hepcnn.errors import InputError
+from hepcnn.events.columns import event_name
+from hepcnn.events.schema import RICHES, RichEvents
 
 #: Panels of a RICH.
 PANELS = 2
@@ -82,6 +84,51 @@ def panel_points(
             "hit_rich and hit_panel, and is 'geometry' that of the data?"
         )
     return PanelPoints(plane[: offsets[-1]], index[: offsets[-1]], offsets)
+
+
+def check_sides(events: RichEvents, geometry: RichGeometry, rich: str) -> None:
+    """Refuse hits that are not on the side of the panel that they are said to be on.
+
+    A track's panel is the side that it projects on: hits of another panel would never be in its
+    image.
+
+    Parameters
+    ----------
+    events : RichEvents
+        A chunk of events.
+    geometry : RichGeometry
+        The RICH.
+    rich : str
+        Its name.
+
+    Raises
+    ------
+    InputError
+        If a hit is more than `OFF_PLANE` away from its side.
+    """
+    number, panel = RICHES.index(rich) + 1, events.hits["panel"]
+    along, axis = events.hits["position"][:, geometry.split], geometry.split_axis
+    wrong = _wrong_side(events.hits["rich"], panel, along, number)
+    if wrong < 0:
+        return
+    own = events.hits["rich"] == number
+    other = np.count_nonzero((along[own] < 0) != (panel[own] == 1))
+    event = int(np.searchsorted(events.hit_offsets, wrong, "right")) - 1
+    raise InputError(
+        f"{event_name(events.key[event])}: hit {wrong - events.hit_offsets[event]} is not on the "
+        f"side of its panel, as {other:,} of {np.count_nonzero(own):,} hits of {rich} are not: it "
+        f"has hit_panel = {panel[wrong]} and hit_{axis} = {along[wrong]:.0f} mm; hit_panel must be "
+        f"0 where hit_{axis} is above 0, and 1 where it is below"
+    )
+
+
+@njit(cache=True, nogil=True)
+def _wrong_side(rich, panel, along, number):  # type: ignore[no-untyped-def]
+    """First hit of a RICH that is far on the other side of its panel, or −1."""
+    for i in range(len(rich)):
+        if rich[i] == number and along[i] * (1 - 2 * panel[i]) < -OFF_PLANE:
+            return i
+    return -1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

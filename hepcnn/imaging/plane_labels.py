@@ -15,6 +15,7 @@ from hepcnn.detector.labels import (
     DELTA_ENERGY,
     OTHER,
     PIXEL_CLASSES,
+    UNKNOWN_PARENT,
     interaction_of,
     pixel_class_of,
     single_particle_of,
@@ -277,7 +278,8 @@ def pixel_classes(events: LArTPCEvents) -> npt.NDArray[np.uint8]:
         return np.empty(0, np.uint8)
     parent = own["pdg"][np.maximum(_firsts(events) + own["parent"], 0)]
     parent = np.where(own["parent"] >= 0, parent, 0)
-    return pixel_class_of(own["pdg"], parent, own["process"])
+    known = own["parent"] != UNKNOWN_PARENT
+    return pixel_class_of(own["pdg"], parent, own["process"], known)
 
 
 def join_short_deltas(events: LArTPCEvents) -> LArTPCEvents:

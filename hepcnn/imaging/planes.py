@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -12,6 +14,7 @@ from hepcnn.detector.tpc import TPC
 from hepcnn.errors import InputError
 from hepcnn.events.columns import event_name
 from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.imaging.inside import Inside, Span
 from hepcnn.imaging.lengths import units_of
 from hepcnn.imaging.plane_kernels import Pixels, count_seen, merge_hits
 from hepcnn.imaging.plane_labels import (
@@ -131,6 +134,89 @@ def plane_images(
     return images, _counts(events, images, inside, charge.sum(), settings)
 
 
+def plane_hits_inside(
+    events: LArTPCEvents, images: Images, tpc: TPC, settings: PlaneImages
+) -> Inside:
+    """Count the hits inside of their images, and find where they lie.
+
+    Windows that follow the charge or the vertex leave hits out as they should: there hits should
+    lie in the readout and on the wires, and elsewhere in the images.
+
+    Parameters
+    ----------
+    events : LArTPCEvents
+        A chunk of events.
+    images : Images
+        Theirs, before their processing steps.
+    tpc : TPC
+        The detector.
+    settings : PlaneImages
+        What the images are.
+    """
+    planes = settings.planes
+    pixel = (settings.ticks_per_pixel, settings.wires_per_pixel)
+    corner = images.truth["corner"].reshape(len(images), len(planes), 2).astype(np.float64)
+    low, high = corner.min(axis=0, initial=np.inf), corner.max(axis=0, initial=-np.inf)
+    size = np.multiply(window_shape(settings, tpc), pixel)
+    image = allowed = np.stack([low, high + size], axis=2)
+    if settings.region in ("charge", "vertex"):
+        ends = [(tpc.readout.ticks, tpc.wires(plane)) for plane in planes]
+        allowed = np.stack([np.zeros((len(planes), 2)), np.array(ends, np.float64)], axis=2)
+    # A window about the charge is put where there is some: it could be anywhere.
+    image = allowed if settings.region == "charge" else image
+    hits = events.hits
+    data, number, right, filled = _hit_ranges(
+        events.hit_offsets, hits["plane"], hits["wire"], hits["time"], views_of(settings), allowed
+    )
+    inside = images.features["n_hits"]
+    return Inside(
+        what="hits",
+        where=f"region '{settings.region}', planes {', '.join(p.upper() for p in planes)}",
+        read=events.n_hits,
+        seen=int(number),
+        allowed=int(right),
+        inside=int(inside.sum(dtype=np.int64)),
+        images=int(filled.sum()),
+        empty=int((filled & (inside == 0)).sum()),
+        spans=_spans(planes, data, allowed, image),
+    )
+
+
+def _spans(planes: Sequence[str], *ranges: npt.NDArray[np.float64]) -> tuple[Span, ...]:
+    """The time of all planes and the wires of each, of ranges (V, 2, 2)."""
+    time = ((r[:, 0, 0].min(), r[:, 0, 1].max()) for r in ranges)
+    return (
+        Span("time", "ticks", *time),
+        *(
+            Span(f"wire {plane.upper()}", "", *((r[view, 1, 0], r[view, 1, 1]) for r in ranges))
+            for view, plane in enumerate(planes)
+        ),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hit_ranges(offsets, plane, wire, time, views, allowed):  # type: ignore[no-untyped-def]
+    """Ranges (V, 2, 2) of the hits' times and wires, how many are on the planes seen, how many of
+    these in the ranges allowed, and which events have any."""
+    data = np.empty(allowed.shape)
+    data[:, :, 0], data[:, :, 1] = np.inf, -np.inf
+    filled = np.zeros(len(offsets) - 1, np.bool_)
+    number = right = 0
+    for event in range(len(offsets) - 1):
+        for i in range(offsets[event], offsets[event + 1]):
+            view = views[plane[i]]
+            if view < 0:
+                continue
+            number += 1
+            filled[event] = True
+            own, ends = data[view], allowed[view]
+            own[0, 0], own[0, 1] = min(own[0, 0], time[i]), max(own[0, 1], time[i])
+            own[1, 0], own[1, 1] = min(own[1, 0], wire[i]), max(own[1, 1], wire[i])
+            if ends[0, 0] <= time[i] < ends[0, 1] and ends[1, 0] <= wire[i] < ends[1, 1]:
+                right += 1
+    return data, number, right, filled
+
+
 def _pixels(
     events: LArTPCEvents,
     corner: npt.NDArray[np.float64],
@@ -160,6 +246,16 @@ def _sums(offsets, charge):  # type: ignore[no-untyped-def]
         for k in range(offsets[i], offsets[i + 1]):
             sums[i] += charge[k]
     return sums
+
+
+def count_unlabelled(images: Images) -> dict[str, int]:
+    """The cutflow of the particles in images."""
+    semantic = images.tables["particles"].columns["semantic"]
+    unknown = int((semantic == PIXEL_CLASSES.index("other")).sum())
+    return {
+        "particles in the image": len(semantic),
+        "particles in the image, of unknown process or parent and so of no class": unknown,
+    }
 
 
 def example_keys(events: LArTPCEvents) -> npt.NDArray[np.void]:
@@ -194,4 +290,4 @@ def _counts(
         counts["kept, without a vertex and about the charge"] = int(lost.sum())
     for target in ("interaction", "particle"):
         counts[f"kept, of no {target} class"] = int((images.truth[target] == OTHER).sum())
-    return counts
+    return counts | count_unlabelled(images)

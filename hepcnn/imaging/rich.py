@@ -15,11 +15,19 @@ from hepcnn.detector.particles import OTHER, SPECIES, species_of
 from hepcnn.errors import InputError
 from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.imaging.cherenkov import cherenkov_images
-from hepcnn.imaging.panels import PANELS, PanelPoints, panel_points
+from hepcnn.imaging.inside import NOWHERE, Inside, Span
+from hepcnn.imaging.panels import PANELS, PanelPoints, check_sides, panel_points
 from hepcnn.imaging.polar import MAX_POINTS, check_shape, polar_counts
 from hepcnn.imaging.sparse import merge_channels
 from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
 from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
+
+#: Fewer tracks may all be without a hit by chance.
+_FEW_TRACKS = 20
+#: Tracks among which it is looked where hits lie that are in no image.
+_SAMPLE = 256
+#: What is looked at then, in the axis' unit: far beyond any image, in fine bins.
+_WIDE = {"radius": (20_000.0, (4000, 1)), "angle": (400.0, (400, 1))}
 
 
 def rich_header(settings: PolarImages) -> Header:
@@ -87,15 +95,16 @@ def rich_images(
     Raises
     ------
     InputError
-        If a bin or panel holds more than can be counted, or the file does not give what Cherenkov
-        coordinates need.
+        If a bin or panel holds more than can be counted, or hits are not on the side of their
+        panel, or the file does not give what Cherenkov coordinates need.
     """
     counts = {"events read": len(events), "tracks read": events.n_tracks}
     keep = np.ones(events.n_tracks, np.bool_)
-    tracks = {}
+    tracks, there = {}, {}
     for rich in settings.rich:
+        check_sides(events, geometry[rich], rich)
         crosses, panel, point = _project(events, geometry[rich], rich)
-        tracks[rich] = (panel, point)
+        tracks[rich], there[rich] = (panel, point), crosses & (panel >= 0)
         if rich not in settings.must_cross:
             continue
         keep &= crosses
@@ -120,6 +129,9 @@ def rich_images(
             rich: _view(events, geometry[rich], rich, kept, *tracks[rich], settings)
             for rich in settings.rich
         }
+    counts["hits read"] = events.n_hits
+    for rich in settings.rich if "hits" in settings.channels else ():
+        counts |= _hit_counts(events, views[rich], there[rich][kept], rich, settings)
     images = Images(
         key=_keys(events)[kept],
         views=views,
@@ -127,6 +139,86 @@ def rich_images(
         features=features,
     )
     return images, counts
+
+
+def _hit_counts(
+    events: RichEvents,
+    view: Sparse,
+    there: npt.NDArray[np.bool_],
+    rich: str,
+    settings: PolarImages,
+) -> dict[str, int]:
+    """The cutflow of the hits in one RICH; `there` are the tracks that it sees."""
+    hits = view.value[:, settings.channels.index("hits")]
+    until = np.concatenate([[0], np.cumsum(hits, dtype=np.int64)])[view.offsets]
+    empty = there & (np.diff(until) == 0)
+    return {
+        f"hits of {rich}": int((events.hits["rich"] == RICHES.index(rich) + 1).sum()),
+        f"hits in the images of {rich}, once an image": int(until[-1]),
+        f"kept, in {rich}": int(there.sum()),
+        f"kept, in {rich}, without a hit in the image": int(empty.sum()),
+    }
+
+
+def rich_hits_inside(
+    events: RichEvents,
+    geometry: Mapping[str, RichGeometry],
+    counts: Mapping[str, int],
+    settings: PolarImages,
+) -> list[Inside]:
+    """How many hits are inside of images in each RICH, and if they are few, where they lie.
+
+    Parameters
+    ----------
+    events : RichEvents
+        A chunk of events.
+    geometry : mapping of str to RichGeometry
+        The RICHes by name.
+    counts : mapping of str to int
+        Their cutflow.
+    settings : PolarImages
+        What the images are.
+    """
+    found = []
+    for rich in settings.rich if "hits" in settings.channels else ():
+        of_rich, images = counts[f"hits of {rich}"], counts[f"kept, in {rich}"]
+        empty = counts[f"kept, in {rich}, without a hit in the image"]
+        found.append(
+            Inside(
+                what="hits",
+                where=f"{rich}, {settings.coordinates} coordinates, {of_rich:,} with its hit_rich",
+                read=events.n_hits if images else 0,
+                seen=of_rich,
+                allowed=of_rich,
+                inside=counts[f"hits in the images of {rich}, once an image"],
+                images=images,
+                empty=empty,
+                spans=_where(events, geometry, rich, settings) if 2 * empty > images else (),
+                few=_FEW_TRACKS,
+            )
+        )
+    return found
+
+
+def _where(
+    events: RichEvents, geometry: Mapping[str, RichGeometry], rich: str, settings: PolarImages
+) -> tuple[Span, ...]:
+    """The distances or angles at which some tracks have hits, wherever these are."""
+    cherenkov = settings.coordinates == "cherenkov"
+    bound = "angle" if cherenkov else "radius"
+    name, unit = ("angle of the hits", "mrad") if cherenkov else ("distance of the hits", "mm")
+    end, shape = _WIDE[bound]
+    wide = settings.model_copy(
+        update={"rich": [rich], "required": None, "channels": ["hits"], "shape": shape}
+        | {bound: {rich: end}}
+    )
+    first = max(1, int(np.searchsorted(events.track_offsets, _SAMPLE)))
+    images, _ = rich_images(events.part(0, min(first, len(events))), geometry, wide)
+    data, rows = NOWHERE, images.views[rich].pixel
+    if len(rows):
+        data = (float(rows.min() * end / shape[0]), float((rows.max() + 1) * end / shape[0]))
+    image = (0.0, getattr(settings, bound)[rich])
+    return (Span(name, unit, data, image, image),)
 
 
 def _project(

@@ -15,6 +15,7 @@ from hepcnn.detector.tpc import CM, TPC
 from hepcnn.errors import InputError
 from hepcnn.events.columns import event_name
 from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.imaging.inside import Inside, Span
 from hepcnn.imaging.lengths import units_of
 from hepcnn.imaging.plane_kernels import NOBODY
 from hepcnn.imaging.plane_labels import (
@@ -27,7 +28,7 @@ from hepcnn.imaging.plane_labels import (
     pixel_classes,
     truth_columns,
 )
-from hepcnn.imaging.planes import CLASSES, MAX_PIXELS, example_keys
+from hepcnn.imaging.planes import CLASSES, MAX_PIXELS, count_unlabelled, example_keys
 from hepcnn.store.shard import Axis, Header, Images, Kind, Rows, Sparse
 
 #: The view.
@@ -134,6 +135,49 @@ def voxel_images(
         tables={"particles": particles},
     )
     return images, _counts(events, images, inside)
+
+
+def deposits_inside(
+    events: LArTPCEvents, images: Images, tpc: TPC, settings: VoxelImages
+) -> Inside:
+    """Count the deposits inside of their images, and find where they lie.
+
+    They should lie in the active volume, whatever the window.
+
+    Parameters
+    ----------
+    events : LArTPCEvents
+        A chunk of events.
+    images : Images
+        Theirs.
+    tpc : TPC
+        The detector.
+    settings : VoxelImages
+        What the images are.
+    """
+    corner = images.truth["corner"].astype(np.float64)
+    size = settings.voxel * np.array(_shape(settings, tpc))
+    volume = tpc.volume.bounds
+    place = CM * events.deposits["position"].astype(np.float64)
+    right = ((place >= volume[:, 0]) & (place < volume[:, 1])).all(axis=1)
+    low, high = corner.min(axis=0, initial=np.inf), corner.max(axis=0, initial=-np.inf) + size
+    first, last = place.min(axis=0, initial=np.inf), place.max(axis=0, initial=-np.inf)
+    filled = np.diff(events.deposit_offsets) > 0
+    inside = images.features["n_deposits"]
+    return Inside(
+        what="deposits",
+        where=f"region '{settings.region}'",
+        read=len(place),
+        seen=len(place),
+        allowed=int(right.sum()),
+        inside=int(inside.sum(dtype=np.int64)),
+        images=int(filled.sum()),
+        empty=int((filled & (inside == 0)).sum()),
+        spans=tuple(
+            Span(name, "mm", (first[i], last[i]), (volume[i, 0], volume[i, 1]), (low[i], high[i]))
+            for i, name in enumerate(VIEW)
+        ),
+    )
 
 
 def _check_energies(events: LArTPCEvents) -> None:
@@ -315,4 +359,4 @@ def _counts(events: LArTPCEvents, images: Images, inside: npt.NDArray[np.int64])
     }
     for target in ("interaction", "particle"):
         counts[f"kept, of no {target} class"] = int((images.truth[target] == OTHER).sum())
-    return counts
+    return counts | count_unlabelled(images)

@@ -22,8 +22,8 @@ class ImageSection:
         Those that are shown, and others in the folder.
     examples : int
         Images of all views together count once.
-    cutflow, skipped : Grid
-        Counts by step; files left out.
+    cutflow, skipped, warnings : Grid
+        Counts by step; files left out; what looked wrong when the images were made.
     lost : str
         The events in those files, in words.
     """
@@ -39,6 +39,7 @@ class ImageSection:
     examples: int
     cutflow: Grid
     skipped: Grid
+    warnings: Grid
     lost: str
 
     @property
@@ -66,6 +67,11 @@ def common(name: str, settings: AnyImages, shown: ShownImages) -> dict[str, Any]
             "Files left out",
             ("file", "reason", "events lost"),
             [(s.file, s.reason, s.events if s.events >= 0 else "unknown") for s in images.skipped],
+        ),
+        "warnings": grid(
+            "What looks wrong in the images",
+            ("shard", "warning"),
+            [(path.name, text) for path, text in images.warnings],
         ),
         "lost": f"{sum(e for e in lost if e >= 0):,} events"
         + (" and an unknown number more" if any(e < 0 for e in lost) else ""),

@@ -36,6 +36,7 @@ class _Shard:
     nbytes: int
     cutflow: tuple[tuple[str, int], ...]
     skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...]
 
 
 class ImageSet:
@@ -114,6 +115,11 @@ class ImageSet:
     def skipped(self) -> list[Skipped]:
         """Files that were left out."""
         return [row for shard in self._shards for row in shard.skipped]
+
+    @property
+    def warnings(self) -> list[tuple[Path, str]]:
+        """What looked wrong when the images were made, with the shard."""
+        return [(shard.path, text) for shard in self._shards for text in shard.warnings]
 
     @cached_property
     def key(self) -> npt.NDArray[np.void]:
@@ -292,6 +298,8 @@ def _inspect(path: Path) -> _Shard:
                     Skipped(row["file"].decode(), row["reason"].decode(), int(row["events"]))
                     for row in file["skipped"]
                 ),
+                # Older shards have none.
+                warnings=tuple(t.decode() for t in file["warnings"]) if "warnings" in file else (),
             )
             wrong = [*_misfits(file, shard.length, shard.header)]
         except (AttributeError, LookupError, TypeError, ValueError, OSError) as error:

@@ -1,8 +1,8 @@
 """Image shards: one HDF5 file of sparse images, self-describing, written whole or not at all.
 
 A shard holds ``/key``, ``/views/NAME/{offsets,pixel,value}`` and with them the pixels' truth,
-``/truth/NAME``, ``/features/NAME``, ``/tables/NAME/{offsets,COLUMN}``, ``/cutflow`` and
-``/skipped``, and as JSON attributes of ``/`` all that a reader needs to know about the images
+``/truth/NAME``, ``/features/NAME``, ``/tables/NAME/{offsets,COLUMN}``, ``/cutflow``, ``/skipped``
+and ``/warnings``, and as JSON attributes of ``/`` all that a reader needs to know about the images
 (`Header`) and where they came from.
 """
 
@@ -280,6 +280,7 @@ class ShardWriter:
         provenance: Mapping[str, Any],
         cutflow: Mapping[str, int],
         skipped: Sequence[Skipped] = (),
+        warnings: Sequence[str] = (),
     ) -> None:
         """Say where the images came from and what was lost on the way; once, at the end.
 
@@ -291,10 +292,13 @@ class ShardWriter:
             Counts by step, in order.
         skipped : sequence of Skipped
             Files that were left out.
+        warnings : sequence of str
+            What looks wrong.
         """
         self._file.attrs["provenance"] = json.dumps(provenance)
         self._file["cutflow"] = np.array(list(cutflow.items()), dtype=CUTFLOW)
         self._file["skipped"] = np.array([tuple(row) for row in skipped], dtype=SKIPPED)
+        self._file["warnings"] = np.array(warnings, dtype=_TEXT)
         self._described = True
 
 

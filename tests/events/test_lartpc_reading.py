@@ -116,8 +116,8 @@ def test_what_a_file_does_not_say_has_its_default(tmp_path):
     got = read(write_native(tmp_path / "a.root", events, change), deposits=True)
     assert (got.hits["rms"] == 0).all()
     np.testing.assert_array_equal(got.particles["pdg"], events.particles["pdg"])
-    assert (got.particles["parent"] == -1).all()
-    assert (got.particles["process"] == 0).all()
+    assert (got.particles["parent"] == -2).all()
+    assert (got.particles["process"] == -1).all()
     assert (got.particles["origin"] == 0).all()
     assert (got.deposits["particle"] == -1).all()
     for name in ("energy", "start", "end"):
@@ -233,8 +233,9 @@ def set_first(name, value, event=5):
         ("hit_particle", -2, "index of the event's particles, or -1"),
         ("hit_particle", 100, "index of the event's particles, or -1"),
         ("particle_parent", 100, "index of the event's particles, or -1"),
-        ("particle_parent", -2, "index of the event's particles, or -1"),
-        ("particle_process", 5, "it must be 0 to 4"),
+        ("particle_parent", -3, "index of the event's particles, or -1"),
+        ("particle_process", 5, "it must be -1 to 4"),
+        ("particle_process", -2, "it must be -1 to 4"),
         ("particle_origin", 2, "it must be 0 or 1"),
         ("particle_energy", -1, "at least 0"),
         ("particle_start_y", np.inf, "finite, or NaN"),
@@ -287,3 +288,63 @@ def test_the_last_wire_of_each_plane_is_there_and_none_after_it(plane, last):
                                   "particle_end_z", "neutrino_energy"])  # fmt: skip
 def test_nan_stands_for_none_where_there_may_be_none(tmp_path, name):
     read(write_native(tmp_path / "a.root", make_lartpc(particles=30), set_first(name, np.nan)))
+
+
+def with_track_ids(arrays):
+    """As LArSoft has them: ids that are no indices, 0 for a primary's parent."""
+    counts = ak.num(arrays["particle_pdg"])
+    index = ak.local_index(arrays["particle_pdg"])
+    arrays["particle_id"] = ak.values_astype(3 * index + 11, np.int32)
+    for name, none in (("particle_parent", 0), ("hit_particle", -1), ("deposit_particle", -1)):
+        own = arrays[name]
+        arrays[name] = ak.values_astype(ak.where(own < 0, none, 3 * own + 11), np.int32)
+    assert ak.any(counts > 3)
+
+
+def test_particles_by_geant4_ids_are_those_by_index(tmp_path):
+    events = make_lartpc(particles=6)
+    got = read(write_native(tmp_path / "a.root", events, with_track_ids), deposits=True)
+    assert "id" not in got.particles
+    for level in ("particles", "hits", "deposits"):
+        for name, column in getattr(events, level).items():
+            np.testing.assert_array_equal(getattr(got, level)[name], column, err_msg=name)
+
+
+def test_a_track_that_is_not_in_the_event(tmp_path):
+    """As parent it is not known; a hit of it is nobody's; one of a shower is of its beginning."""
+
+    def change(arrays):
+        with_track_ids(arrays)
+        for name in ("particle_parent", "hit_particle"):
+            flat = ak.to_numpy(ak.flatten(arrays[name])).copy()
+            flat[flat == 14] = 9999 if name == "particle_parent" else -14
+            flat[flat == 17] = 9999
+            arrays[name] = ak.unflatten(flat, ak.num(arrays[name]))
+
+    events = make_lartpc(particles=6)
+    got = read(write_native(tmp_path / "a.root", events, change))
+    lost = np.isin(events.particles["parent"], (1, 2))
+    assert (got.particles["parent"][lost] == -2).all()
+    assert (got.particles["parent"] == events.particles["parent"])[~lost].all()
+    own = events.hits["particle"]
+    np.testing.assert_array_equal(got.hits["particle"], np.where(own == 2, -1, own))
+
+
+def test_an_id_given_twice_is_named(tmp_path):
+    def change(arrays):
+        with_track_ids(arrays)
+        arrays["particle_id"] = ak.values_astype(ak.ones_like(arrays["particle_id"]), np.int32)
+
+    path = write_native(tmp_path / "a.root", make_lartpc(particles=6), change)
+    assert re.search(r"particle 1 has particle_id = 1; another particle", error_of(path))
+
+
+def test_geant4_ids_taken_for_indices_are_named(tmp_path):
+    """From 1 on, and 0 for none, they are indices too: but of events without a primary."""
+
+    def change(arrays):
+        arrays["particle_parent"] = arrays["particle_parent"] + 1
+
+    # The last particle's parent is the one before: no id is beyond the event's particles.
+    path = write_native(tmp_path / "a.root", make_lartpc(particles=6), change)
+    assert "map particle_id" in error_of(path)

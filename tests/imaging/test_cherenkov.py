@@ -143,7 +143,8 @@ def test_the_tracks_are_those_of_detector_coordinates(events, rich, required):
     expected, cuts = rich_images(events, GEOMETRY, plain)
     found, counts = rich_images(events, GEOMETRY, settings(rich=rich, required=required))
     np.testing.assert_array_equal(found.key, expected.key)
-    assert counts == cuts
+    tracks = [step for step in cuts if "hit" not in step]
+    assert [(step, counts[step]) for step in tracks] == [(step, cuts[step]) for step in tracks]
     for name in ("species", "pdg"):
         np.testing.assert_array_equal(found.truth[name], expected.truth[name])
     for name in FEATURES:
@@ -169,7 +170,8 @@ def test_a_rich_that_is_not_required_can_be_missing(events, coordinates):
     assert seen[also].mean() > 0.95
     for view in BOTH:
         np.testing.assert_array_equal(dense(found.views[view])[also], dense(strict.views[view]))
-    assert not any("rich2" in step for step in counts)
+    steps = list(counts)
+    assert not any("rich2" in step for step in steps[: steps.index("kept")])
 
 
 def test_images_hold_the_candidates_of_both_panels(events, images):

@@ -159,6 +159,33 @@ def test_particles_of_no_class_are_named(tmp_path, capsys):
     assert "321: 1" in noted
 
 
+def test_files_without_processes_have_electrons_of_no_class(tmp_path):
+    """By the command line: none becomes a shower's, and it is said how many there are."""
+    events = hand_made(
+        [[(2, 10, 4000.0, 5.0, 3.0, 0), (2, 40, 4000.0, 5.0, 3.0, 1)]],
+        [[particle(13), particle(11, parent=0, process=1)]],
+    )
+    for kept, expected in ((True, ["mip", "michel"]), (False, ["mip", "other"])):
+        if not kept:
+            events.particles.pop("process")
+        write_events(tmp_path / "a.root", [events], {})
+        config = {
+            "samples": {"s": {"detector": "lartpc", "files": ["unused"]}},
+            "images": {"i": {"sample": "s", "maker": "planes"}},
+            "tasks": {},
+        }
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+        command = ["convert", str(tmp_path / "a.root"), "--config", str(tmp_path / "c.yaml")]
+        shard = str(tmp_path / "a.h5")
+        result = CliRunner().invoke(main, [*command, "--images", "i", "-o", shard])
+        assert result.exit_code == 0, result.output
+        images = ImageSet(shard)
+        semantic = images.read(0, 1).tables["particles"].columns["semantic"]
+        assert [images.header.classes["semantic"][k] for k in semantic] == expected
+        (line,) = (line for line in result.stderr.splitlines() if "unknown process" in line)
+        assert line.split()[-1] == str(int(not kept))
+
+
 def test_provenance_names_geometry_and_channels(tmp_path):
     """By their contents: a file can change under its name."""
     channels = tmp_path / "map.csv"

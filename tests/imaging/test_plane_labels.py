@@ -14,6 +14,9 @@ from hepcnn.detector.labels import (
     PIXEL_CLASSES,
     PROCESSES,
     SINGLE_PARTICLES,
+    UNKNOWN_PARENT,
+    UNKNOWN_PROCESS,
+    pixel_class_of,
 )
 from hepcnn.detector.tpc import PLANES, load_tpc
 from hepcnn.errors import InputError
@@ -127,6 +130,62 @@ def test_the_pixel_goes_to_the_particle_with_most_charge():
     assert table["id"].tolist() == [0, 1, 2]
     assert table["charge"][:, 0].tolist() == [4, 13, 9]
     assert [PIXEL_CLASSES[k] for k in table["semantic"]] == ["mip", "hip", "michel"]
+
+
+PRIMARY, DECAY, IONISATION, RADIATION, HADRONIC = range(len(PROCESSES))
+NONE = 0
+
+
+@pytest.mark.parametrize(
+    ("parent", "process", "expected"),
+    [
+        (13, DECAY, "michel"),
+        (13, IONISATION, "delta"),
+        (13, RADIATION, "shower"),
+        (-211, IONISATION, "delta"),
+        (22, IONISATION, "shower"),
+        (NONE, PRIMARY, "shower"),
+        (13, UNKNOWN_PROCESS, "other"),
+        (2212, UNKNOWN_PROCESS, "other"),
+        (-11, UNKNOWN_PROCESS, "shower"),
+        (22, UNKNOWN_PROCESS, "shower"),
+        (111, UNKNOWN_PROCESS, "shower"),
+        (NONE, UNKNOWN_PROCESS, "shower"),
+        (None, UNKNOWN_PROCESS, "other"),
+        (None, DECAY, "other"),
+        (None, IONISATION, "other"),
+        (None, RADIATION, "shower"),
+        (None, PRIMARY, "shower"),
+    ],
+)
+def test_electrons_by_what_is_known_of_them(parent, process, expected):
+    """None: the parent is not known. What could be several things is of no class."""
+    for pdg in (11, -11):
+        label = pixel_class_of([pdg], [parent or NONE], [process], [parent is not None])
+        assert PIXEL_CLASSES[label[0]] == expected
+    for pdg, name in ((13, "mip"), (2212, "hip"), (22, "shower")):
+        (label,) = pixel_class_of([pdg], [parent or NONE], [process], [parent is not None])
+        assert PIXEL_CLASSES[label] == name
+
+
+@pytest.mark.parametrize("missing", ["process", "parent"])
+def test_truth_that_is_missing_is_not_guessed(missing):
+    """Pixels of a Michel and of a δ electron are of no class, and are counted."""
+    made = [
+        particle(13),
+        particle(11, parent=0, process=DECAY),
+        particle(11, parent=0, process=IONISATION),
+    ]
+    hits = [(0, 1 + k, 1.0, 5.0, 0.0, k) for k in range(3)]
+    events = hand_made([hits], [made])
+    value = {"process": UNKNOWN_PROCESS, "parent": UNKNOWN_PARENT}[missing]
+    events.particles[missing][:] = value
+    images, counts = plane_images(events, TPC, SETTINGS)
+    names = [PIXEL_CLASSES[k] for k in images.views["u"].truth["semantic"]]
+    assert names == ["mip", "other", "other"]
+    assert counts["particles in the image"] == 3
+    unknown = next(step for step in counts if "unknown process" in step)
+    assert counts[unknown] == 2
 
 
 def test_charge_of_short_delta_electrons_is_their_tracks():

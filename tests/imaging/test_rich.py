@@ -95,6 +95,17 @@ def test_the_cutflow_counts_every_track(events):
         "in the momentum range",
         "kept",
         "kept, of other species",
+        "hits read",
+        *(
+            text.format(rich)
+            for rich in ("rich1", "rich2")
+            for text in (
+                "hits of {}",
+                "hits in the images of {}, once an image",
+                "kept, in {}",
+                "kept, in {}, without a hit in the image",
+            )
+        ),
     ]
     assert counts["events read"] == 8
     assert counts["tracks read"] == events.n_tracks
@@ -103,6 +114,12 @@ def test_the_cutflow_counts_every_track(events):
     assert values[1:8] == sorted(values[1:8], reverse=True)
     assert counts["kept"] == len(images) > 0
     assert counts["in rich2"] < counts["in rich1"]
+    assert counts["hits of rich1"] + counts["hits of rich2"] == counts["hits read"]
+    for rich, view in images.views.items():
+        assert counts[f"hits in the images of {rich}, once an image"] == view.value.sum() > 0
+        empty = np.diff(view.offsets) == 0
+        assert counts[f"kept, in {rich}"] == len(images)
+        assert counts[f"kept, in {rich}, without a hit in the image"] == empty.sum()
 
 
 def test_keys_truth_and_features_are_the_tracks_own(events):

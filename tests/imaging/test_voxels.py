@@ -18,7 +18,7 @@ from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.writing import write_events
 from hepcnn.imaging.convert import convert
 from hepcnn.imaging.steps import apply_steps
-from hepcnn.imaging.voxels import voxel_header, voxel_images
+from hepcnn.imaging.voxels import deposits_inside, voxel_header, voxel_images
 from hepcnn.store.images import ImageSet
 
 TPC = load_tpc("microboone")
@@ -271,3 +271,21 @@ def test_files_become_shards(events, tmp_path):
     np.testing.assert_array_equal(
         read.tables["particles"].columns["box"], direct.tables["particles"].columns["box"]
     )
+
+
+def test_deposits_that_are_not_in_the_detector_are_told(events):
+    """The cube about them is filled wherever they are; that of the whole volume is not."""
+    far = replace(events, deposits=events.deposits | {"position": 10 * events.deposits["position"]})
+    whole = settings(region="whole", shape=None)
+    chosen = settings(shape=(400, 400, 400))
+    for made, expected in ((events, 0), (far, 1)):
+        inside = deposits_inside(made, voxel_images(made, TPC, chosen)[0], TPC, chosen)
+        assert inside.inside > 0
+        assert len(list(inside.check())) == expected
+    far = replace(
+        events, deposits=events.deposits | {"position": 50 + 40 * events.deposits["position"]}
+    )
+    inside = deposits_inside(far, voxel_images(far, TPC, whole)[0], TPC, whole)
+    high = 10 * far.deposits["position"][:, 0].max()
+    with pytest.raises(InputError, match=rf"x .* to {high:,.0f} mm \(images: 0 to 2,560 mm\)"):
+        list(inside.check())

@@ -307,6 +307,8 @@ def test_no_task_two_views_and_species_without_tracks(
     monkeypatch.setattr(style, "save", lambda *_: None)
     monkeypatch.setattr(style, "svg", lambda _: "<svg/>")
     monkeypatch.setattr(ImageSet, "skipped", property(lambda _: skipped))
+    warnings = [(Path("0001.h5"), "only 3 of 7 hits")]
+    monkeypatch.setattr(ImageSet, "warnings", property(lambda _: warnings))
     config = make_results(
         tmp_path / "results",
         {},
@@ -321,6 +323,8 @@ def test_no_task_two_views_and_species_without_tracks(
         "with 12 events and an unknown number more",
         "bad.root",
         "truncated",
+        "Something looks wrong in rich_polar",
+        "only 3 of 7 hits",
     ):
         assert text in reader.text
     alts = [image["alt"] or "" for image in reader.all("img")]
