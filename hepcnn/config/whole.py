@@ -11,7 +11,7 @@ from hepcnn.config.comparable import check_comparable
 from hepcnn.config.image_tasks import ImageTask, SegmentTask
 from hepcnn.config.images import DETECTOR, AnyImages, PolarImages
 from hepcnn.config.samples import AnySample, RichSample, RichSimulation
-from hepcnn.config.settings import Analytic, Fraction, Settings
+from hepcnn.config.settings import Analytic, Fraction, Name, Settings
 from hepcnn.config.steps import OF_VALUES
 from hepcnn.config.tasks import PidTask, Task
 from hepcnn.errors import nearest
@@ -42,13 +42,13 @@ class Config(Settings):
     """Folder of everything that is made."""
     seed: Annotated[int, Field(ge=0)] = 20190305
     """Seed of all random numbers."""
-    samples: Annotated[dict[str, AnySample], Field(min_length=1)] = {
+    samples: Annotated[dict[Name, AnySample], Field(min_length=1)] = {
         "rich": RichSample(simulate=RichSimulation())
     }
     """Sets of ROOT files."""
-    images: dict[str, AnyImages] = {"rich_polar": PolarImages(sample="rich")}
+    images: dict[Name, AnyImages] = {"rich_polar": PolarImages(sample="rich")}
     """Image sets."""
-    tasks: dict[str, AnyTask] = {"rich_pid": PidTask(images="rich_polar")}
+    tasks: dict[Name, AnyTask] = {"rich_pid": PidTask(images="rich_polar")}
     """Tasks."""
     split: Split = Split()
     """Events for training, validation and test."""

@@ -2,6 +2,7 @@
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 
@@ -17,7 +18,7 @@ from hepcnn.provenance import code_version
 
 
 # Rules call `hepcnn`: that of the environment that snakemake runs in, activated or not.
-shell.prefix(f'set -euo pipefail; export PATH="{Path(sys.executable).parent}:$PATH"; ')
+shell.prefix(f'set -euo pipefail; export PATH={quote(str(Path(sys.executable).parent))}:"$PATH"; ')
 
 
 def _checked(build):
@@ -30,6 +31,8 @@ def _checked(build):
 
 SETTINGS = _checked(lambda: validate(config, "config.yaml"))
 OUT = SETTINGS.output.rstrip("/")
+if set("{}") & set(OUT):
+    raise WorkflowError(f"output: '{OUT}': Snakemake takes braces for wildcards; name it without any")
 for _task in SETTINGS.tasks.values():
     for _name, _network in _task.networks.items():
         _checked(lambda: require(_network.architecture or _name))
