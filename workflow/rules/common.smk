@@ -36,6 +36,11 @@ if set("{}") & set(OUT):
 for _task in SETTINGS.tasks.values():
     for _name, _network in _task.networks.items():
         _checked(lambda: require(_network.architecture or _name))
+# Once, not in each job of a batch system; a dry run need not wait for the seconds that it takes.
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    from hepcnn.learning.checking import check
+
+    _checked(lambda: check(SETTINGS))
 
 
 def _altered(task):
