@@ -201,7 +201,7 @@ class Task(Settings):
             raise ValueError(f"networks: {', '.join(sorted(both))} is the name of a baseline")
         for name in self.networks:
             if name in _FOLDERS:
-                raise ValueError(f"networks: the folder '{name}' is that of the task's {name}")
+                raise ValueError(f"networks: '{name}' is kept for the folder of the task's {name}")
         methods = [*self.networks, *self.baselines]
         for name in getattr(self.tables, "ablation", []):
             if name not in methods:

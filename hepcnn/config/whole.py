@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -35,6 +35,18 @@ class Split(Settings):
         return self
 
 
+def _images(data: dict[str, Any]) -> dict[str, AnyImages]:
+    """The lecture's image set, if there is the sample that it is of."""
+    sample = data.get("samples", {}).get("rich")
+    return {"rich_polar": PolarImages(sample="rich")} if isinstance(sample, RichSample) else {}
+
+
+def _tasks(data: dict[str, Any]) -> dict[str, AnyTask]:
+    """The lecture's task, if its image set was not chosen either."""
+    own = data.get("images", {}) != {"rich_polar": PolarImages(sample="rich")}
+    return {} if own else {"rich_pid": PidTask(images="rich_polar")}
+
+
 class Config(Settings):
     """The whole configuration."""
 
@@ -46,10 +58,10 @@ class Config(Settings):
         "rich": RichSample(simulate=RichSimulation())
     }
     """Sets of ROOT files."""
-    images: dict[Name, AnyImages] = {"rich_polar": PolarImages(sample="rich")}
-    """Image sets."""
-    tasks: dict[Name, AnyTask] = {"rich_pid": PidTask(images="rich_polar")}
-    """Tasks."""
+    images: dict[Name, AnyImages] = Field(default_factory=_images)
+    """Image sets. By default `rich_polar`, of the sample `rich` if there is one of a RICH."""
+    tasks: dict[Name, AnyTask] = Field(default_factory=_tasks)
+    """Tasks. By default `rich_pid`, of the default image set if no other is chosen."""
     split: Split = Split()
     """Events for training, validation and test."""
     validation: list[Literal["rich", "lartpc"]] = []

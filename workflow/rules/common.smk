@@ -6,7 +6,7 @@ from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 
-from hepcnn.config import validate
+from hepcnn.config import read_mapping, validate
 from hepcnn.detector.geometry import geometry_names
 from hepcnn.detector.tpc import tpc_names
 from hepcnn.errors import InputError
@@ -29,6 +29,9 @@ def _checked(build):
         raise WorkflowError(str(error)) from None
 
 
+# Snakemake's own reading keeps the last of keys that are there twice.
+for _file in workflow.overwrite_configfiles or ["config.yaml"]:
+    _checked(lambda: read_mapping(_file))
 SETTINGS = _checked(lambda: validate(config, "config.yaml"))
 OUT = SETTINGS.output.rstrip("/")
 if set("{}") & set(OUT):
