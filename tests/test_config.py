@@ -60,6 +60,13 @@ WRONG = [
     ({"samples": {"a": {"simulate": {"events": 2, "shards": 3}}}}, ["shards: 3", "events (2)"]),
     ({"samples": {"a": {"simulate": {"mixture": {"kaon": 0}}}}}, ["mixture", "above 0"]),
     ({"tasks": {"t": POLAR | {"networks": {"majority": {}}}}}, ["majority", "baseline"]),
+    ({"tasks": {"t": POLAR | {"networks": {"tables": {}}}}}, ["networks: 'tables'", "folder"]),
+    ({"tasks": {"K vs pi": POLAR}}, ["tasks.K vs pi: not a possible name", "digits"]),
+    ({"tasks": {"t": POLAR | {"networks": {"a;b": {}}}}}, ["networks.a;b: not a possible name"]),
+    ({"images": {"../i": {"sample": "rich"}}}, ["images.../i: not a possible name"]),
+    ({"samples": {"-a": {"files": ["a.root"]}}}, ["samples.-a: not a possible name"]),
+    ({"samples": {"": {"files": ["a.root"]}}}, ["samples.: not a possible name"]),
+    ({"samples": {"π": {"files": ["a.root"]}}}, ["samples.π: not a possible name"]),
     ({"tasks": {"t": POLAR | {"robustness": ["dark"]}}}, ["no sample 'dark'"]),
     ({"tasks": {"t": POLAR | {"robustness": ["rich"]}}}, ["'rich' is the sample", "trained on"]),
     ({"tasks": {"t": POLAR | {"robustness": ["nominal"]}}}, ["'nominal'", "the task's own"]),
@@ -272,3 +279,57 @@ def test_a_networks_training_is_the_tasks_with_its_own_settings_over_it():
     assert task.train_of("lenet5") == task.train
     assert task.train_of("mlp").learning_rate == 0.01
     assert task.train_of("mlp").epochs == 3
+
+
+def test_a_users_samples_stand_without_the_defaults_of_others():
+    planes = {"sample": "mine", "maker": "planes"}
+    assert not validate({"samples": {"mine": LARTPC}}).images
+    config = validate({"samples": {"mine": LARTPC}, "images": {"planes": planes}})
+    assert (list(config.images), config.tasks) == (["planes"], {})
+    # The lecture's image set and task are those of the sample `rich`.
+    rich = validate({"samples": {"rich": {"files": ["a.root"]}, "mine": LARTPC}})
+    assert (rich.images, rich.tasks) == (Config().images, Config().tasks)
+    assert not validate({"images": {"i": {"sample": "rich"}}}).tasks
+    # What is printed is read as the same.
+    for some in (config, rich):
+        assert validate(some.model_dump(mode="json")) == some
+
+
+def test_a_key_twice_is_refused_with_its_lines(tmp_path):
+    file = tmp_path / "twice.yaml"
+    file.write_text("samples:\n  a: {files: [a.root]}\nseed: 1\nsamples:\n  b: {}\n")
+    with pytest.raises(InputError, match=r"twice.yaml: the key 'samples' .* line 1 and in line 4"):
+        load(file)
+    file.write_text("images: {i: &i {sample: rich, shape: [8, 8]}, j: {<<: *i, shape: [4, 4]}}\n")
+    assert load(file).images["j"].shape == (4, 4)
+
+
+def test_a_file_that_is_not_utf_8_is_named_with_the_line(tmp_path):
+    file = tmp_path / "latin.yaml"
+    file.write_bytes("output: a\nseed: 5  # angles in °\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"^.*latin.yaml: line 2: not UTF-8"):
+        load(file)
+
+
+def in_folder(tmp_path, monkeypatch, text, *arguments):
+    (tmp_path / "config.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return CliRunner().invoke(main, arguments)
+
+
+def test_the_config_yaml_of_another_tool_is_left_alone_and_this_is_said(tmp_path, monkeypatch):
+    done = in_folder(tmp_path, monkeypatch, "theme: dark\nplugins: []\n", "config")
+    assert done.exit_code == 0
+    assert "config.yaml here has none of the keys" in done.stderr
+    assert validate(yaml.safe_load(done.stdout)) == Config()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["config", "--schema"], ["predict", "a.h5", "--checkpoint", "c", "-o", "p.h5"]]
+)
+def test_a_wrong_config_yaml_is_nothing_to_commands_that_need_none(
+    tmp_path, monkeypatch, arguments
+):
+    done = in_folder(tmp_path, monkeypatch, "seed: [not, ours]\n", *arguments)
+    assert "seed" not in done.stderr
+    assert "seed: " in in_folder(tmp_path, monkeypatch, "seed: [1]\n", "config").stderr

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hepcnn.config import Config, load
+from hepcnn.config import Config, load, read_mapping, validate
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _load(ctx: click.Context, param: click.Parameter, value: Path | None) -> Config:
-    if value is None:
-        default = Path("config.yaml")
-        return load(default) if default.exists() else Config()
-    return load(value)
+_HERE = Path("config.yaml")
+_HELP = (
+    "Configuration file, - for standard input; by default config.yaml here if there is one, else"
+    " all defaults."
+)
+
+
+def _here() -> Config:
+    """The configuration of this folder, or all defaults."""
+    if not _HERE.exists():
+        return Config()
+    data = read_mapping(_HERE)
+    if data and not set(data) & set(Config.model_fields):
+        click.echo(
+            f"{_HERE} here has none of the keys of a configuration of hepcnn: it is left alone, and"
+            " all is by default",
+            err=True,
+        )
+        return Config()
+    return validate(data, str(_HERE))
 
 
 def config_option() -> Decorator:
     """`--config FILE`: gives the command a checked `config: Config`."""
-    return click.option(
-        "--config",
-        type=click.Path(path_type=Path, allow_dash=True),
-        callback=_load,
-        help="Configuration file, - for standard input; by default config.yaml here if there is"
-        " one, else all defaults.",
-    )
+    return _option(lambda ctx, param, value: _here() if value is None else load(value))
+
+
+def lazy_config_option() -> Decorator:
+    """`--config FILE` of commands that may need none: gives a function `config()` that reads it."""
+    return _option(lambda ctx, param, value: _here if value is None else partial(load, value))
+
+
+def _option(callback: Callable[[click.Context, click.Parameter, Path | None], Any]) -> Decorator:
+    path = click.Path(path_type=Path, allow_dash=True)
+    return click.option("--config", type=path, callback=callback, help=_HELP)
 
 
 def output_option(what: str) -> Decorator:

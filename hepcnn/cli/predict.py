@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from hepcnn.cli.options import config_option, output_option
+from hepcnn.cli.options import lazy_config_option, output_option
 from hepcnn.config import Config
 
 
@@ -17,7 +18,7 @@ from hepcnn.config import Config
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), help="A trained network; needs no --task."
 )
-@config_option()
+@lazy_config_option()
 @click.option("--task", help="With --baseline: name of the task in the configuration.")
 @click.option("--baseline", help="One of the task's baselines.")
 @click.option(
@@ -43,7 +44,7 @@ from hepcnn.config import Config
 def command(
     shards: tuple[Path, ...],
     checkpoint: Path | None,
-    config: Config,
+    config: Callable[[], Config],
     task: str | None,
     baseline: str | None,
     train: tuple[Path, ...],
@@ -70,6 +71,6 @@ def command(
     elif task and baseline and not checkpoint:
         from hepcnn.learning.baselines import predict_baseline
 
-        predict_baseline(shards, config, task, baseline, output, split, train, altered)
+        predict_baseline(shards, config(), task, baseline, output, split, train, altered)
     else:
         raise click.UsageError("give either --checkpoint, or --task and --baseline")

@@ -58,6 +58,7 @@ from hepcnn.config.tasks import (
     Train,
 )
 from hepcnn.config.whole import Config, Split
+from hepcnn.config.yaml_files import read_mapping, read_yaml
 
 __all__ = [
     "NOMINAL",
@@ -110,5 +111,7 @@ __all__ = [
     "entry",
     "explain",
     "load",
+    "read_mapping",
+    "read_yaml",
     "validate",
 ]

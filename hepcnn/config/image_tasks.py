@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hepcnn.config.pixel_weights import PixelWeights
-from hepcnn.config.settings import Count, Positive
+from hepcnn.config.settings import Count, Name, Positive
 from hepcnn.config.tasks import EventTables, Network, Task, Train
 
 #: These tasks are not tried on altered samples.
@@ -63,7 +63,7 @@ class SegmentTask(ImageTask):
     """The kind of question."""
     target: Literal["semantic"]
     """Heavily and minimum-ionising tracks, showers, Michel electrons and δ electrons."""
-    networks: Annotated[dict[str, Network], Field(min_length=1)] = {"sparse_uresnet": Network()}
+    networks: Annotated[dict[Name, Network], Field(min_length=1)] = {"sparse_uresnet": Network()}
     """The networks, by a name of your choice or an architecture's."""
     baselines: Sequence[Literal["majority", "pixel_tree"]] = ["pixel_tree"]
     """Methods that stand beside the networks: the most frequent class; a boosted tree on the
@@ -79,7 +79,7 @@ class InstanceTask(ImageTask):
     """The kind of question."""
     target: Literal["instance"]
     """The particle that left most of a pixel's charge."""
-    networks: Annotated[dict[str, Network], Field(min_length=1)] = {"sparse_uresnet": Network()}
+    networks: Annotated[dict[Name, Network], Field(min_length=1)] = {"sparse_uresnet": Network()}
     """The networks, by a name of your choice or an architecture's."""
     baselines: Sequence[Literal["clusters"]] = ["clusters"]
     """Methods that stand beside the networks: pixels that hang together."""
@@ -94,7 +94,7 @@ class VertexTask(ImageTask):
     """The kind of question."""
     target: Literal["vertex"]
     """The true vertex."""
-    networks: Annotated[dict[str, Network], Field(min_length=1)] = {"sparse_uresnet": Network()}
+    networks: Annotated[dict[Name, Network], Field(min_length=1)] = {"sparse_uresnet": Network()}
     """The networks, by a name of your choice or an architecture's."""
     baselines: Sequence[Literal["upstream_end", "line_intersection", "distance_bands"]] = [
         "upstream_end",
@@ -114,7 +114,7 @@ class PointTask(ImageTask):
     """The kind of question."""
     target: Literal["points"]
     """Vertices, ends of tracks and starts of showers."""
-    networks: Annotated[dict[str, Network], Field(min_length=1)] = {"sparse_uresnet": Network()}
+    networks: Annotated[dict[Name, Network], Field(min_length=1)] = {"sparse_uresnet": Network()}
     """The networks, by a name of your choice or an architecture's."""
     baselines: Sequence[Literal["cluster_ends"]] = ["cluster_ends"]
     """Methods that stand beside the networks: ends of what hangs together."""

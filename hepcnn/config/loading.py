@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from hepcnn.config.problems import explain
 from hepcnn.config.whole import Config
+from hepcnn.config.yaml_files import read_mapping
 from hepcnn.errors import InputError, nearest
 
 T = TypeVar("T")
@@ -40,17 +39,7 @@ def validate(data: Mapping[str, Any] | None, source: str = "config") -> Config:
 
 def load(path: str | Path) -> Config:
     """Read and check a YAML (or JSON) configuration file; ``-`` is the standard input."""
-    try:
-        text = sys.stdin.read() if str(path) == "-" else Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read the configuration '{path}': {error.strerror}") from error
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from error
-    if data is not None and not isinstance(data, dict):
-        raise InputError(f"{path}: a configuration is a mapping of keys, not {type(data).__name__}")
-    return validate(data, str(path))
+    return validate(read_mapping(path), str(path))
 
 
 def entry(entries: Mapping[str, T], name: str, what: str) -> T:

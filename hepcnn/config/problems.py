@@ -12,6 +12,8 @@ from hepcnn.errors import nearest
 
 #: Errors whose message needs no value beside it.
 _NOT_GIVEN = ("missing", "value_error", "wrong_form")
+#: What pydantic puts behind a key that is itself what is wrong.
+_KEY = "[key]"
 
 
 def _field_names(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
@@ -36,7 +38,8 @@ def explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
     """Say what is wrong with data for a model: one line for each wrong key."""
     lines = [f"{what} is not valid"]
     for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"] if part not in FORMS) or "the whole"
+        keys = [str(part) for part in item["loc"] if part not in (*FORMS, _KEY)]
+        place = ".".join(keys) or "the whole"
         if item["type"] == "extra_forbidden":
             name = str(item["loc"][-1])
             lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -34,6 +35,19 @@ def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
 Rising = AfterValidator(_rising)
 """Of two numbers, the second must be the larger one."""
 Range = Annotated[tuple[Positive, Positive], Rising]
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
+        raise ValueError(
+            "not a possible name, since folders are called so: it has letters (A to Z, a to z), "
+            "digits, '_' and '-' alone, no '-' in front, and at most 100 characters"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""What a user calls a sample, an image set, a task or a network."""
 
 
 class Settings(BaseModel):

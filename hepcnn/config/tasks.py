@@ -15,6 +15,7 @@ from hepcnn.config.settings import (
     Count,
     Edges,
     Fraction,
+    Name,
     NonNegative,
     Positive,
     Range,
@@ -31,6 +32,8 @@ from hepcnn.errors import nearest
 
 #: What the tables call a task's own sample.
 NOMINAL = "nominal"
+#: What stands in a task's folder beside those of its methods.
+_FOLDERS = ("tables", "figures")
 #: Names of the classes of each target, in the order of labels: of examples, of pixels (all but
 #: `other`), of key points.
 CLASSES: Mapping[str, tuple[str, ...]] = {
@@ -174,7 +177,7 @@ class Task(Settings):
     """The kind of question."""
     target: str
     """The truth that is asked for."""
-    networks: Annotated[dict[str, Network], Field(min_length=1)] = {"lecture_cnn": Network()}
+    networks: Annotated[dict[Name, Network], Field(min_length=1)] = {"lecture_cnn": Network()}
     """The networks, by a name of your choice or an architecture's."""
     baselines: Sequence[str] = ["majority"]
     """Methods without an image that stand beside the networks."""
@@ -196,6 +199,9 @@ class Task(Settings):
             raise ValueError(f"robustness: '{NOMINAL}' is what the tables call the task's own")
         if both := set(self.networks) & set(self.baselines):
             raise ValueError(f"networks: {', '.join(sorted(both))} is the name of a baseline")
+        for name in self.networks:
+            if name in _FOLDERS:
+                raise ValueError(f"networks: '{name}' is kept for the folder of the task's {name}")
         methods = [*self.networks, *self.baselines]
         for name in getattr(self.tables, "ablation", []):
             if name not in methods:

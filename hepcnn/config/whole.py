@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,7 @@ from hepcnn.config.comparable import check_comparable
 from hepcnn.config.image_tasks import ImageTask, SegmentTask
 from hepcnn.config.images import DETECTOR, AnyImages, PolarImages
 from hepcnn.config.samples import AnySample, RichSample, RichSimulation
-from hepcnn.config.settings import Analytic, Fraction, Settings
+from hepcnn.config.settings import Analytic, Fraction, Name, Settings
 from hepcnn.config.steps import OF_VALUES
 from hepcnn.config.tasks import PidTask, Task
 from hepcnn.errors import nearest
@@ -35,6 +35,18 @@ class Split(Settings):
         return self
 
 
+def _images(data: dict[str, Any]) -> dict[str, AnyImages]:
+    """The lecture's image set, if there is the sample that it is of."""
+    sample = data.get("samples", {}).get("rich")
+    return {"rich_polar": PolarImages(sample="rich")} if isinstance(sample, RichSample) else {}
+
+
+def _tasks(data: dict[str, Any]) -> dict[str, AnyTask]:
+    """The lecture's task, if its image set was not chosen either."""
+    own = data.get("images", {}) != {"rich_polar": PolarImages(sample="rich")}
+    return {} if own else {"rich_pid": PidTask(images="rich_polar")}
+
+
 class Config(Settings):
     """The whole configuration."""
 
@@ -42,14 +54,14 @@ class Config(Settings):
     """Folder of everything that is made."""
     seed: Annotated[int, Field(ge=0)] = 20190305
     """Seed of all random numbers."""
-    samples: Annotated[dict[str, AnySample], Field(min_length=1)] = {
+    samples: Annotated[dict[Name, AnySample], Field(min_length=1)] = {
         "rich": RichSample(simulate=RichSimulation())
     }
     """Sets of ROOT files."""
-    images: dict[str, AnyImages] = {"rich_polar": PolarImages(sample="rich")}
-    """Image sets."""
-    tasks: dict[str, AnyTask] = {"rich_pid": PidTask(images="rich_polar")}
-    """Tasks."""
+    images: dict[Name, AnyImages] = Field(default_factory=_images)
+    """Image sets. By default `rich_polar`, of the sample `rich` if there is one of a RICH."""
+    tasks: dict[Name, AnyTask] = Field(default_factory=_tasks)
+    """Tasks. By default `rich_pid`, of the default image set if no other is chosen."""
     split: Split = Split()
     """Events for training, validation and test."""
     validation: list[Literal["rich", "lartpc"]] = []

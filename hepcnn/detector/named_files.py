@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from hepcnn.config import explain
+from hepcnn.config import explain, read_yaml
 from hepcnn.errors import InputError, nearest
 
 _FOLDER = Path(__file__).parent
@@ -41,8 +40,6 @@ def read_geometry(name: str | Path, known: Sequence[str], form: type[Form]) -> F
             f"no geometry '{name}', nor a file of that name; {nearest(str(name), known)}"
         )
     try:
-        return form.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not a readable YAML file: {error}") from error
+        return form.model_validate(read_yaml(path))
     except ValidationError as error:
         raise InputError(explain(error, f"{path}: the geometry", form)) from error

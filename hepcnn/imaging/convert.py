@@ -48,6 +48,8 @@ _Made = tuple[Images, dict[str, int], list[Inside]]
 #: processor's cache; those of hits do so anyway, and in small ones the many columns take time.
 BLOCK_TRACKS = 4096
 BLOCK_HITS = 1 << 19
+#: Events of which images are made to see whether they can be.
+FIRST_EVENTS = 32
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class _Maker:
     geometry : dict
         The detector's numbers.
     read : callable
-        Reads the events of a file, chunk by chunk.
+        Reads the events of a file, in chunks of so many; None: as many as memory allows.
     images : callable
         Makes the images of a chunk, with its cutflow and what is inside.
     step : callable
@@ -72,7 +74,7 @@ class _Maker:
 
     header: Header
     geometry: dict[str, Any]
-    read: Callable[[FileSpec], Iterator[Any]]
+    read: Callable[[FileSpec, int | None], Iterator[Any]]
     images: Callable[[Any], _Made]
     step: Callable[[Any], int]
     target: str
@@ -104,7 +106,7 @@ def _polar_maker(sample: RichSample, settings: PolarImages) -> _Maker:
     return _Maker(
         rich_header(settings),
         {name: rich.model_dump(mode="json") for name, rich in geometry.items()},
-        lambda spec: read_rich(spec, sample, rich=settings.rich),
+        lambda spec, step: read_rich(spec, sample, rich=settings.rich, step=step),
         images,
         lambda events: BLOCK_TRACKS * len(events) // max(events.n_tracks, 1),
         "species",
@@ -123,7 +125,7 @@ def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> _Maker:
     return _Maker(
         step_header(settings.steps, header),
         tpc.model_dump(mode="json"),
-        lambda spec: read_lartpc(spec, sample),
+        lambda spec, step: read_lartpc(spec, sample, step=step),
         images,
         lambda events: BLOCK_HITS * len(events) // max(events.n_hits, 1),
         "particle",
@@ -140,11 +142,45 @@ def _voxel_maker(sample: LArTPCSample, settings: VoxelImages) -> _Maker:
     return _Maker(
         voxel_header(settings, tpc),
         tpc.model_dump(mode="json"),
-        lambda spec: read_lartpc(spec, sample, deposits=True),
+        lambda spec, step: read_lartpc(spec, sample, deposits=True, step=step),
         images,
         lambda events: BLOCK_HITS * len(events) // max(int(events.deposit_offsets[-1]), 1),
         "particle",
     )
+
+
+def header_of(
+    sample: RichSample | LArTPCSample, settings: PolarImages | PlaneImages | VoxelImages
+) -> Header:
+    """What all images of an image set have in common, before any is made.
+
+    Raises
+    ------
+    InputError
+        If the geometry, the shape or a step is not possible.
+    """
+    return _maker(sample, settings).header
+
+
+def try_first_events(
+    spec: FileSpec,
+    sample: RichSample | LArTPCSample,
+    settings: PolarImages | PlaneImages | VoxelImages,
+) -> None:
+    """Make images of a file's first events, and throw them away: can they be made?
+
+    Raises
+    ------
+    InputError
+        As `convert`.
+    """
+    maker = _maker(sample, settings)
+    for events in maker.read(spec, FIRST_EVENTS):
+        try:
+            maker.images(events)
+        except InputError as error:
+            raise InputError(f"{spec}: {error}") from error
+        return
 
 
 def convert(
@@ -245,7 +281,7 @@ def _append(
     # One block is written while the next is made; the reader reads ahead by itself.
     with progress(f"convert {spec}", events) as advance, ThreadPoolExecutor(1) as writing:
         written: Future[None] | None = None
-        for block in _blocks(maker.read(spec), maker.step):
+        for block in _blocks(maker.read(spec, None), maker.step):
             try:
                 images, counts, found = maker.images(block)
             except InputError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -88,17 +88,33 @@ class Preprocessing:
             If the images have no such view, channel or feature, where it gives the nearest; or a
             step is not possible.
         """
-        header, steps = images.header, tuple(network.steps)
+        seen = cls.unscaled(images.header, network)
+        columns = [
+            _moments(_logarithm(name, images.features(name)[which].astype(np.float64)))
+            for name in seen.features
+        ]
+        mean, deviation = np.concatenate([np.empty((2, 0)), *columns], axis=1, dtype=np.float32)
+        selection = Selection.of(images, seen.views, seen.channels, seen.transform(images))
+        scale = _scale(images, which, selection)
+        return replace(seen, scale=scale, mean=mean, deviation=deviation)
+
+    @classmethod
+    def unscaled(cls, header: Header, network: Network) -> Self:
+        """Choose what a network sees, values as they are: no image is needed.
+
+        Raises
+        ------
+        InputError
+            As `fit`.
+        """
+        steps = tuple(network.steps)
+        step_header(steps, header)
         views = _chosen("views", network.views, header.views)
         channels = _chosen("channels", network.channels, header.channels)
         features = _chosen("features", network.features, tuple(header.features))
-        columns = [
-            _moments(_logarithm(name, images.features(name)[which].astype(np.float64)))
-            for name in features
-        ]
-        mean, deviation = np.concatenate([np.empty((2, 0)), *columns], axis=1, dtype=np.float32)
-        selection = Selection.of(images, views, channels, _transform(steps, images))
-        scale = _scale(images, which, selection)
+        width = sum(header.features[name] or 1 for name in features)
+        scale = np.ones((len(views), len(channels)), np.float32)
+        mean, deviation = np.zeros(width, np.float32), np.ones(width, np.float32)
         return cls(header, steps, views, channels, scale, features, mean, deviation)
 
     def standardise(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:

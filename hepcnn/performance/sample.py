@@ -22,6 +22,7 @@ from hepcnn.performance.confusion import (
 from hepcnn.performance.curves import log_ratio
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.temperature import LEAST
+from hepcnn.progress import note
 from hepcnn.store.findings import Found
 from hepcnn.store.predictions import Predictions
 
@@ -87,7 +88,7 @@ class Sample:
         event = first.key[keep][["run", "subrun", "event"]]
         first_of_event = np.concatenate([[False], event[1:] != event[:-1]])[: len(event)]
         methods = tuple(p.method for p in ordered)
-        return cls(
+        sample = cls(
             methods=methods,
             networks=tuple(m for m in methods if m in task.networks),
             controls=tuple(m for m in methods if m in get_args(Control) and m in task.baselines),
@@ -101,6 +102,12 @@ class Sample:
             cutflow={p.method: p.cutflow for p in ordered},
             **own,
         )
+        if sample.lacking:
+            note(
+                f"the sample has no {' and no '.join(sample.lacking)}, which the mixture of the "
+                "tables names: purities are those without"
+            )
+        return sample
 
     def __len__(self) -> int:
         return len(self.label)
@@ -123,7 +130,19 @@ class Sample:
     @property
     def population(self) -> str:
         """Which examples in which mixture, for captions."""
-        return f"{self.mixture.name} mixture of classes"
+        return self.mixed("classes")
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Classes that the mixture names and of which there is no example."""
+        share = self.mixture.abundances
+        there = np.isin(np.arange(len(share)), self.label)
+        return tuple(np.array(self.classes)[(share > 0) & ~there].tolist())
+
+    def mixed(self, classes: str) -> str:
+        """The mixture of what is called so, and what of it there is not, for captions."""
+        without = f", without {' and '.join(self.lacking)}, of which there is none"
+        return f"{self.mixture.name} mixture of {classes}{without if self.lacking else ''}"
 
     def called(self, method: str, mixture: Mixture | None = None) -> NDArray[np.int16]:
         """What a method calls each example, for this sample's mixture or another, (N,)."""

@@ -215,6 +215,34 @@ def test_an_unknown_network_stops_the_workflow_before_it_starts(tmp_path):
     assert "lenet5" in done.stdout + done.stderr
 
 
+def test_paths_with_spaces_and_shell_characters_are_no_words_of_the_shell(finished, tmp_path):
+    project = Project(tmp_path)
+    output, data = "my results & $(touch a); 'b'", tmp_path / "{2018} (v2)"
+    shutil.copytree(finished.folder / "results" / "events" / "rich", data)
+    network = {"architecture": "mlp", "options": {"hidden": [4]}, "train": {"epochs": 1}}
+    task = SMALL["tasks"]["rich_pid"] | {"networks": {"m-l-p": network}, "images": "rich_polar"}
+    task |= {"baselines": ["majority"]}
+    samples = SMALL["samples"] | {"rich": {"files": ["{2018} (v2)/*.root"]}}
+    project.configure(
+        {"output": output, "samples": samples, "tasks": {"K-pi": task}}
+        | {"images": {"rich_polar": SMALL["images"]["rich_polar"]}}
+    )
+    before = set(tmp_path.iterdir())
+    project.run()
+    made = {path.name for path in set(tmp_path.iterdir()) - before}
+    assert made == {output, ".snakemake"}
+    assert (tmp_path / output / "report.html").is_file()
+    assert (tmp_path / output / "tasks" / "K-pi" / "m-l-p" / "predictions@dark.h5").is_file()
+
+
+def test_a_folder_of_results_with_braces_is_refused(tmp_path):
+    project = Project(tmp_path)
+    project.configure(SMALL | {"output": "res{ults}"})
+    done = project.snakemake("--dry-run")
+    assert done.returncode != 0
+    assert "output: 'res{ults}'" in done.stdout + done.stderr
+
+
 def test_a_failed_check_is_kept_for_the_report_and_an_error_is_none(tmp_path):
     project = Project(tmp_path)
     with (project.folder / "hepcnn" / "validation" / "rich" / "run.py").open("a") as file:
@@ -254,7 +282,7 @@ def test_quiet_names_the_failed_stage_and_its_log(project):
     (project.folder / "results" / "tasks" / "rich_pid" / "mlp" / "checkpoint.ckpt").write_text("no")
     done = project.snakemake("--quiet", "host", "rules", "--", "tables")
     assert done.returncode != 0
-    log = "results/logs/predict/rich_pid-mlp.log"
+    log = "results/logs/predict/rich_pid/mlp.log"
     assert "not a checkpoint of `hepcnn train`" in (project.folder / log).read_text()
     lines = done.stderr.splitlines()
     (failed,) = {line for line in lines if line.startswith("[failed] predict rich_pid mlp;")}

@@ -2,10 +2,11 @@
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 
-from hepcnn.config import validate
+from hepcnn.config import read_mapping, validate
 from hepcnn.detector.geometry import geometry_names
 from hepcnn.detector.tpc import tpc_names
 from hepcnn.errors import InputError
@@ -17,7 +18,7 @@ from hepcnn.provenance import code_version
 
 
 # Rules call `hepcnn`: that of the environment that snakemake runs in, activated or not.
-shell.prefix(f'set -euo pipefail; export PATH="{Path(sys.executable).parent}:$PATH"; ')
+shell.prefix(f'set -euo pipefail; export PATH={quote(str(Path(sys.executable).parent))}:"$PATH"; ')
 
 
 def _checked(build):
@@ -28,11 +29,21 @@ def _checked(build):
         raise WorkflowError(str(error)) from None
 
 
+# Snakemake's own reading keeps the last of keys that are there twice.
+for _file in workflow.overwrite_configfiles or ["config.yaml"]:
+    _checked(lambda: read_mapping(_file))
 SETTINGS = _checked(lambda: validate(config, "config.yaml"))
 OUT = SETTINGS.output.rstrip("/")
+if set("{}") & set(OUT):
+    raise WorkflowError(f"output: '{OUT}': Snakemake takes braces for wildcards; name it without any")
 for _task in SETTINGS.tasks.values():
     for _name, _network in _task.networks.items():
         _checked(lambda: require(_network.architecture or _name))
+# Once, not in each job of a batch system; a dry run need not wait for the seconds that it takes.
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    from hepcnn.learning.checking import check
+
+    _checked(lambda: check(SETTINGS))
 
 
 def _altered(task):

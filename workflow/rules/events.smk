@@ -12,5 +12,5 @@ rule simulate:
     benchmark:
         f"{OUT}/benchmarks/simulate/{{sample}}-{{shard}}.tsv"
     shell:
-        "hepcnn simulate {params.detector} --config - --sample {wildcards.sample} --shard {wildcards.shard}"
-        " -o {output} <<< {params.config:q} 2>&1 | tee {log}"
+        "hepcnn simulate {params.detector:q} --config - --sample {wildcards.sample:q} --shard {wildcards.shard:q}"
+        " -o {output:q} <<< {params.config:q} 2>&1 | tee {log:q}"

@@ -1,9 +1,14 @@
+def settings_of(imageset):
+    # An altered one has another sample, and the settings of the image set that it is of.
+    return imageset.partition("@")[0]
+
+
 def conversion_part(wildcards):
     # A shard depends on its own files only: adding one to the sample converts that one.
     images = IMAGES[wildcards.imageset]
     files = sources(wildcards.imageset, wildcards.shard)
     own = SETTINGS.samples[images.sample].model_copy(update={"simulate": None, "files": files})
-    return part(samples={images.sample: own}, images={wildcards.imageset: images})
+    return part(samples={images.sample: own}, images={settings_of(wildcards.imageset): images})
 
 
 rule convert:
@@ -14,6 +19,7 @@ rule convert:
         f"{OUT}/images/{{imageset}}/{{shard}}.h5",
     params:
         config=conversion_part,
+        images=lambda w: settings_of(w.imageset),
         files=lambda w: sources(w.imageset, w.shard),
         code=code_version("hepcnn.imaging.convert"),
     log:
@@ -21,5 +27,5 @@ rule convert:
     benchmark:
         f"{OUT}/benchmarks/convert/{{imageset}}-{{shard}}.tsv"
     shell:
-        "hepcnn convert {params.files:q} --config - --images {wildcards.imageset}"
-        " -o {output} <<< {params.config:q} 2>&1 | tee {log}"
+        "hepcnn convert {params.files:q} --config - --images {params.images:q}"
+        " -o {output:q} <<< {params.config:q} 2>&1 | tee {log:q}"

@@ -33,13 +33,13 @@ rule train:
         folder=subpath(output.checkpoint, parent=True),
         code=code_version("hepcnn.learning.training"),
     log:
-        f"{OUT}/logs/train/{{task}}-{{network}}.log",
+        f"{OUT}/logs/train/{{task}}/{{network}}.log",
     benchmark:
-        f"{OUT}/benchmarks/train/{{task}}-{{network}}.tsv"
+        f"{OUT}/benchmarks/train/{{task}}/{{network}}.tsv"
     threads: network_threads
     shell:
-        "hepcnn train {input} --config - --task {wildcards.task} --network {wildcards.network}"
-        " -o {params.folder} <<< {params.config:q} 2>&1 | tee {log}"
+        "hepcnn train {input:q} --config - --task {wildcards.task:q} --network {wildcards.network:q}"
+        " -o {params.folder:q} <<< {params.config:q} 2>&1 | tee {log:q}"
 
 
 rule predict:
@@ -49,16 +49,16 @@ rule predict:
     output:
         f"{OUT}/tasks/{{task}}/{{network}}/predictions{{altered}}.h5",
     params:
-        altered=lambda w: w.altered.replace("@", "--altered ", 1),
+        altered=lambda w: ["--altered", w.altered[1:]] if w.altered else [],
         code=code_version("hepcnn.learning.prediction"),
     log:
-        f"{OUT}/logs/predict/{{task}}-{{network}}{{altered}}.log",
+        f"{OUT}/logs/predict/{{task}}/{{network}}{{altered}}.log",
     benchmark:
-        f"{OUT}/benchmarks/predict/{{task}}-{{network}}{{altered}}.tsv"
+        f"{OUT}/benchmarks/predict/{{task}}/{{network}}{{altered}}.tsv"
     threads: network_threads
     shell:
-        "hepcnn predict {input.images} --checkpoint {input.checkpoint} {params.altered} -o {output}"
-        " 2>&1 | tee {log}"
+        "hepcnn predict {input.images:q} --checkpoint {input.checkpoint:q} {params.altered:q} -o {output:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule predict_baseline:
@@ -82,15 +82,15 @@ rule predict_baseline:
             baselines=[w.baseline],
             robustness=[w.altered[1:]] if w.altered else [],
         ),
-        train=lambda w, input: [f"--train {shard}" for shard in input.train],
-        altered=lambda w: w.altered.replace("@", "--altered ", 1),
+        train=lambda w, input: [word for shard in input.train for word in ("--train", shard)],
+        altered=lambda w: ["--altered", w.altered[1:]] if w.altered else [],
         code=code_version("hepcnn.learning.baselines"),
     log:
-        f"{OUT}/logs/predict/{{task}}-{{baseline}}{{altered}}.log",
+        f"{OUT}/logs/predict/{{task}}/{{baseline}}{{altered}}.log",
     benchmark:
-        f"{OUT}/benchmarks/predict/{{task}}-{{baseline}}{{altered}}.tsv"
+        f"{OUT}/benchmarks/predict/{{task}}/{{baseline}}{{altered}}.tsv"
     threads: lambda w: 8 if w.baseline.endswith("_tree") else 1  # capped by --cores
     shell:
-        "hepcnn predict {input.images} {params.train} --config - --task {wildcards.task}"
-        " --baseline {wildcards.baseline} {params.altered} -o {output}"
-        " <<< {params.config:q} 2>&1 | tee {log}"
+        "hepcnn predict {input.images:q} {params.train:q} --config - --task {wildcards.task:q}"
+        " --baseline {wildcards.baseline:q} {params.altered:q} -o {output:q}"
+        " <<< {params.config:q} 2>&1 | tee {log:q}"

@@ -18,8 +18,8 @@ for _task in SETTINGS.tasks:
         benchmark:
             f"{OUT}/benchmarks/evaluate/{_task}.tsv"
         shell:
-            "hepcnn evaluate {input} --config - --task {params.task} -o {params.folder}"
-            " <<< {params.config:q} 2>&1 | tee {log}"
+            "hepcnn evaluate {input:q} --config - --task {params.task:q} -o {params.folder:q}"
+            " <<< {params.config:q} 2>&1 | tee {log:q}"
 
 
 rule report:
@@ -43,4 +43,4 @@ rule report:
     benchmark:
         f"{OUT}/benchmarks/report.tsv"
     shell:
-        "hepcnn report --config - -o {output.page} <<< {params.config:q} 2>&1 | tee {log}"
+        "hepcnn report --config - -o {output.page:q} <<< {params.config:q} 2>&1 | tee {log:q}"

@@ -23,5 +23,5 @@ rule validate:
         f"{OUT}/benchmarks/validate/{{detector}}.tsv"
     # A failed check (status 3) is a result: it is kept, and the report shows it.
     shell:
-        "hepcnn validate {wildcards.detector} --config - -o {params.folder}"
-        " <<< {params.config:q} 2>&1 | tee {log} || [ $? -eq 3 ]"
+        "hepcnn validate {wildcards.detector:q} --config - -o {params.folder:q}"
+        " <<< {params.config:q} 2>&1 | tee {log:q} || [ $? -eq 3 ]"

@@ -57,7 +57,7 @@ class PidSample(Sample):
     @property
     def population(self) -> str:
         """Momentum range and mixture, for captions."""
-        return f"{self.span}, {self.mixture.name} mixture of species"
+        return f"{self.span}, {self.mixed('species')}"
 
     def log_ratio(self, method: str, first: str = "kaon", second: str = "pion") -> Floats:
         """A method's ln(P_first / P_second) at equal abundances, (N,)."""

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from hepcnn.config import PidTask
+from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
 from hepcnn.performance.pid.sample import select, select_altered
+from hepcnn.performance.population import abundances
 
 TASK = PidTask(images="rich_polar")
 METHODS = ("lecture_cnn", "majority", "momentum_prior")
@@ -157,3 +159,21 @@ def test_what_was_never_taught_stays_impossible(make_predictions):
     prior = np.array([0.1, 0, 0.7, 0.1, 0.1, 0])
     sample = select([make_predictions(prior=prior)], TASK, "rich_pid")
     assert not sample.posterior("lecture_cnn")[:, [1, 5]].any()
+
+
+@pytest.mark.parametrize("mixture", ["flat", {"pion": 0.7, "deuteron": 0.3}])
+def test_a_class_that_the_mixture_names_and_the_sample_lacks_is_said(
+    make_predictions, capsys, mixture
+):
+    p = make_predictions()
+    task = PidTask(images="rich_polar", tables={"mixture": mixture})
+    without = select([taken(p, p.label != SPECIES.index("deuteron"))], task, "rich_pid")
+    assert without.lacking == ("deuteron",)
+    assert "the sample has no deuteron, which the mixture" in capsys.readouterr().err
+    assert abundances(without, "particles").caption.endswith(
+        "mixture of species, without deuteron, of which there is none"
+    )
+    whole = select([p], task, "rich_pid")
+    natural = select([taken(p, p.label != SPECIES.index("deuteron"))], TASK, "rich_pid")
+    assert (whole.lacking, natural.lacking) == ((), ())
+    assert "mixture" not in capsys.readouterr().err
