@@ -183,7 +183,8 @@ def convert(
             except InputError as error:
                 if sample.on_bad_file == "fail":
                     raise
-                inputs.setdefault(str(spec), "unreadable")
+                # Bad files are told apart by their names: there is nothing else.
+                inputs.setdefault(str(spec), f"unreadable: {spec}")
                 skipped.append(Skipped(str(spec), str(error), events))
                 lost = f"{events} events" if events >= 0 else "an unknown number of events"
                 note(f"skipped {spec}, {lost} lost: {error}")

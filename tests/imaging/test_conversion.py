@@ -1,6 +1,7 @@
 """Files → shard: streamed, complete or listed as skipped, with its origin."""
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -131,6 +132,17 @@ def test_bad_files_are_skipped_counted_and_listed(tmp_path, files, chunks, capsy
     ]  # fmt: skip
     assert "truncated" in images.skipped[0].reason
     assert "unknown number of events lost" in capsys.readouterr().err
+
+
+def test_shards_of_bad_files_only_are_of_one_set(tmp_path, files):
+    """Each has an identity of its own, the same in every conversion."""
+    for name in ("0", "1"):
+        (files / f"{name}.root").write_bytes(b"")
+        convert([str(files / f"{name}.root")], SKIP, SETTINGS, tmp_path / f"{name}.h5")
+    convert([str(files / "1.root")], SKIP, SETTINGS, tmp_path / "again.h5")
+    images = ImageSet([tmp_path / "0.h5", tmp_path / "1.h5"])
+    assert [Path(row.file).name for row in images.skipped] == ["0.root", "1.root"]
+    assert images.ids[0] != images.ids[1] == ImageSet(tmp_path / "again.h5").ids[0]
 
 
 def test_a_file_that_breaks_half_way_contributes_nothing(tmp_path, files, chunks, monkeypatch):
