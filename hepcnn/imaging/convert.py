@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from hepcnn.config import (
     LArTPCSample,
     PlaneImages,
@@ -21,8 +24,9 @@ from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.labels import OTHER
 from hepcnn.detector.tpc import load_tpc
 from hepcnn.errors import InputError
-from hepcnn.events.chunk import EventChunk
+from hepcnn.events.chunk import EVENT_KEY, EventChunk
 from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.events.names import check_names
 from hepcnn.events.reading import (
     FileSpec,
     expand_files,
@@ -164,11 +168,13 @@ def convert(
     ------
     InputError
         If there are no files, or a file is bad and bad files are not skipped, or the images are
-        not of the sample's detector; nothing is written then.
+        not of the sample's detector, or two files are copies or have events of one name; nothing
+        is written then.
     """
     specs = expand_files(files)
     maker = _maker(sample, settings)
-    inputs: dict[str, str] = {}
+    inputs = _identities(specs, sample)
+    keys: dict[str, npt.NDArray[np.void]] = {}
     skipped: list[Skipped] = []
     cutflow: Counter[str] = Counter()
     others: Counter[int] = Counter()
@@ -177,20 +183,18 @@ def convert(
             events = -1
             try:
                 events = n_entries(spec, sample.tree)
-                inputs[str(spec)] = fingerprint(spec)
                 with writer.all_or_nothing():
-                    counts, codes = _append(spec, events, maker, writer)
+                    counts, codes, keys[str(spec)] = _append(spec, events, maker, writer)
             except InputError as error:
                 if sample.on_bad_file == "fail":
                     raise
-                # Bad files are told apart by their names: there is nothing else.
-                inputs.setdefault(str(spec), f"unreadable: {spec}")
                 skipped.append(Skipped(str(spec), str(error), events))
                 lost = f"{events} events" if events >= 0 else "an unknown number of events"
                 note(f"skipped {spec}, {lost} lost: {error}")
             else:
                 cutflow.update(counts)
                 others.update(codes)
+        check_names(keys)
         writer.describe(_provenance(sample, settings, maker.geometry, inputs), cutflow, skipped)
         if not len(writer):
             note(f"{output}: nothing was kept")
@@ -201,11 +205,33 @@ def convert(
     return dict(cutflow)
 
 
+def _identities(specs: Sequence[FileSpec], sample: RichSample | LArTPCSample) -> dict[str, str]:
+    """The identity of each file, all different: no file is read twice under two names."""
+    found: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for spec in specs:
+        name = str(spec)
+        try:
+            found[name] = fingerprint(spec, sample.tree)
+        except InputError:
+            if sample.on_bad_file == "fail":
+                raise
+            # Bad files are told apart by their names: there is nothing else.
+            found[name] = f"unreadable: {name}"
+        if (other := first.setdefault(found[name], name)) != name:
+            raise InputError(
+                f"'{name}' is a copy of '{other}' (UUID and size are the same): its events would "
+                "count twice"
+            )
+    return found
+
+
 def _append(
     spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter
-) -> tuple[Counter[str], Counter[int]]:
-    """Append a file's images; returns its cutflow and the PDG codes of other particles."""
+) -> tuple[Counter[str], Counter[int], npt.NDArray[np.void]]:
+    """Append a file's images; returns cutflow, PDG codes of other particles, names of events."""
     cutflow: Counter[str] = Counter()
+    keys: list[npt.NDArray[np.void]] = []
     others: Counter[int] = Counter()
     # One block is written while the next is made; the reader reads ahead by itself.
     with progress(f"convert {spec}", events) as advance, ThreadPoolExecutor(1) as writing:
@@ -218,13 +244,14 @@ def _append(
             if written:
                 written.result()
             written = writing.submit(writer.append, images)
+            keys.append(block.key)
             cutflow.update(counts)
             pdg, label = images.truth["pdg"], images.truth[maker.target]
             others.update(pdg[(label == OTHER) & (pdg != 0)].tolist())
             advance(len(block))
         if written:
             written.result()
-    return cutflow, others
+    return cutflow, others, np.concatenate([np.empty(0, EVENT_KEY), *keys])
 
 
 def _blocks(
