@@ -104,8 +104,8 @@ WRONG = [
         ["required: rich2 is not in 'rich'"],
     ),
     (
-        {"samples": {"a": LARTPC | {"reader": "larcv", "branches": {"run": 1}}}},
-        ["samples.a: the reader larcv takes neither"],
+        {"samples": {"a": LARTPC | {"reader": "larcv", "branches": {"hit_wire": "w"}}}},
+        ["samples.a: the reader larcv takes no"],
     ),
     (
         {"samples": {"a": LARTPC | {"branches": {"hit_channel": "Channel"}}}},

@@ -160,6 +160,8 @@ class LArTPCSimulation(Settings):
         return self.energy_range or default
 
 
+#: The branches that name an event.
+_EVENT = {"run", "subrun", "event"}
 #: A branch's name, a number, or an expression of both.
 Source = Annotated[str, Field(coerce_numbers_to_str=True)]
 
@@ -175,7 +177,9 @@ class Sample(Settings):
     """For each native branch that is called otherwise: its name, or an expression of names,
     numbers and + - * / ( ), for example ``1000 * Track_P``. A list joins the hits (or the
     deposits) of several branches, event by event: ``hit_wire: [u_wire, v_wire]`` beside
-    ``hit_plane: [0, 1]``."""
+    ``hit_plane: [0, 1]``. No two events may have one (run, subrun, event): where files begin at the
+    same number, ``run: $file`` names them apart (a number of each file's own, wherever it lies),
+    ``event: $entry`` where no branch counts (the entry in the tree, from 0)."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """`skip`: leave a bad file out; it is counted, listed and shown in the report."""
     files_per_job: Count = 1
@@ -210,7 +214,7 @@ class LArTPCSample(Sample):
     """Make the events; exclusive with `files`."""
     reader: Literal["hits", "larcv"] = "hits"
     """What the files hold: jagged branches of hits, or LArCV's images (versions 1 and 2), whose
-    pixels are taken as hits."""
+    pixels are taken as hits; `branches` can then only name the events (run, subrun, event)."""
     channel_map: str | None = None
     """CSV file that gives each channel's plane (columns: channel, plane, TPC), for files that name
     channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`, and
@@ -218,8 +222,10 @@ class LArTPCSample(Sample):
 
     @model_validator(mode="after")
     def _one_layout(self) -> Self:
-        if self.reader == "larcv" and (self.branches or self.channel_map):
-            raise ValueError("the reader larcv takes neither 'branches' nor a 'channel_map'")
+        if self.reader == "larcv" and (self.channel_map or self.branches.keys() - _EVENT):
+            raise ValueError(
+                "the reader larcv takes no 'channel_map', and no 'branches' but run, subrun, event"
+            )
         if "hit_channel" in self.branches and not self.channel_map:
             raise ValueError("branches: hit_channel needs a 'channel_map'")
         return self

@@ -17,6 +17,11 @@ TREE = "events"
 EVENT_KEY = np.dtype([("run", np.int64), ("subrun", np.int64), ("event", np.int64)])
 
 
+def event_name(key: np.void) -> str:
+    """``event 1:0:42``: run, subrun, event."""
+    return f"event {key['run']}:{key['subrun']}:{key['event']}"
+
+
 @dataclass(frozen=True)
 class Branch:
     """One branch of a native layout.

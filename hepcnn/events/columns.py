@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.errors import InputError
-from hepcnn.events.chunk import EVENT_KEY, Branch, Level
+from hepcnn.events.chunk import EVENT_KEY, Branch, Level, event_name
 from hepcnn.events.expressions import Expression
 from hepcnn.events.layout import Sources
 from hepcnn.rows import Rows
@@ -42,11 +42,6 @@ def to_column(array: Any, name: str) -> Column:
     if not layout.is_numpy or layout.dtype.kind not in "biuf":
         raise InputError(f"branch '{name}' holds {ak.type(array).content}, not numbers")
     return Column(np.asarray(layout.data), offsets)
-
-
-def event_name(key: np.void) -> str:
-    """``event 1:0:42``: run, subrun, event."""
-    return f"event {key['run']}:{key['subrun']}:{key['event']}"
 
 
 def assemble(

@@ -27,6 +27,8 @@ _UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
 }
 _ALLOWED = "write names of branches, numbers and + - * / ( )"
+#: Stands for $ in Python's syntax tree, where no name may have it: `$file`, `$entry`.
+_DOLLAR = "ǁ"
 #: Longer texts are refused: their trees could be deeper than Python's stack.
 _LONGEST = 500
 
@@ -103,8 +105,9 @@ def parse(text: str, branches: Collection[str] = ()) -> Expression:
     if len(text) > _LONGEST:
         raise InputError(f"expression '{text[:40]}…' is longer than {_LONGEST} characters")
     try:
-        tree = ast.parse(text, mode="eval").body
-        names = tuple(dict.fromkeys(_names(tree, text)))
+        source = text.replace("$", _DOLLAR)
+        tree = ast.parse(source, mode="eval").body
+        names = tuple(dict.fromkeys(_names(tree, source)))
     except SyntaxError as error:
         part = f" at '{text[error.offset - 1 :]}'" if error.offset and error.offset > 1 else ""
         raise InputError(f"expression '{text}' cannot be read{part}: {_ALLOWED}") from error
@@ -120,7 +123,7 @@ def _widened(values: np.ndarray) -> np.ndarray:
 def _dotted(node: ast.expr) -> str | None:
     """``Track.P`` of a name or an attribute of names; None of anything else."""
     if isinstance(node, ast.Name):
-        return node.id
+        return node.id.replace(_DOLLAR, "$")
     if isinstance(node, ast.Attribute) and (base := _dotted(node.value)):
         return f"{base}.{node.attr}"
     return None
@@ -142,7 +145,8 @@ def _names(node: ast.expr, text: str) -> Iterator[str]:
             yield from _names(operand, text)
         case _:
             part = ast.get_source_segment(text, node) or text
-            raise InputError(f"expression '{text}': '{part}' is not allowed: {_ALLOWED}")
+            wrong = f"expression '{text}': '{part}' is not allowed: {_ALLOWED}"
+            raise InputError(wrong.replace(_DOLLAR, "$"))
 
 
 def _value(node: ast.expr, values: Mapping[str, np.ndarray]) -> Any:

@@ -8,9 +8,10 @@ so that hits are counted in pixels: column and row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import awkward as ak
@@ -21,10 +22,19 @@ from hepcnn.config import LArTPCSample
 from hepcnn.detector.labels import PROCESSES
 from hepcnn.errors import InputError, nearest
 from hepcnn.events.checks import check_lartpc
-from hepcnn.events.chunk import EVENT_KEY
-from hepcnn.events.columns import event_name
+from hepcnn.events.chunk import EVENT_KEY, KEY_BRANCHES, event_name
+from hepcnn.events.columns import Column, assemble, to_column
 from hepcnn.events.lartpc_schema import LArTPCEvents
-from hepcnn.events.sources import FileSpec, branch_names, open_file, open_tree, tree_names
+from hepcnn.events.layout import Sources, read_from
+from hepcnn.events.names import NUMBERS, numbers
+from hepcnn.events.sources import (
+    FileSpec,
+    branch_names,
+    fingerprint,
+    open_file,
+    open_tree,
+    tree_names,
+)
 from hepcnn.events.streaming import ahead, entries_per_step, in_steps
 
 #: The tree of the true particles, if there is one.
@@ -41,6 +51,7 @@ _NUMBERS = tuple(
     f"_part_v._{name}"
     for name in ("pdg", "energy_init", "px", "py", "pz", "vtx._x", "vtx._y", "vtx._z")
 )
+_NAMES = {branch.name: branch for branch in KEY_BRANCHES}
 #: Arrays of some entries by the last part of their branches' names.
 Arrays = Mapping[str, ak.Array]
 
@@ -81,8 +92,11 @@ def read_images(
         images = stack.enter_context(open_tree(spec, sample.tree))
         if images.num_entries == 0:
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
-        plane = next((name for name in _PLANES if name in branch_names(images)), _PLANES[0])
-        used = _full_names(images, (*_KEY, *_IMAGE, plane), spec)
+        known = branch_names(images)
+        plane = next((name for name in _PLANES if name in known), _PLANES[0])
+        naming = _naming(known, sample, spec)
+        names = [n for e in naming.values() for n in e[0].names if n not in NUMBERS]
+        used = _full_names(images, dict.fromkeys((*_KEY, *_IMAGE, plane, *names)), spec)
         step = step or entries_per_step(images, set(used.values()))
         chunks = [_chunks(images, used, step, str(spec))]
         if has_particles:
@@ -92,10 +106,17 @@ def read_images(
                 raise InputError(f"{of}: there are not as many entries as images")
             used = _full_names(particles, (*_KEY, _PROCESS, *_NUMBERS), of)
             chunks.append(_chunks(particles, used, step, str(of)))
-        yield from ahead(_events(zip(*chunks, strict=True), plane, str(spec)))
+        identity = partial(fingerprint, spec, sample.tree)
+        yield from ahead(_events(zip(*chunks, strict=True), plane, naming, str(spec), identity))
 
 
-def _full_names(tree: Any, names: Sequence[str], spec: FileSpec) -> dict[str, str]:
+def _naming(known: Collection[str], sample: LArTPCSample, spec: FileSpec) -> Sources:
+    """How the events' names follow from the branches of the images' tree."""
+    mapped = {branch.name: f"_{branch.name}" for branch in KEY_BRANCHES} | sample.branches
+    return read_from({*known, *NUMBERS}, mapped, _NAMES, KEY_BRANCHES, str(spec))
+
+
+def _full_names(tree: Any, names: Iterable[str], spec: FileSpec) -> dict[str, str]:
     """Full names of branches by their last parts."""
     known = branch_names(tree)
     for name in names:
@@ -111,12 +132,25 @@ def _chunks(tree: Any, used: Mapping[str, str], step: int, file: str) -> Iterato
         yield {name: arrays[full] for name, full in used.items()}
 
 
-def _events(chunks: Iterable[tuple[Arrays, ...]], plane: str, file: str) -> Iterator[LArTPCEvents]:
+def _events(
+    chunks: Iterable[tuple[Arrays, ...]],
+    plane: str,
+    naming: Sources,
+    file: str,
+    identity: Callable[[], str],
+) -> Iterator[LArTPCEvents]:
+    wanted = dict.fromkeys(name for part in naming.values() for name in part[0].names)
+    stop = 0
     for images, *particles in chunks:
         try:
             events = _with_hits(images, images[plane])
             if particles:
                 events = _with_particles(events, *particles)
+            start, stop = stop, stop + len(events)
+            columns = {name: to_column(images[name], name) for name in wanted if name in images}
+            made = numbers(wanted, start, stop, identity)
+            columns |= {name: Column(values, None) for name, values in made.items()}
+            events = replace(events, key=assemble(naming, _NAMES, columns)[0])
             check_lartpc(events)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error

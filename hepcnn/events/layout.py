@@ -97,7 +97,7 @@ def wanted_lartpc(
 
 
 def read_from(
-    names: Mapping[str, str],
+    names: Collection[str],
     mapped: Mapping[str, str | list[str]],
     layout: Mapping[str, Branch],
     wanted: Iterable[Branch],
@@ -107,8 +107,8 @@ def read_from(
 
     Parameters
     ----------
-    names : mapping of str to str
-        Names of the tree's branches.
+    names : collection of str
+        Names of the tree's branches, and what else expressions may name.
     mapped : mapping of str to str or list of str
         The configuration's `branches`.
     layout : mapping of str to Branch

@@ -17,10 +17,11 @@ from hepcnn.events import lartpc_schema, schema
 from hepcnn.events.channels import ChannelMap, load_channel_map, on_wires
 from hepcnn.events.checks import check_lartpc, check_rich, check_wires
 from hepcnn.events.chunk import Branch, EventChunk, Level
-from hepcnn.events.columns import assemble, to_column
+from hepcnn.events.columns import Column, assemble, to_column
 from hepcnn.events.larcv import read_images
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.layout import Sources, read_from, wanted_lartpc, wanted_rich
+from hepcnn.events.names import NUMBERS, numbers
 from hepcnn.events.schema import RichEvents
 from hepcnn.events.sources import (
     FileSpec,
@@ -152,8 +153,10 @@ def _read(
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
         names = branch_names(tree)
         chosen = wanted({*sample.branches, *names})
-        sources = read_from(names, sample.branches, layout, chosen, str(spec))
-        yield from ahead(_chunks(tree, names, sources, layout, make, step, str(spec)))
+        known = {*names, *NUMBERS}
+        sources = read_from(known, sample.branches, layout, chosen, str(spec))
+        identity = partial(fingerprint, spec, sample.tree)
+        yield from ahead(_chunks(tree, names, sources, layout, make, step, str(spec), identity))
 
 
 def _chunks(
@@ -164,11 +167,17 @@ def _chunks(
     make: Callable[[Key, Tables], Chunk],
     step: int | None,
     file: str,
+    identity: Callable[[], str],
 ) -> Iterator[Chunk]:
-    used = {name: names[name] for part in sources.values() for e in part for name in e.names}
+    wanted = dict.fromkeys(name for part in sources.values() for e in part for name in e.names)
+    used = {name: names[name] for name in wanted if name not in NUMBERS}
+    stop = 0
     for arrays in in_steps(tree, set(used.values()), step, file):
+        start, stop = stop, stop + len(arrays)
+        made = numbers(wanted, start, stop, identity)
         try:
             columns = {name: to_column(arrays[full], name) for name, full in used.items()}
+            columns |= {name: Column(values, None) for name, values in made.items()}
             events = make(*assemble(sources, layout, columns))
         except InputError as error:
             raise InputError(f"{file}: {error}") from error

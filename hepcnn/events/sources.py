@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import importlib.util
+import os
 import re
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +26,8 @@ REMOTE_TIMEOUT = 10
 #: The tree follows the last ":" that stands right after ".root"; other colons belong to the path.
 _FILE_AND_TREE = re.compile(r"(?P<path>.*\.root):(?P<tree>[^:]+)", re.DOTALL)
 _TREE_CLASSES = {"TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"}
+#: Bytes at each end of a file that name it where ROOT gave it no UUID.
+_END = 1 << 16
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -68,7 +73,7 @@ def expand_files(patterns: Iterable[str]) -> list[FileSpec]:
     Raises
     ------
     InputError
-        If a pattern matches nothing, or two of them the same file.
+        If a pattern matches nothing, or the same file is meant twice, by a link for example.
     """
     specs: list[FileSpec] = []
     for pattern in patterns:
@@ -77,9 +82,16 @@ def expand_files(patterns: Iterable[str]) -> list[FileSpec]:
         if not paths:
             raise InputError(f"no file matches '{named.path}'")
         specs += [FileSpec(path, named.tree) for path in paths]
+    real: dict[FileSpec, FileSpec] = {}
     for spec, count in Counter(specs).items():
         if count > 1:
             raise InputError(f"'{spec}' is named {count} times: its events would count as often")
+        path = spec.path if is_remote(spec.path) else os.path.realpath(spec.path)
+        other = real.setdefault(FileSpec(path, spec.tree), spec)
+        if other is not spec:
+            raise InputError(
+                f"'{other}' and '{spec}' are one file, {path}: its events would count twice"
+            )
     return specs
 
 
@@ -209,10 +221,21 @@ def n_entries(spec: FileSpec, tree: str = TREE) -> int:
         return int(opened.num_entries)
 
 
-def fingerprint(spec: FileSpec) -> str:
-    """Identity of a file for provenance: the UUID that ROOT gave it, and its size in bytes.
+def fingerprint(spec: FileSpec, tree: str = TREE) -> str:
+    """Identity of a file's tree, for provenance: the same for copies, whatever their names.
 
-    Only the header is read, so that it costs nothing over ``root://`` either.
+    It is the UUID that ROOT gave the file, its size in bytes and the tree's name. Only the header
+    is read, so that it costs nothing over ``root://`` either; of files without a UUID, which
+    Geant4 writes, both ends.
     """
     with open_file(spec.path) as directory:
-        return f"{directory.file.uuid}:{directory.file.source.num_bytes}"
+        source = directory.file.source
+        size, identity = int(source.num_bytes), str(directory.file.uuid)
+        if not uuid.UUID(identity).int:
+            ends = ((0, min(size, _END)), (max(size - _END, 0), size))
+            total = hashlib.sha256()
+            with decoding(f"cannot read '{spec.path}'"):
+                for start, stop in ends:
+                    total.update(source.chunk(start, stop).raw_data)
+            identity = total.hexdigest()[:32]
+    return f"{identity}:{size}:{spec.tree or tree}"

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from hepcnn.config import (
     LArTPCSample,
@@ -21,8 +24,9 @@ from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.labels import OTHER
 from hepcnn.detector.tpc import load_tpc
 from hepcnn.errors import InputError
-from hepcnn.events.chunk import EventChunk
+from hepcnn.events.chunk import EVENT_KEY, EventChunk
 from hepcnn.events.lartpc_schema import LArTPCEvents
+from hepcnn.events.names import check_names
 from hepcnn.events.reading import (
     FileSpec,
     expand_files,
@@ -78,6 +82,15 @@ class _Maker:
     images: Callable[[Any], _Made]
     step: Callable[[Any], int]
     target: str
+
+
+class _Found(NamedTuple):
+    """Of one file: its cutflow, PDG codes of other particles, what is inside, names of events."""
+
+    cutflow: Counter[str]
+    others: Counter[int]
+    inside: list[Inside]
+    keys: npt.NDArray[np.void]
 
 
 def _maker(
@@ -216,12 +229,13 @@ def convert(
     ------
     InputError
         If there are no files, or a file is bad and bad files are not skipped, or nothing that was
-        read is inside an image, or the images are not of the sample's detector; nothing is
-        written then.
+        read is inside an image, or the images are not of the sample's detector, or two files are
+        copies or have events of one name; nothing is written then.
     """
     specs = expand_files(files)
     maker = _maker(sample, settings)
-    inputs: dict[str, str] = {}
+    inputs = _identities(specs, sample)
+    keys: dict[str, npt.NDArray[np.void]] = {}
     skipped: list[Skipped] = []
     cutflow: Counter[str] = Counter()
     others: Counter[int] = Counter()
@@ -231,21 +245,21 @@ def convert(
             events = -1
             try:
                 events = n_entries(spec, sample.tree)
-                inputs[str(spec)] = fingerprint(spec)
                 with writer.all_or_nothing():
-                    counts, codes, within = _append(spec, events, maker, writer)
+                    found = _append(spec, events, maker, writer)
             except InputError as error:
                 if sample.on_bad_file == "fail":
                     raise
-                inputs.setdefault(str(spec), "unreadable")
                 skipped.append(Skipped(str(spec), str(error), events))
                 lost = f"{events} events" if events >= 0 else "an unknown number of events"
                 note(f"skipped {spec}, {lost} lost: {error}")
             else:
-                cutflow.update(counts)
-                others.update(codes)
-                inside = joined(inside, within)
+                cutflow.update(found.cutflow)
+                others.update(found.others)
+                keys[str(spec)] = found.keys
+                inside = joined(inside, found.inside)
         _say(output, cutflow)
+        check_names(keys)
         warnings = [text for part in inside for text in part.check()]
         for text in warnings:
             note(f"warning: {output}: {text}")
@@ -254,9 +268,9 @@ def convert(
         if not len(writer):
             note(f"{output}: nothing was kept")
     if others:
-        found = ", ".join(f"{code}: {examples}" for code, examples in others.most_common())
+        codes = ", ".join(f"{code}: {examples}" for code, examples in others.most_common())
         known = ", ".join(maker.header.classes[maker.target])
-        note(f"kept as 'other', not one of {known} (PDG code: examples): {found}")
+        note(f"kept as 'other', not one of {known} (PDG code: examples): {codes}")
     return dict(cutflow)
 
 
@@ -268,14 +282,31 @@ def _say(output: str | Path, cutflow: Mapping[str, int]) -> None:
         note(f"  {step:{width}}  {count:15,}")
 
 
-def _append(
-    spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter
-) -> tuple[Counter[str], Counter[int], list[Inside]]:
-    """Append a file's images.
+def _identities(specs: Sequence[FileSpec], sample: RichSample | LArTPCSample) -> dict[str, str]:
+    """The identity of each file, all different: no file is read twice under two names."""
+    found: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for spec in specs:
+        name = str(spec)
+        try:
+            found[name] = fingerprint(spec, sample.tree)
+        except InputError:
+            if sample.on_bad_file == "fail":
+                raise
+            # Bad files are told apart by their names: there is nothing else.
+            found[name] = f"unreadable: {name}"
+        if (other := first.setdefault(found[name], name)) != name:
+            raise InputError(
+                f"'{name}' is a copy of '{other}' (UUID and size are the same): its events would "
+                "count twice"
+            )
+    return found
 
-    Returns its cutflow, the PDG codes of other particles and what is inside of its images.
-    """
+
+def _append(spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter) -> _Found:
+    """Append a file's images."""
     cutflow: Counter[str] = Counter()
+    keys: list[npt.NDArray[np.void]] = []
     others: Counter[int] = Counter()
     inside: list[Inside] = []
     # One block is written while the next is made; the reader reads ahead by itself.
@@ -283,20 +314,21 @@ def _append(
         written: Future[None] | None = None
         for block in _blocks(maker.read(spec, None), maker.step):
             try:
-                images, counts, found = maker.images(block)
+                images, counts, within = maker.images(block)
             except InputError as error:
                 raise InputError(f"{spec}: {error}") from error
             if written:
                 written.result()
             written = writing.submit(writer.append, images)
+            keys.append(block.key)
             cutflow.update(counts)
-            inside = joined(inside, found)
+            inside = joined(inside, within)
             pdg, label = images.truth["pdg"], images.truth[maker.target]
             others.update(pdg[(label == OTHER) & (pdg != 0)].tolist())
             advance(len(block))
         if written:
             written.result()
-    return cutflow, others, inside
+    return _Found(cutflow, others, inside, np.concatenate([np.empty(0, EVENT_KEY), *keys]))
 
 
 def _blocks(

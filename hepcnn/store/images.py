@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.errors import InputError, nearest
+from hepcnn.events.chunk import EVENT_KEY
+from hepcnn.events.names import REMEDY, repeated
 from hepcnn.store.header import HEADER_KEYS, Header, Kind
 from hepcnn.store.shard import FORMAT, KEY, VERSION, Images, Rows, Skipped, Sparse
 
@@ -37,6 +39,18 @@ class _Shard:
     cutflow: tuple[tuple[str, int], ...]
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The files that it is made of, and their identities."""
+        return dict(self.provenance.get("inputs", {}))
+
+    @property
+    def origin(self) -> str:
+        """``shard.h5 (of events.root)``."""
+        files = list(self.inputs)
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        return f"{self.path} (of {files[0]}{more})" if files else str(self.path)
 
 
 class ImageSet:
@@ -61,7 +75,8 @@ class ImageSet:
     ------
     InputError
         If there is no shard, a file is missing, damaged, of another format or of a newer
-        version, a shard is given twice, or the headers differ.
+        version, a shard is given twice, the headers differ, or two shards hold images of one
+        file or of events of one name.
     """
 
     def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
@@ -75,6 +90,7 @@ class ImageSet:
         self.offsets: npt.NDArray[np.int64] = np.cumsum(lengths, dtype=np.int64)
         self._open: dict[int, h5py.File] = {}
         self._process = os.getpid()
+        self._check_names()
 
     def __len__(self) -> int:
         return int(self.offsets[-1])
@@ -226,6 +242,17 @@ class ImageSet:
                 parts.append(self._file(shard)[name][low:high])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def _check_names(self) -> None:
+        """Refuse events of one name in two shards: everything that follows takes them for one."""
+        if len(self._shards) == 1:
+            return
+        keys = [_events(key) for key in np.split(self.key, self.offsets[1:-1])]
+        if found := repeated(keys):
+            first, second = self._shards[found.first], self._shards[found.second]
+            raise InputError(
+                f"{found.name} is in {first.origin} and in {second.origin}{found.others}: {REMEDY}"
+            )
+
     def _whole(self, name: str) -> np.ndarray:
         parts = []
         for shard, path in enumerate(self.paths):
@@ -248,6 +275,15 @@ class ImageSet:
                 self._open.pop(next(iter(self._open))).close()
             self._open[shard] = _open(self._shards[shard].path)
         return self._open[shard]
+
+
+def _events(key: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Names of the events of some examples; those of one event follow one another."""
+    new = np.zeros(len(key), bool)
+    new[:1] = True
+    for name in EVENT_KEY.names or ():
+        new[1:] |= key[name][1:] != key[name][:-1]
+    return key[new]
 
 
 @contextmanager
@@ -341,6 +377,7 @@ def _check_together(shards: Sequence[_Shard]) -> None:
     first = shards[0]
     wanted = first.header.to_json()
     by_id: dict[str, Path] = {}
+    by_input: dict[str, tuple[str, Path]] = {}
     for shard in shards:
         if shard.id in by_id:
             raise InputError(
@@ -348,6 +385,13 @@ def _check_together(shards: Sequence[_Shard]) -> None:
                 "give each shard once"
             )
         by_id[shard.id] = shard.path
+        for file, identity in shard.inputs.items():
+            other, path = by_input.setdefault(identity, (file, shard.path))
+            if path != shard.path:
+                raise InputError(
+                    f"{path} and {shard.path} hold images of the same file ('{other}' and '{file}' "
+                    "have the same UUID and size): its events would count twice"
+                )
         found = shard.header.to_json()
         for name in HEADER_KEYS:
             if found[name] != wanted[name]:

@@ -18,12 +18,12 @@ def key(n):
     return {"_run": np.full(n, 1), "_subrun": np.full(n, 2), "_event": 10 + np.arange(n)}
 
 
-def larcv_file(path, images, planes, particles=None, version=1, rows=3, columns=2):
+def larcv_file(path, images, planes, particles=None, version=1, rows=3, columns=2, names=None):
     """Write images: for each event a list of images, each of them column after column."""
     meta = "_image_v._meta._"
     sizes = {"row_count": rows, "col_count": columns}
     arrays = {
-        **key(len(images)),
+        **(names or key(len(images))),
         "_image_v._img": ak.values_astype(ak.Array(images), "f4"),
         **{f"{meta}{name}": ak.values_astype(ak.Array(planes) * 0 + n, "u8")
            for name, n in sizes.items()},
@@ -70,6 +70,21 @@ def test_pixels_above_0_are_hits(tmp_path, version):
     np.testing.assert_array_equal(events.hits["charge"], [1, 2, 3, 4.5])
     assert not events.truth
     assert not events.particles
+
+
+def test_events_without_numbers_are_named_by_file_and_entry(tmp_path):
+    """In many of LArCV's files each event is −1:−1:−1."""
+    none = dict.fromkeys(("_run", "_subrun", "_event"), np.full(2, -1))
+    particles = particle_arrays([["primary"], ["hIoni"]], **none)
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, particles, names=none)
+    naming = {"run": "$file", "subrun": "_subrun + 1", "event": "$entry"}
+    sample = SAMPLE.model_copy(update={"branches": naming})
+    events = list(read_lartpc(FileSpec(str(path)), sample, step=1))
+    keys = np.concatenate([e.key for e in events])
+    assert keys["event"].tolist() == [0, 1]
+    assert keys["subrun"].tolist() == [0, 0]
+    assert keys["run"][0] == keys["run"][1] > 0
+    assert [len(e.particles["pdg"]) for e in events] == [1, 0]
 
 
 @pytest.mark.parametrize(

@@ -78,13 +78,41 @@ def test_a_file_must_not_count_twice(native):
         expand_files([str(native), f"{native.parent}/*.root"])
 
 
-def test_fingerprint_is_the_uuid_and_size(native):
-    identity, size = fingerprint(FileSpec(str(native))).rsplit(":", 1)
+def test_a_link_to_a_file_of_the_list_is_refused(native):
+    native.with_name("b.root").symlink_to(native)
+    with pytest.raises(InputError, match=r"'.*a\.root' and '.*b\.root' are one file"):
+        expand_files([f"{native.parent}/*.root"])
+    # Two trees of a file are two things to read.
+    assert len(expand_files([f"{native}:one", f"{native.with_name('b.root')}:two"])) == 2
+
+
+def test_fingerprint_is_the_uuid_the_size_and_the_tree(native):
+    identity, size, tree = fingerprint(FileSpec(str(native))).split(":")
     with uproot.open(native) as file:
         assert uuid.UUID(identity) == file.file.uuid
     assert int(size) == native.stat().st_size
+    assert tree == "events"
+    assert fingerprint(FileSpec(str(native)), "other") != fingerprint(FileSpec(str(native)))
+    assert fingerprint(FileSpec(str(native), "other")) == fingerprint(
+        FileSpec(str(native)), "other"
+    )
     other = write_native(native.with_name("b.root"), make_events())
     assert fingerprint(FileSpec(str(other))) != fingerprint(FileSpec(str(native)))
+
+
+def test_files_without_a_uuid_are_told_apart_by_their_bytes(native):
+    """Geant4's have none."""
+    with uproot.open(native) as file:
+        given = file.file.uuid.bytes
+    nameless = native.with_name("nameless.root")
+    data = native.read_bytes().replace(given, bytes(16))
+    nameless.write_bytes(data)
+    other = native.with_name("other.root")
+    other.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    first, second = (fingerprint(FileSpec(str(path))) for path in (nameless, other))
+    assert first != second
+    assert given.hex() not in first
+    assert first == fingerprint(FileSpec(str(nameless)))
 
 
 def test_number_of_entries(native):

@@ -1,6 +1,8 @@
 """Files → shard: streamed, complete or listed as skipped, with its origin."""
 
 import json
+import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -113,7 +115,7 @@ def test_a_bad_file_fails_the_conversion_and_leaves_nothing(tmp_path, files):
     broken.write_bytes(broken.read_bytes()[:-1000])
     with pytest.raises(InputError, match=r"1\.root' is truncated"):
         convert([str(files / "*.root")], SAMPLE, SETTINGS, tmp_path / "out" / "a.h5")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def test_bad_files_are_skipped_counted_and_listed(tmp_path, files, chunks, capsys):
@@ -131,6 +133,81 @@ def test_bad_files_are_skipped_counted_and_listed(tmp_path, files, chunks, capsy
     ]  # fmt: skip
     assert "truncated" in images.skipped[0].reason
     assert "unknown number of events lost" in capsys.readouterr().err
+
+
+@pytest.fixture
+def productions(tmp_path):
+    """Two files whose events are numbered alike, as those of every simulation."""
+    paths = [tmp_path / "p" / f"{name}.root" for name in "ab"]
+    for seed, path in enumerate(paths):
+        rng = np.random.default_rng(seed)
+        events = simulate_chunk(RichSimulation(tracks=15.0), GEOMETRY, rng, 6, first=0)
+        write_events(path, [events], {})
+    return paths
+
+
+@pytest.mark.parametrize("sample", [SAMPLE, SKIP])
+def test_events_of_one_name_are_refused_in_a_shard_and_across_shards(tmp_path, productions, sample):
+    """Bad files may be skipped, events must not be lost so."""
+    a, b = map(str, productions)
+    with pytest.raises(
+        InputError, match=rf"event 1:0:0 is in {a} and in {b} \(and 5 more"
+    ) as error:
+        convert([a, b], sample, SETTINGS, tmp_path / "both.h5")
+    assert "run: $file" in str(error.value)
+    assert not (tmp_path / "both.h5").exists()
+    shards = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    for file, shard in zip((a, b), shards, strict=True):
+        convert([file], sample, SETTINGS, shard)
+    with pytest.raises(InputError, match=rf"a\.h5 \(of {a}\) and in .*b\.h5 \(of {b}\)"):
+        ImageSet(shards)
+
+
+def test_files_that_are_numbered_alike_are_named_apart(tmp_path, productions):
+    sample = RichSample(files=["x"], branches={"run": "$file"})
+    shards = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    for file, shard in zip(productions, shards, strict=True):
+        convert([str(file)], sample, SETTINGS, shard)
+    convert([str(file) for file in productions], sample, SETTINGS, tmp_path / "both.h5")
+    apart, together = ImageSet(shards), ImageSet(tmp_path / "both.h5")
+    np.testing.assert_array_equal(apart.key, together.key)
+    assert len(np.unique(apart.key["run"])) == 2
+
+
+def test_entries_of_one_event_are_refused_or_named_apart(tmp_path, productions):
+    """One entry a candidate, as in tuples of decays."""
+    path = productions[0]
+    rng = np.random.default_rng(0)
+    events = simulate_chunk(RichSimulation(tracks=15.0), GEOMETRY, rng, 6, first=0)
+    write_events(path, [events, events.part(2, 4)], {})
+    with pytest.raises(InputError, match=r"event 1:0:2 is there twice \(and 1 more"):
+        convert([str(path)], SAMPLE, SETTINGS, tmp_path / "a.h5")
+    apart = RichSample(files=["x"], branches={"subrun": "$entry"})
+    convert([str(path)], apart, SETTINGS, tmp_path / "a.h5")
+    key = ImageSet(tmp_path / "a.h5").key
+    assert set(key["event"][key["subrun"] >= 6]) == {2, 3}
+
+
+@pytest.mark.parametrize("sample", [SAMPLE, SKIP])
+def test_a_copy_of_a_file_is_refused(tmp_path, files, sample):
+    copy = str(shutil.copy(files / "0.root", files / "copy.root"))
+    with pytest.raises(InputError, match=r"copy\.root' is a copy of '.*0\.root'"):
+        convert([str(files / "*.root")], sample, SETTINGS, tmp_path / "a.h5")
+    convert([str(files / "0.root"), str(files / "1.root")], sample, SETTINGS, tmp_path / "a.h5")
+    convert([copy, str(files / "2.root")], sample, SETTINGS, tmp_path / "b.h5")
+    with pytest.raises(InputError, match=r"a\.h5 and .*b\.h5 hold images of the same file"):
+        ImageSet([tmp_path / "a.h5", tmp_path / "b.h5"])
+
+
+def test_shards_of_bad_files_only_are_of_one_set(tmp_path, files):
+    """Each has an identity of its own, the same in every conversion."""
+    for name in ("0", "1"):
+        (files / f"{name}.root").write_bytes(b"")
+        convert([str(files / f"{name}.root")], SKIP, SETTINGS, tmp_path / f"{name}.h5")
+    convert([str(files / "1.root")], SKIP, SETTINGS, tmp_path / "again.h5")
+    images = ImageSet([tmp_path / "0.h5", tmp_path / "1.h5"])
+    assert [Path(row.file).name for row in images.skipped] == ["0.root", "1.root"]
+    assert images.ids[0] != images.ids[1] == ImageSet(tmp_path / "again.h5").ids[0]
 
 
 def test_a_file_that_breaks_half_way_contributes_nothing(tmp_path, files, chunks, monkeypatch):
