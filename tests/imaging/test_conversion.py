@@ -56,7 +56,7 @@ def assert_equal(found, expected):
 
 def small_steps(monkeypatch, step=2):
     def read(*args, **options):
-        return reading.read_rich(*args, step=step, **options)
+        return reading.read_rich(*args, **options | {"step": step})
 
     monkeypatch.setattr(conversion, "read_rich", read)
 
