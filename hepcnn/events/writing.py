@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,10 +77,25 @@ def _arrays(events: EventChunk, branches: Sequence[Branch]) -> dict[str, Any]:
     return arrays
 
 
+def _identity(
+    events: EventChunk, branches: Sequence[Branch], provenance: Mapping[str, Any]
+) -> uuid.UUID:
+    """UUID of a file that begins with these events."""
+    total = hashlib.sha256(json.dumps(provenance, sort_keys=True).encode())
+    for branch in branches:
+        total.update(branch.name.encode() + _values(events, branch).tobytes())
+    for level in dict.fromkeys(b.level for b in branches if b.level != "event"):
+        total.update(events.offsets(level).tobytes())
+    return uuid.UUID(bytes=total.digest()[:16], version=5)
+
+
 def write_events(
     path: str | Path, chunks: Iterable[EventChunk], provenance: Mapping[str, Any]
 ) -> None:
     """Write events as a TTree, chunk by chunk, whole or not at all.
+
+    The file's UUID follows from the provenance and the first chunk: what is made again of the same
+    has the same identity, and so has all that is made of it.
 
     Parameters
     ----------
@@ -99,9 +116,11 @@ def write_events(
     if first is None:
         raise ValueError(f"{path}: no events to write")
     branches = _branches(first)
+    identity = _identity(first, branches, provenance)
+    options: dict[str, Any] = {"uuid_function": lambda: identity}
     with (
         atomic_path(path) as temporary,
-        uproot.recreate(temporary, compression=uproot.ZSTD(3)) as file,
+        uproot.recreate(temporary, compression=uproot.ZSTD(3), **options) as file,
     ):
         file[PROVENANCE] = json.dumps(provenance)
         tree = file.mktree(TREE, _types(branches), title=_title(first, branches))

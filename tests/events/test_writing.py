@@ -14,6 +14,7 @@ from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.errors import InputError
 from hepcnn.events.schema import NATIVE, TREE
+from hepcnn.events.sources import FileSpec, fingerprint
 from hepcnn.events.writing import PROVENANCE, write_events
 from hepcnn.simulation.rich.generate import simulate_chunk
 
@@ -53,6 +54,21 @@ def test_values_come_back(tmp_path):
         np.testing.assert_array_equal(ak.to_numpy(ak.flatten(arrays[name])), expected)
     expected = np.concatenate([np.diff(c.hit_offsets) for c in chunks])
     np.testing.assert_array_equal(arrays["nhit"], expected)
+
+
+def test_files_of_the_same_have_one_identity_and_others_their_own(tmp_path):
+    def identity(name, events, provenance):
+        write_events(tmp_path / name, [events], provenance)
+        return fingerprint(FileSpec(str(tmp_path / name))).split(":")[0]
+
+    first = identity("a.root", chunk(), {"id": "x"})
+    assert identity("b.root", chunk(), {"id": "x"}) == first
+    others = [
+        identity("c.root", chunk(seed=1), {"id": "x"}),
+        identity("d.root", chunk(first=3), {"id": "x"}),
+        identity("e.root", chunk(), {"id": "y"}),
+    ]
+    assert len({first, *others}) == 4
 
 
 def test_events_without_tracks_or_hits(tmp_path):
