@@ -13,6 +13,9 @@ from hepcnn.errors import InputError
 Range = tuple[float, float]
 #: The range of nothing.
 NOWHERE: Range = (float("inf"), float("-inf"))
+#: A smaller part of the data inside is chance, as of hits near tick 0 if times have a wrong unit.
+HARDLY_ANY = 0.01
+_ASK = "are the units, the branches and the geometry those of the file?"
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,9 @@ class Span:
 
     def beside(self, range_: Range, what: str) -> str:
         """The data's range in words, beside another one."""
-        data = f"{_words(self.data)} {self.unit}" if self.data[0] <= self.data[1] else "nothing"
-        return f"{self.name} {data} ({what}: {_words(range_)} {self.unit})"
+        unit = f" {self.unit}" if self.unit else ""
+        data = f"{_words(self.data)}{unit}" if self.data[0] <= self.data[1] else "nothing"
+        return f"{self.name} {data} ({what}: {_words(range_)}{unit})"
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ class Inside:
         Raises
         ------
         InputError
-            If something was read, and nothing of it is in an image.
+            If something was read, and nothing of it is in an image, or less than `HARDLY_ANY` of
+            it where it should be.
         """
         if self.images < self.few:
             return
@@ -115,15 +120,18 @@ class Inside:
             raise InputError(
                 f"none of {self.read:,} {self.what} lies inside the images ({self.where}): "
                 + _listed(span.beside(span.image, "images") for span in self.spans)
-                + "; are the units, the branches and the geometry those of the file?"
+                + f"; {_ASK}"
             )
         if 2 * self.allowed < self.seen:
-            yield (
+            text = (
                 f"only {self.allowed:,} of {self.seen:,} {self.what} lie where they should "
                 f"({self.where}): "
                 + _listed(span.beside(span.allowed, "should be in") for span in self.spans)
             )
-        if 2 * self.empty > self.images:
+            if self.allowed < HARDLY_ANY * self.seen:
+                raise InputError(f"{text}; {_ASK}")
+            yield text
+        elif 2 * self.empty > self.images:
             yield (
                 f"{self.empty:,} of {self.images:,} images hold none of the {self.what} "
                 f"({self.where}): "

@@ -139,8 +139,8 @@ def plane_hits_inside(
 ) -> Inside:
     """Count the hits inside of their images, and find where they lie.
 
-    Windows that follow the charge or the vertex leave hits out as they should: there hits should
-    lie in the readout and on the wires, and elsewhere in the images.
+    Windows leave hits out as they should: there hits should lie in the readout and on the wires,
+    and in images of the whole drift they should be inside.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def plane_hits_inside(
     low, high = corner.min(axis=0, initial=np.inf), corner.max(axis=0, initial=-np.inf)
     size = np.multiply(window_shape(settings, tpc), pixel)
     image = allowed = np.stack([low, high + size], axis=2)
-    if settings.region in ("charge", "vertex"):
+    if settings.region != "whole":
         ends = [(tpc.readout.ticks, tpc.wires(plane)) for plane in planes]
         allowed = np.stack([np.zeros((len(planes), 2)), np.array(ends, np.float64)], axis=2)
     # A window about the charge is put where there is some: it could be anywhere.
@@ -254,7 +254,7 @@ def count_unlabelled(images: Images) -> dict[str, int]:
     unknown = int((semantic == PIXEL_CLASSES.index("other")).sum())
     return {
         "particles in the image": len(semantic),
-        "particles in the image, of unknown process or parent and so of no class": unknown,
+        "particles in the image, of no class (unknown process or parent)": unknown,
     }
 
 

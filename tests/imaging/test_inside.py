@@ -74,6 +74,14 @@ def test_times_in_another_unit_are_refused_with_both_ranges(tmp_path, region):
     assert "hits read" in said
 
 
+def test_hardly_any_hit_where_it_should_be_is_refused_too(tmp_path):
+    """As one that is near tick 0 in any unit."""
+    events = random_events()
+    which = np.arange(events.n_hits) > 5
+    said = run(tmp_path, later(events, 500, which=which), planes("charge"), status=1)
+    assert f"only 6 of {events.n_hits:,} hits lie where they should" in said
+
+
 def test_a_vertex_in_another_unit_is_refused_with_its_windows(tmp_path):
     """The hits are in the readout; the windows are far from them."""
     events = random_events()
