@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hepcnn.cli.options import output_option
+from hepcnn.cli.options import UserPath, output_option
 
 
 class EventName(click.ParamType):
@@ -24,9 +24,7 @@ class EventName(click.ParamType):
 
 
 @click.command()
-@click.argument(
-    "shards", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SHARD.h5..."
-)
+@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="SHARD.h5...")
 @click.option(
     "--event",
     required=True,
@@ -42,14 +40,14 @@ class EventName(click.ParamType):
 @click.option(
     "--predictions",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="P.h5",
     help="Draw the scores in these predictions; can be repeated. Or draw what was found in the "
     "images: pixels, particles, vertex or points, from one file.",
 )
 @click.option(
     "--checkpoint",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="A trained network: draw the images as it sees them, and its scores.",
 )
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,19 @@ from typing import Any
 import click
 
 from hepcnn.config import Config, load, read_mapping, validate
+from hepcnn.files import expanded
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class UserPath(click.Path):
+    """A path in which ``~`` and variables are in their places."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(path_type=Path, allow_dash=allow_dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return Path(expanded(os.fspath(value)))
 
 
 _HERE = Path("config.yaml")
@@ -47,7 +59,7 @@ def lazy_config_option() -> Decorator:
 
 
 def _option(callback: Callable[[click.Context, click.Parameter, Path | None], Any]) -> Decorator:
-    path = click.Path(path_type=Path, allow_dash=True)
+    path = UserPath(allow_dash=True)
     return click.option("--config", type=path, callback=callback, help=_HELP)
 
 
@@ -56,7 +68,7 @@ def output_option(what: str) -> Decorator:
     return click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path),
+        type=UserPath(),
         required=True,
         help=f"{what}; written whole or not at all.",
     )

@@ -7,17 +7,13 @@ from pathlib import Path
 
 import click
 
-from hepcnn.cli.options import lazy_config_option, output_option
+from hepcnn.cli.options import UserPath, lazy_config_option, output_option
 from hepcnn.config import Config
 
 
 @click.command()
-@click.argument(
-    "shards", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SHARD.h5..."
-)
-@click.option(
-    "--checkpoint", type=click.Path(path_type=Path), help="A trained network; needs no --task."
-)
+@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="SHARD.h5...")
+@click.option("--checkpoint", type=UserPath(), help="A trained network; needs no --task.")
 @lazy_config_option()
 @click.option("--task", help="With --baseline: name of the task in the configuration.")
 @click.option("--baseline", help="One of the task's baselines.")
@@ -25,7 +21,7 @@ from hepcnn.config import Config
     "--train",
     "train",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="SHARD.h5",
     help="With --baseline: an image shard to fit on, if not on those to score; can be repeated.",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hepcnn.cli.options import config_option
+from hepcnn.cli.options import UserPath, config_option
 from hepcnn.config import Config
 from hepcnn.threads import available
 
@@ -16,7 +16,7 @@ from hepcnn.threads import available
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="The page; by default report.html in the results folder. Written whole or not at all.",
 )
 def command(config: Config, output: Path | None) -> None:

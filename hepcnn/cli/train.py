@@ -6,14 +6,12 @@ from pathlib import Path
 
 import click
 
-from hepcnn.cli.options import config_option, output_option
+from hepcnn.cli.options import UserPath, config_option, output_option
 from hepcnn.config import Config
 
 
 @click.command()
-@click.argument(
-    "shards", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SHARD.h5..."
-)
+@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="SHARD.h5...")
 @config_option()
 @click.option("--task", required=True, help="Name of the task in the configuration.")
 @click.option("--network", required=True, help="Name of one of the task's networks.")

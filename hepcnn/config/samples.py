@@ -8,6 +8,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from hepcnn.config.settings import (
     Count,
+    FilePath,
     Fraction,
     NonNegative,
     Positive,
@@ -197,7 +198,7 @@ class RichSample(Sample):
 
     detector: Literal["rich"] = "rich"
     """What made the events."""
-    geometry: str = "lhcb-run3"
+    geometry: FilePath = "lhcb-run3"
     """A geometry by name (lhcb-run3, lhcb-run1) or a YAML file in the same form."""
     simulate: RichSimulation | None = None
     """Make the events; exclusive with `files`."""
@@ -208,14 +209,14 @@ class LArTPCSample(Sample):
 
     detector: Literal["lartpc"]
     """What made the events."""
-    geometry: str = "microboone"
+    geometry: FilePath = "microboone"
     """A geometry by name (microboone, sbnd) or a YAML file in the same form."""
     simulate: LArTPCSimulation | None = None
     """Make the events; exclusive with `files`."""
     reader: Literal["hits", "larcv"] = "hits"
     """What the files hold: jagged branches of hits, or LArCV's images (versions 1 and 2), whose
     pixels are taken as hits; `branches` can then only name the events (run, subrun, event)."""
-    channel_map: str | None = None
+    channel_map: FilePath | None = None
     """CSV file that gives each channel's plane (columns: channel, plane, TPC), for files that name
     channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`, and
     `vertex_channel_u`, `_v`, `_y` in that of the vertex's wires."""

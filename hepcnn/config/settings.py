@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hepcnn.detector.particles import SPECIES
-from hepcnn.errors import nearest
+from hepcnn.errors import InputError, nearest
+from hepcnn.files import expanded
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 #: 64 bits, and a float, hold the largest.
@@ -48,6 +49,17 @@ def _name(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 """What a user calls a sample, an image set, a task or a network."""
+
+
+def _path(path: str) -> str:
+    try:
+        return expanded(path)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+FilePath = Annotated[str, AfterValidator(_path)]
+"""A file or folder of the user's."""
 
 
 class Settings(BaseModel):

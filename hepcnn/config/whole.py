@@ -11,7 +11,7 @@ from hepcnn.config.comparable import check_comparable
 from hepcnn.config.image_tasks import ImageTask, SegmentTask
 from hepcnn.config.images import DETECTOR, AnyImages, PolarImages
 from hepcnn.config.samples import AnySample, RichSample, RichSimulation
-from hepcnn.config.settings import Analytic, Fraction, Name, Settings
+from hepcnn.config.settings import Analytic, FilePath, Fraction, Name, Settings
 from hepcnn.config.steps import OF_VALUES
 from hepcnn.config.tasks import PidTask, Task
 from hepcnn.errors import nearest
@@ -50,7 +50,7 @@ def _tasks(data: dict[str, Any]) -> dict[str, AnyTask]:
 class Config(Settings):
     """The whole configuration."""
 
-    output: str = "results"
+    output: FilePath = "results"
     """Folder of everything that is made."""
     seed: Annotated[int, Field(ge=0)] = 20190305
     """Seed of all random numbers."""

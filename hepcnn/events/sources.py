@@ -20,6 +20,7 @@ import uproot
 
 from hepcnn.errors import InputError, nearest
 from hepcnn.events.schema import TREE
+from hepcnn.files import expanded
 
 #: Seconds that a remote server may take for one request. XRootD checks its deadlines every 15 s.
 REMOTE_TIMEOUT = 10
@@ -78,7 +79,8 @@ def expand_files(patterns: Iterable[str]) -> list[FileSpec]:
     specs: list[FileSpec] = []
     for pattern in patterns:
         named = FileSpec.parse(pattern)
-        paths = _remote_matches(named.path) if is_remote(pattern) else _matches(named.path)
+        path = expanded(named.path)
+        paths = _remote_matches(path) if is_remote(pattern) else _matches(path)
         if not paths:
             raise InputError(f"no file matches '{named.path}'")
         specs += [FileSpec(path, named.tree) for path in paths]
@@ -96,7 +98,6 @@ def expand_files(patterns: Iterable[str]) -> list[FileSpec]:
 
 
 def _matches(path: str) -> list[str]:
-    path = str(Path(path).expanduser())
     # A file with wildcards in its very name is itself.
     if Path(path).exists() or not _WILDCARDS.search(path):
         return [path] if Path(path).exists() else []

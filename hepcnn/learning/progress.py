@@ -68,8 +68,9 @@ class TrainingProgress:
 
     def save(self, folder: Path) -> None:
         """Write to a folder, atomically."""
-        with atomic_path(folder / _NAME) as path:
-            torch.save(self.__dict__, path)
+        # Through a file object: given a path, torch does not tell why it cannot be written.
+        with atomic_path(folder / _NAME) as path, path.open("wb") as file:
+            torch.save(self.__dict__, file)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

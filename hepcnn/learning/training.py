@@ -17,7 +17,7 @@ from torch import nn
 
 from hepcnn.config import Config, Train, entry
 from hepcnn.errors import InputError
-from hepcnn.files import write_text
+from hepcnn.files import folders, write_text
 from hepcnn.learning.anchors import with_anchors
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.hardware import Hardware, choose, threads, threads_of_torch
@@ -108,11 +108,11 @@ def train(
         # What a detector normalises has many places, in one image too.
         if settings.batch_size <= hardware.devices and architecture not in DETECTORS:
             _check_single(network, shape)
-        _make_folders(output, work)
-        progress = TrainingProgress.load(work)
-        module = TrainingModule(network, data, settings, config.seed, progress, work)
-        with threads_of_torch(threads(data.sparse, hardware.devices)):
-            state = _finish(module, hardware, f"{task_name}/{network_name}")
+        with folders(output, work):
+            progress = TrainingProgress.load(work)
+            module = TrainingModule(network, data, settings, config.seed, progress, work)
+            with threads_of_torch(threads(data.sparse, hardware.devices)):
+                state = _finish(module, hardware, f"{task_name}/{network_name}")
     trained = Checkpoint(
         task=task_name,
         name=network_name,
@@ -188,15 +188,6 @@ def _temperature(trained: Checkpoint, data: TrainingData, settings: Train, seed:
     if settings.balance != "none":
         rows = balanced(rows, labels, np.random.default_rng(seed))
     return fit_temperature(scores[rows], labels[rows])
-
-
-def _make_folders(*folders: Path) -> None:
-    """Make folders, or say that it is not possible before hours are spent on what goes there."""
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from error
 
 
 def fit(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
 from hepcnn.store.findings import Findings, Found, check_names, check_offsets, tables_of
+from hepcnn.store.hdf5 import open_hdf5
 from hepcnn.store.results import CHUNK, opened, written
 from hepcnn.store.shard import Rows
 
@@ -106,7 +107,7 @@ def _append(stored: h5py.Dataset, array: np.ndarray, offsets: bool) -> None:
 def holds_findings(path: str | Path) -> bool:
     """Whether a file is one of `write_findings`, of any version."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return bool(file.attrs.get("format") == FORMAT)
     except OSError:
         return False

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from hepcnn.errors import InputError, nearest
 from hepcnn.events.chunk import EVENT_KEY
 from hepcnn.events.names import REMEDY, repeated
+from hepcnn.store.hdf5 import open_hdf5
 from hepcnn.store.header import HEADER_KEYS, Header, Kind
 from hepcnn.store.shard import FORMAT, KEY, VERSION, Images, Rows, Skipped, Sparse
 
@@ -299,7 +300,7 @@ def _open(path: Path) -> h5py.File:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        return h5py.File(path, "r")
+        return open_hdf5(path)
     except OSError as error:
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: not an HDF5 file, so not an image shard") from error

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
 from hepcnn.files import atomic_path
+from hepcnn.store.hdf5 import made_hdf5, open_hdf5
 
 #: Bytes of a chunk of what is written and read in parts.
 CHUNK = 1 << 16
@@ -30,9 +31,7 @@ def written(path: str | Path, form: str, version: int) -> Iterator[h5py.File]:
     InputError
         If the file cannot be written.
     """
-    # The 1.10 file format: in older ones an attribute is at most 64 kB, and a provenance that
-    # lists a thousand shards is longer.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v110", **_CACHE) as file:
+    with atomic_path(path) as temporary, made_hdf5(temporary, **_CACHE) as file:
         file.attrs["format"] = form
         file.attrs["version"] = version
         yield file
@@ -65,7 +64,7 @@ def opened(
         with its parts fails because of them.
     """
     try:
-        file = h5py.File(path, "r", **_CACHE)
+        file = open_hdf5(path, **_CACHE)
     except FileNotFoundError as error:
         raise InputError(f"no file '{path}'") from error
     except OSError as error:

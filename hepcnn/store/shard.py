@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from hepcnn.files import atomic_path
 from hepcnn.rows import Rows as Rows
+from hepcnn.store.hdf5 import made_hdf5
 from hepcnn.store.header import Axis as Axis
 from hepcnn.store.header import Header as Header
 from hepcnn.store.header import Kind as Kind
@@ -173,8 +174,7 @@ class ShardWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_path(self.path))
-            # 1.10 files can hold attributes above 64 kB: the provenance of many inputs.
-            self._file = stack.enter_context(h5py.File(temporary, "w", libver=("v110", "v110")))
+            self._file = stack.enter_context(made_hdf5(temporary))
             self._create()
             self._stack = stack.pop_all()
         return self

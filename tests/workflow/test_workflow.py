@@ -217,12 +217,12 @@ def test_an_unknown_network_stops_the_workflow_before_it_starts(tmp_path):
 
 def test_paths_with_spaces_and_shell_characters_are_no_words_of_the_shell(finished, tmp_path):
     project = Project(tmp_path)
-    output, data = "my results & $(touch a); 'b'", tmp_path / "{2018} (v2)"
+    output, data = "my results & $(touch a); 'b'", tmp_path / "my data; $(touch b) & 'c' (v2)"
     shutil.copytree(finished.folder / "results" / "events" / "rich", data)
     network = {"architecture": "mlp", "options": {"hidden": [4]}, "train": {"epochs": 1}}
     task = SMALL["tasks"]["rich_pid"] | {"networks": {"m-l-p": network}, "images": "rich_polar"}
     task |= {"baselines": ["majority"]}
-    samples = SMALL["samples"] | {"rich": {"files": ["{2018} (v2)/*.root"]}}
+    samples = SMALL["samples"] | {"rich": {"files": ["my data; $(touch b) & 'c' (v2)/*.root"]}}
     project.configure(
         {"output": output, "samples": samples, "tasks": {"K-pi": task}}
         | {"images": {"rich_polar": SMALL["images"]["rich_polar"]}}
@@ -235,12 +235,16 @@ def test_paths_with_spaces_and_shell_characters_are_no_words_of_the_shell(finish
     assert (tmp_path / output / "tasks" / "K-pi" / "m-l-p" / "predictions@dark.h5").is_file()
 
 
-def test_a_folder_of_results_with_braces_is_refused(tmp_path):
+def test_paths_with_braces_are_refused_since_snakemake_has_wildcards(tmp_path):
     project = Project(tmp_path)
-    project.configure(SMALL | {"output": "res{ults}"})
-    done = project.snakemake("--dry-run")
-    assert done.returncode != 0
-    assert "output: 'res{ults}'" in done.stdout + done.stderr
+    (tmp_path / "{2018}").mkdir()
+    (tmp_path / "{2018}" / "a.root").touch()
+    files = {"samples": {"rich": {"files": ["{2018}/*.root"]}}}
+    for wrong, path in (({"output": "res{ults}"}, "res{ults}"), (files, "{2018}/a.root")):
+        project.configure(wrong)
+        done = project.snakemake("--dry-run")
+        assert done.returncode != 0
+        assert f"'{path}': Snakemake takes braces" in done.stdout + done.stderr
 
 
 def test_a_failed_check_is_kept_for_the_report_and_an_error_is_none(tmp_path):

@@ -33,9 +33,17 @@ def _checked(build):
 for _file in workflow.overwrite_configfiles or ["config.yaml"]:
     _checked(lambda: read_mapping(_file))
 SETTINGS = _checked(lambda: validate(config, "config.yaml"))
-OUT = SETTINGS.output.rstrip("/")
-if set("{}") & set(OUT):
-    raise WorkflowError(f"output: '{OUT}': Snakemake takes braces for wildcards; name it without any")
+
+
+def without_braces(paths):
+    # Snakemake has no way to say that braces in a path are not a wildcard's.
+    for path in paths:
+        if set("{}") & set(path):
+            raise WorkflowError(f"'{path}': Snakemake takes braces for wildcards; give a path without")
+    return paths
+
+
+(OUT,) = without_braces([SETTINGS.output.rstrip("/")])
 for _task in SETTINGS.tasks.values():
     for _name, _network in _task.networks.items():
         _checked(lambda: require(_network.architecture or _name))
@@ -95,7 +103,7 @@ def sources(imageset, shard):
 
 def local(files):
     """The files that Snakemake can watch: not root:// addresses, and without a tree's name."""
-    return [FileSpec.parse(file).path for file in files if "://" not in file]
+    return without_braces([FileSpec.parse(file).path for file in files if "://" not in file])
 
 
 def geometry(sample):
@@ -103,7 +111,13 @@ def geometry(sample):
     settings = SETTINGS.samples[sample]
     known = {"rich": geometry_names, "lartpc": tpc_names}[settings.detector]()
     channels = getattr(settings, "channel_map", None)
-    return [name for name in (settings.geometry, channels) if name and name not in known]
+    return without_braces(
+        [name for name in (settings.geometry, channels) if name and name not in known]
+    )
+
+
+for _sample in SETTINGS.samples:  # at once, not when a rule comes to them
+    local(SOURCES[_sample]), geometry(_sample)
 
 
 def shards(imageset):
