@@ -16,6 +16,7 @@ COMMANDS = (
     "simulate",
     "inspect",
     "convert",
+    "gather",
     "train",
     "predict",
     "evaluate",

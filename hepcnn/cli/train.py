@@ -12,7 +12,7 @@ from hepcnn.config import Config
 
 @click.command()
 @click.argument(
-    "shards", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SHARD.h5..."
+    "shards", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGES..."
 )
 @config_option()
 @click.option("--task", required=True, help="Name of the task in the configuration.")
@@ -21,13 +21,14 @@ from hepcnn.config import Config
 def command(
     shards: tuple[Path, ...], config: Config, task: str, network: str, output: Path
 ) -> None:
-    """Train a network on image shards.
+    """Train a network on images.
 
+    IMAGES are shards, or a folder of shards: those of its manifest.json, or without one all.
     A killed training goes on after its last whole epoch when the same command is run again; the
     result is that of an uninterrupted one.
 
     \b
-    hepcnn train images/*.h5 --task rich_pid --network lecture_cnn -o lecture_cnn
+    hepcnn train images --task rich_pid --network lecture_cnn -o lecture_cnn
     """
     from hepcnn.learning.training import train
 
