@@ -25,6 +25,7 @@ include: "workflow/rules/performance.smk"
 localrules:
     all,
     events,
+    gather,
     images,
     networks,
     tables,
@@ -36,7 +37,7 @@ rule all:
     input:
         rules.report.output,
         [path for name, sample in SETTINGS.samples.items() if sample.simulate for path in simulated(name)],
-        [path for imageset in IMAGES for path in shards(imageset)],
+        [path for imageset in IMAGES for path in image_set(imageset)],
         [path for task in SETTINGS.tasks for path in learned(task)],
         [path for task in SETTINGS.tasks for path in table_files(task)],
         [path for detector in SETTINGS.validation for path in validated(detector)],
@@ -49,7 +50,7 @@ rule events:
 
 rule images:
     input:
-        [path for imageset in IMAGES for path in shards(imageset)],
+        [path for imageset in IMAGES for path in image_set(imageset)],
 
 
 rule networks:

@@ -6,7 +6,8 @@ import ast
 import hashlib
 import json
 import subprocess
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any
 import hepcnn
 
 _PACKAGE = Path(hepcnn.__file__).parent
-#: Modules that change no stage's output by themselves: the settings' values count, not their form.
-_NEUTRAL = ("hepcnn.config", "hepcnn.errors", "hepcnn.progress", "hepcnn.provenance")
+#: Modules that change no stage's output.
+_NEUTRAL = ("hepcnn.errors", "hepcnn.progress", "hepcnn.provenance")
+#: Suffixes of files that modules read.
+_DATA = {".yaml", ".html", ".css", ".js"}
 #: Libraries whose versions can change a result.
 _LIBRARIES = (
     "numpy",
@@ -49,28 +52,77 @@ def _neutral(module: str) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in _NEUTRAL)
 
 
-@cache
-def _imports(module: str) -> frozenset[str]:
-    """The package's own modules that a module imports, read from its source."""
-    source = _source(module)
-    found: set[str] = set()
-    if source is None:
-        return frozenset()
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+class _Executed(ast.NodeTransformer):
+    """Leaves what is executed, and of settings what their values do not say already."""
+
+    def __init__(self, settings: bool) -> None:
+        self.settings = settings
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if text else node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        if self.settings:
+            node.body = [part for part in node.body if not _field_or_check(part)]
+        return self.generic_visit(node)
+
+
+def _field_or_check(node: ast.stmt) -> bool:
+    """Whether it is a field or a validator, in a class of settings."""
+    if isinstance(node, ast.FunctionDef):
+        return any("validator" in ast.dump(decorator) for decorator in node.decorator_list)
+    return isinstance(node, ast.AnnAssign)
+
+
+def _exported(package: str) -> dict[str, str]:
+    """For each name that a package takes from its modules, the module."""
+    source = _source(package)
+    if source is None or source.name != "__init__.py":
+        return {}
+    return {
+        alias.asname or alias.name: node.module
+        for node in ast.parse(source.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for alias in node.names
+    }
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """The package's own modules that a module imports."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(n for n in found if n.startswith("hepcnn.") and _source(n))
+            yield from (a.name for a in node.names if a.name.startswith("hepcnn."))
+        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("hepcnn."):
+            package = node.module or ""
+            exported = _exported(package)
+            for name in (alias.name for alias in node.names):
+                module = f"{package}.{name}"
+                yield module if _source(module) else exported.get(name, package)
+
+
+@cache
+def _parsed(module: str) -> tuple[bytes, frozenset[str]]:
+    """What a module executes, data beside it included, and which of the package's it imports."""
+    source = _source(module)
+    if source is None:
+        raise ValueError(f"no module '{module}' in the package")
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    imports = frozenset(_imports(tree))
+    code = ast.dump(_Executed(module.startswith("hepcnn.config.")).visit(tree))
+    data = [p for p in sorted(source.parent.glob("*")) if p.suffix in _DATA]
+    parts = [code.encode(), *(p.name.encode() + p.read_bytes() for p in data)]
+    return b"".join(parts), imports
 
 
 @cache
 def code_version(module: str) -> str:
-    """Hash of a stage's source: of a module and all of the package that it imports.
+    """Hash of what a stage executes: of a module and all of the package that it imports.
 
     A workflow passes it to each rule, so that an edit reruns the stages that it can change and
-    no others. Data files beside the modules (``.yaml``, ``.html``, ``.css``) count with them.
+    no others. Comments, docstrings and layout do not count. Of settings (`hepcnn.config`) fields
+    and validators do not count either, for the rule's parameters are their values; what is derived
+    from these does. Data files beside the modules count with them.
 
     Parameters
     ----------
@@ -82,28 +134,34 @@ def code_version(module: str) -> str:
         name = todo.pop()
         if name not in seen and not _neutral(name):
             seen.add(name)
-            todo.extend(_imports(name))
+            todo.extend(_parsed(name)[1])
     total = hashlib.sha256()
     for name in sorted(seen):
-        source = _source(name)
-        if source is None:
-            raise ValueError(f"no module '{name}' in the package")
-        data = [p for p in source.parent.glob("*") if p.suffix in {".yaml", ".html", ".css"}]
-        for path in [source, *sorted(data)]:
-            total.update(path.name.encode() + path.read_bytes())
+        total.update(name.encode() + _parsed(name)[0])
     return total.hexdigest()[:16]
+
+
+def _git_version() -> str | None:
+    """The commit, if the package lies in its own repository."""
+    root = _PACKAGE.parent
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        # Installed within another project's repository, say in its .venv, it has no commit.
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        if project["name"] != "hepcnn" or not (root / ".git").exists():
+            return None
+        git = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        return git.stdout.strip()
+    except (OSError, ValueError, LookupError, subprocess.SubprocessError):
+        return None  # the package's version says it all
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of hepcnn, of its git commit where there is one, and of the libraries."""
+    """Versions of hepcnn, of its git commit if it lies in its repository, and of the libraries."""
     found = {"hepcnn": hepcnn.__version__}
-    command = ["git", "-C", str(_PACKAGE), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        git = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-        found["git"] = git.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        pass  # installed without its repository: the package's version says it all
+    if git := _git_version():
+        found["git"] = git
     for name in _LIBRARIES:
         try:
             found[name] = metadata.version(name)

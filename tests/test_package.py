@@ -56,7 +56,8 @@ def _sources() -> list[str]:
     """The files of the package that are in the repository, or are about to be."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone: what belongs to the package is not known")
-    listed = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "hepcnn")
+    of_package = ("hepcnn", "Snakefile", "workflow/rules")
+    listed = ("git", "ls-files", "--cached", "--others", "--exclude-standard", *of_package)
     return [name for name in _run(*listed, folder=ROOT).splitlines() if (ROOT / name).is_file()]
 
 
@@ -92,7 +93,9 @@ def installed(wheel: Path) -> Path:
 def test_all_files_of_the_package_are_in_the_wheel(wheel: Path) -> None:
     sources = _sources()
     assert "hepcnn/report/found_display.js" in sources
-    assert set(sources) <= set(zipfile.ZipFile(wheel).namelist())
+    # The workflow is not in the package's folder: it is data of the installation.
+    packed = zipfile.ZipFile(wheel).namelist()
+    assert set(sources) <= {name.split(".data/data/share/hepcnn/")[-1] for name in packed}
 
 
 def test_events_to_a_report_without_the_checkout(installed: Path, tmp_path: Path) -> None:
@@ -100,17 +103,21 @@ def test_events_to_a_report_without_the_checkout(installed: Path, tmp_path: Path
     found = _run(installed / "python", "-c", ask, folder=tmp_path).strip()
     assert Path(found).is_relative_to(installed.parent)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(SETTINGS))
-    task, shard = "results/tasks/pixels", "results/images/planes/0000.h5"
-    network, found = f"{task}/net", f"{task}/net/predictions.h5"
-    for line in (
-        "simulate lartpc --config config.yaml --sample beam -o 0000.root",
-        f"convert 0000.root --config config.yaml --images planes -o {shard}",
-        f"train {shard} --config config.yaml --task pixels --network net -o {network}",
-        f"predict {shard} --checkpoint {network}/checkpoint.ckpt -o {found}",
-        f"evaluate {found} --config config.yaml --task pixels -o {task}/tables",
-        "report --config config.yaml",
-    ):
-        _run(installed / "hepcnn", *line.split(), folder=tmp_path)
+    _run(installed / "hepcnn", "run", "images", "--cores", "2", folder=tmp_path)
+    assert list((tmp_path / "results" / "images" / "planes").glob("000?-*.h5"))
+    assert not (tmp_path / "results" / "tasks").exists()
+    everything = ("run", "--config", "config.yaml", "--cores", "2")
+    _run(installed / "hepcnn", *everything, folder=tmp_path)
     page = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
     assert "Task <b>pixels</b>" in page
     assert (ROOT / "hepcnn/report/found_display.js").read_text(encoding="utf-8").strip() in page
+    made = (tmp_path / "results" / "report.html").stat().st_mtime_ns
+    _run(installed / "hepcnn", *everything, folder=tmp_path)
+    assert (tmp_path / "results" / "report.html").stat().st_mtime_ns == made
+
+
+def test_a_configuration_that_is_not_there_is_named(installed: Path, tmp_path: Path) -> None:
+    command = [str(installed / "hepcnn"), "run", "--config", "mine.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("hepcnn: error: 'mine.yaml' is not there")

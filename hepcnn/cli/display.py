@@ -24,7 +24,7 @@ class EventName(click.ParamType):
 
 
 @click.command()
-@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="SHARD.h5...")
+@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="IMAGES...")
 @click.option(
     "--event",
     required=True,
@@ -67,11 +67,13 @@ def command(
 ) -> None:
     """Draw all views of one example side by side.
 
+    IMAGES are shards, or a folder of shards: those of its manifest.json, or without one all.
+
     \b
-    hepcnn display planes/*.h5 --event 1:0:17 --truth semantic -o event.png
-    hepcnn display planes/*.h5 --event 1:0:17 --checkpoint tower/checkpoint.ckpt \\
+    hepcnn display planes --event 1:0:17 --truth semantic -o event.png
+    hepcnn display planes --event 1:0:17 --checkpoint tower/checkpoint.ckpt \\
         --layer towers.0.stage2 --filters -o seen.pdf
-    hepcnn display rich/*.h5 --event 1:0:17:3 --predictions predictions.h5 -o track.png
+    hepcnn display rich --event 1:0:17:3 --predictions predictions.h5 -o track.png
     """
     if (layer or filters) and checkpoint is None:
         raise click.UsageError("--layer and --filters need the --checkpoint of a network")

@@ -15,9 +15,11 @@ from hepcnn.threads import limit
 
 #: Commands in the order of the data's flow; each is `command` in hepcnn/cli/NAME.py.
 COMMANDS = (
+    "run",
     "simulate",
     "inspect",
     "convert",
+    "gather",
     "train",
     "predict",
     "evaluate",

@@ -12,7 +12,7 @@ from hepcnn.config import Config
 
 
 @click.command()
-@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="SHARD.h5...")
+@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="IMAGES...")
 @click.option("--checkpoint", type=UserPath(), help="A trained network; needs no --task.")
 @lazy_config_option()
 @click.option("--task", help="With --baseline: name of the task in the configuration.")
@@ -22,8 +22,8 @@ from hepcnn.config import Config
     "train",
     multiple=True,
     type=UserPath(),
-    metavar="SHARD.h5",
-    help="With --baseline: an image shard to fit on, if not on those to score; can be repeated.",
+    metavar="IMAGES",
+    help="With --baseline: images to fit on, if not on those to score; can be repeated.",
 )
 @click.option(
     "--split",
@@ -48,12 +48,14 @@ def command(
     altered: str,
     output: Path,
 ) -> None:
-    """Score image shards with a trained network, or with a baseline of a task.
+    """Score images with a trained network, or with a baseline of a task.
+
+    IMAGES are shards, or a folder of shards: those of its manifest.json, or without one all.
 
     \b
-    hepcnn predict images/*.h5 --checkpoint lecture_cnn/checkpoint.ckpt -o predictions.h5
-    hepcnn predict images/*.h5 --task rich_pid --baseline majority -o predictions.h5
-    hepcnn predict dark/*.h5 --altered dark_hits_x2 --checkpoint c.ckpt -o predictions.h5
+    hepcnn predict images --checkpoint lecture_cnn/checkpoint.ckpt -o predictions.h5
+    hepcnn predict images --task rich_pid --baseline majority -o predictions.h5
+    hepcnn predict dark --altered dark_hits_x2 --checkpoint c.ckpt -o predictions.h5
     """
     if altered and split not in (None, "all"):
         raise click.UsageError("--altered scores all events; leave --split out")

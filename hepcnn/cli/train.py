@@ -11,7 +11,7 @@ from hepcnn.config import Config
 
 
 @click.command()
-@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="SHARD.h5...")
+@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="IMAGES...")
 @config_option()
 @click.option("--task", required=True, help="Name of the task in the configuration.")
 @click.option("--network", required=True, help="Name of one of the task's networks.")
@@ -19,13 +19,14 @@ from hepcnn.config import Config
 def command(
     shards: tuple[Path, ...], config: Config, task: str, network: str, output: Path
 ) -> None:
-    """Train a network on image shards.
+    """Train a network on images.
 
+    IMAGES are shards, or a folder of shards: those of its manifest.json, or without one all.
     A killed training goes on after its last whole epoch when the same command is run again; the
     result is that of an uninterrupted one.
 
     \b
-    hepcnn train images/*.h5 --task rich_pid --network lecture_cnn -o lecture_cnn
+    hepcnn train images --task rich_pid --network lecture_cnn -o lecture_cnn
     """
     from hepcnn.learning.training import train
 

@@ -184,7 +184,8 @@ class Sample(Settings):
     on_bad_file: Literal["fail", "skip"] = "fail"
     """`skip`: leave a bad file out; it is counted, listed and shown in the report."""
     files_per_job: Count = 1
-    """Files that one conversion job makes into one image shard."""
+    """Files that one conversion job makes into one image shard, in their order. With 1, a file that
+    is added is converted alone; with more, so are the groups behind it."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

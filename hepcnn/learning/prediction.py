@@ -59,7 +59,7 @@ def predict(
     trained.preprocessing.check(images)
     which = indices(images, trained.split, part)
     title = f"{trained.task}/{trained.name}: predict"
-    inputs = dict(zip(map(str, paths), images.ids, strict=True))
+    inputs = dict(zip(map(str, images.paths), images.ids, strict=True))
     inputs[str(checkpoint)] = trained.provenance["id"]
     made = record("predict", {"part": part, "altered": altered}, code=__name__, inputs=inputs)
     if trained.target in TARGETS:

@@ -91,7 +91,7 @@ def train(
         "train": settings.model_dump(),
         "split": config.split.model_dump(),
     }
-    inputs = dict(zip(map(str, paths), images.ids, strict=True))
+    inputs = dict(zip(map(str, images.paths), images.ids, strict=True))
     provenance = record("train", made_of, code=__name__, inputs=inputs, seed=config.seed)
     data = training_data(images, task.target, architecture, config.split, settings, chosen)
     hardware = choose(settings)

@@ -31,6 +31,7 @@ from hepcnn.report.curves import History
 from hepcnn.report.reading import TableFile
 from hepcnn.store.findings_file import FindingsFile
 from hepcnn.store.images import ImageSet
+from hepcnn.store.manifest import listed
 from hepcnn.store.predictions import Predictions
 
 AnyImageTask = SegmentTask | InstanceTask | VertexTask | PointTask
@@ -43,7 +44,7 @@ class ShownImages:
     Attributes
     ----------
     images : ImageSet
-        The shards that the predictions were made of; all in the folder if no task uses them.
+        The shards that the predictions were made of; all of the set if no task uses them.
     ignored : int
         Other shards in the folder, such as those of a sample that had more.
     """
@@ -175,16 +176,16 @@ def _validation(folder: Path, name: str, config: Config) -> Validation:
 
 
 def _shards(folder: Path, name: str) -> dict[str, Path]:
-    """The image shards of a folder by their ids."""
+    """The shards of an image set's folder by their ids."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.h5")):
+    if not any(folder.glob("*.h5")):
+        make = f"hepcnn convert FILE.root... --images {name} -o {folder}/{name}.h5"
+        raise InputError(f"{folder}: no image shard (*.h5); one is made by '{make}'")
+    for path in listed([folder]):
         (identity,) = ImageSet(path).ids
         if identity in found:
             raise InputError(f"{found[identity]} and {path} hold the same images: delete one")
         found[identity] = path
-    if not found:
-        make = f"hepcnn convert FILE.root... --images {name} -o {folder}/0000.h5"
-        raise InputError(f"{folder}: no image shard (*.h5); one is made by '{make}'")
     return found
 
 
@@ -206,7 +207,7 @@ def _images(
     images = ImageSet([path for identity, path in shards.items() if identity in chosen])
     wanted = settings.model_dump(mode="json")
     reading.check_settings(folder, images.header.maker, wanted, "convert the events again")
-    return ShownImages(images, ignored=len(shards) - len(chosen))
+    return ShownImages(images, ignored=len(list(folder.glob("*.h5"))) - len(chosen))
 
 
 def _used(folder: Path, shards: Mapping[str, Path], task: TaskResults, method: str) -> set[str]:

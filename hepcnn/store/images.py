@@ -21,6 +21,7 @@ from hepcnn.events.chunk import EVENT_KEY
 from hepcnn.events.names import REMEDY, repeated
 from hepcnn.store.hdf5 import open_hdf5
 from hepcnn.store.header import HEADER_KEYS, Header, Kind
+from hepcnn.store.manifest import listed
 from hepcnn.store.shard import FORMAT, KEY, VERSION, Images, Rows, Skipped, Sparse
 
 #: Files held open by one image set.
@@ -63,7 +64,9 @@ class ImageSet:
     Parameters
     ----------
     paths : path or sequence of paths
-        The shards.
+        The shards, or the folder or the manifest of a set, see `hepcnn.store.manifest`.
+    listed_only : bool
+        Refuse a shard that the manifest beside it does not list.
 
     Attributes
     ----------
@@ -80,11 +83,13 @@ class ImageSet:
         file or of events of one name.
     """
 
-    def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
-        given = [paths] if isinstance(paths, str | Path) else list(paths)
+    def __init__(
+        self, paths: str | Path | Sequence[str | Path], *, listed_only: bool = True
+    ) -> None:
+        given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
         if not given:
             raise InputError("no image shard was given")
-        self._shards = [_inspect(Path(path)) for path in given]
+        self._shards = [_inspect(path) for path in (listed(given) if listed_only else given)]
         _check_together(self._shards)
         self.header = self._shards[0].header
         lengths = [0] + [shard.length for shard in self._shards]
@@ -248,6 +253,8 @@ class ImageSet:
         if len(self._shards) == 1:
             return
         keys = [_events(key) for key in np.split(self.key, self.offsets[1:-1])]
+        while self._open:  # nothing is held open before the images are read
+            self._open.popitem()[1].close()
         if found := repeated(keys):
             first, second = self._shards[found.first], self._shards[found.second]
             raise InputError(
@@ -391,7 +398,7 @@ def _check_together(shards: Sequence[_Shard]) -> None:
             if path != shard.path:
                 raise InputError(
                     f"{path} and {shard.path} hold images of the same file ('{other}' and '{file}' "
-                    "have the same UUID and size): its events would count twice"
+                    "are one or copies): its events would count twice"
                 )
         found = shard.header.to_json()
         for name in HEADER_KEYS:

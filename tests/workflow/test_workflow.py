@@ -15,6 +15,10 @@ import pytest
 import yaml
 from precision import PRECISION
 
+from hepcnn.config import RichSimulation
+from hepcnn.detector.geometry import load_geometry
+from hepcnn.events.writing import write_events
+from hepcnn.simulation.rich.generate import simulate_chunk
 from hepcnn.store.predictions import read_predictions
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +80,9 @@ class Project:
         done = self.snakemake("--dry-run", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         jobs = re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE)
-        return Counter(jobs) - Counter(["all"])
+        # Shards are gathered whenever one is converted.
+        assert "gather" in jobs or "convert" not in jobs
+        return Counter(job for job in jobs if job not in ("all", "gather"))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +172,7 @@ def test_a_file_stands_in_the_place_of_the_default_or_is_laid_over_it(project):
 
 def test_an_edit_of_the_imaging_code_reruns_imaging_and_what_follows(project):
     with (project.folder / "hepcnn" / "imaging" / "polar.py").open("a") as file:
-        file.write("\n# edited\n")
+        file.write("\nEDITED = True\n")
     expected = {"convert": 6, "train": 2, "predict": 4, "predict_baseline": 4}
     assert project.planned() == Counter(expected | FINAL)
 
@@ -175,16 +181,17 @@ def test_an_edit_of_the_imaging_code_reruns_imaging_and_what_follows(project):
     ("deleted", "planned"),
     [
         (
-            "images/rich_cherenkov/0001.h5",
+            "images/rich_cherenkov/0001-*.h5",
             {"convert": 1, "train": 1, "predict": 2, "predict_baseline": 4},
         ),
-        ("images/rich_polar@dark/0000.h5", {"convert": 1, "predict": 1}),
+        ("images/rich_polar@dark/0000-*.h5", {"convert": 1, "predict": 1}),
         ("tasks/rich_pid/likelihood_global/predictions.h5", {"predict_baseline": 1}),
         ("tasks/rich_pid/tables/species.tex", {}),
     ],
 )
 def test_a_deleted_file_is_made_again_alone_with_what_follows(project, deleted, planned):
-    (project.folder / "results" / deleted).unlink()
+    (path,) = (project.folder / "results").glob(deleted)
+    path.unlink()
     assert project.planned() == Counter(planned | FINAL)
 
 
@@ -272,6 +279,46 @@ def test_files_of_the_users_own_enter_at_the_conversion(finished, tmp_path):
     # Of each image set one shard, and one of the altered sample, which is simulated.
     assert planned["convert"] == 4
     assert planned["simulate"] == 1
+
+
+def test_a_file_more_or_less_changes_its_own_shard_and_what_is_learnt(tmp_path):
+    """And the shard of a file that is gone is scored by no one."""
+    project, data = Project(tmp_path), tmp_path / "data"
+    scores = "results/tasks/rich_pid/majority/predictions.h5"
+
+    def write(name: str, first: int) -> None:
+        geometry, rng = load_geometry("lhcb-run3"), np.random.default_rng(first)
+        events = simulate_chunk(RichSimulation(tracks=15), geometry, rng, 20, first=first)
+        write_events(data / name, [events], {})
+
+    def run() -> str:
+        done = project.snakemake(scores)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    own = {"samples": {"rich": {"files": ["data/*.root"]}}}
+    own["images"] = {"rich_polar": SMALL["images"]["rich_polar"]}
+    own["tasks"] = {"rich_pid": {"images": "rich_polar", "baselines": ["majority"]}}
+    project.configure(own)
+    write("a.root", 0)
+    write("c.root", 100)
+    run()
+    write("b.root", 200)
+    assert project.planned(scores) == {"convert": 1, "predict_baseline": 1}
+    run()
+    (data / "b.root").unlink()
+    assert project.planned(scores) == {"predict_baseline": 1}
+    said = run()
+    (left_over,) = (tmp_path / "results" / "images" / "rich_polar").glob("b-*.h5")
+    assert f"{left_over.name}: not one of the set's 2 shards" in said
+    made_of = read_predictions(tmp_path / scores).provenance["inputs"]
+    assert {Path(path).stem[:2] for path in made_of} == {"a-", "c-"}
+    # Events of one name are found before anything is learnt.
+    write("d.root", 100)
+    done = project.snakemake(scores)
+    assert done.returncode != 0
+    there = r"event 1:0:100 is in \S+c-\w+\.h5 \(of data/c\.root\) and in \S+d-\w+\.h5"
+    assert re.search(there, done.stdout + done.stderr)
 
 
 def test_quiet_shows_a_line_a_finished_stage_and_nothing_else_of_snakemakes(project):

@@ -15,6 +15,7 @@ from hepcnn.networks.registry import is_sparse, require
 from hepcnn.performance.evaluate import table_paths
 from hepcnn.performance.table import FORMATS
 from hepcnn.provenance import code_version
+from hepcnn.store.manifest import MANIFEST, shard_name
 
 
 # Rules call `hepcnn`: that of the environment that snakemake runs in, activated or not.
@@ -79,7 +80,7 @@ wildcard_constraints:
     # Nothing, or @ and the sample.
     altered="|" + _alternatives(f"@{s}" for t in SETTINGS.tasks.values() for s in t.robustness),
     detector=_alternatives(SETTINGS.validation),
-    shard=r"\d{4}",
+    shard=r"[\w.-]+",
 
 
 def simulated(sample):
@@ -94,11 +95,19 @@ SOURCES = {
 }
 
 
+def _parts(sample):
+    """The files of a sample that are made into one image shard, by the shard's name."""
+    files, size = SOURCES[sample], SETTINGS.samples[sample].files_per_job
+    parts = [files[start : start + size] for start in range(0, len(files), size)]
+    return {shard_name(part): part for part in parts}
+
+
+PARTS = {sample: _parts(sample) for sample in SETTINGS.samples}
+
+
 def sources(imageset, shard):
     """ROOT files that one image shard is made of."""
-    sample = IMAGES[imageset].sample
-    size = SETTINGS.samples[sample].files_per_job
-    return SOURCES[sample][int(shard) * size :][:size]
+    return PARTS[IMAGES[imageset].sample][shard]
 
 
 def local(files):
@@ -122,14 +131,17 @@ for _sample in SETTINGS.samples:  # at once, not when a rule comes to them
 
 def shards(imageset):
     """Image shards of an image set."""
-    sample = IMAGES[imageset].sample
-    jobs = -(-len(SOURCES[sample]) // SETTINGS.samples[sample].files_per_job)
-    return [f"{OUT}/images/{imageset}/{k:04d}.h5" for k in range(jobs)]
+    return [f"{OUT}/images/{imageset}/{name}.h5" for name in PARTS[IMAGES[imageset].sample]]
 
 
-def method_shards(task, method, altered=""):
-    """Image shards that a method of a task sees; of a robustness sample for @SAMPLE."""
-    return shards(SETTINGS.tasks[task].images_of(method) + altered)
+def image_set(imageset):
+    """The manifest of an image set, and its shards: all that is made of images depends on both."""
+    return [f"{OUT}/images/{imageset}/{MANIFEST}", *shards(imageset)]
+
+
+def method_images(task, method, altered=""):
+    """The images that a method of a task sees, as `image_set`; of a robustness sample for @SAMPLE."""
+    return image_set(SETTINGS.tasks[task].images_of(method) + altered)
 
 
 def predictions(task):

@@ -3,6 +3,8 @@ rule simulate:
         lambda w: geometry(w.sample),
     output:
         f"{OUT}/events/{{sample}}/{{shard}}.root",
+    wildcard_constraints:
+        shard=r"\d{4}",
     params:
         config=lambda w: part(samples={w.sample: SETTINGS.samples[w.sample]}, seed=SETTINGS.seed),
         detector=lambda w: SETTINGS.samples[w.sample].detector,

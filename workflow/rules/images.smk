@@ -29,3 +29,15 @@ rule convert:
     shell:
         "hepcnn convert {params.files:q} --config - --images {params.images:q}"
         " -o {output:q} <<< {params.config:q} 2>&1 | tee {log:q}"
+
+
+rule gather:
+    # Refuses events that are in two shards before anything is trained on them.
+    input:
+        lambda w: shards(w.imageset),
+    output:
+        f"{OUT}/images/{{imageset}}/{MANIFEST}",
+    log:
+        f"{OUT}/logs/gather/{{imageset}}.log",
+    shell:
+        "hepcnn gather {input:q} 2>&1 | tee {log:q}"

@@ -24,7 +24,7 @@ rule train:
     # A killed training finds its progress again: it lies beside the output, in a folder that
     # Snakemake does not know, because it deletes what it knows before a rule starts.
     input:
-        lambda w: method_shards(w.task, w.network),
+        images=lambda w: method_images(w.task, w.network),
     output:
         checkpoint=f"{OUT}/tasks/{{task}}/{{network}}/checkpoint.ckpt",
         history=f"{OUT}/tasks/{{task}}/{{network}}/history.csv",
@@ -38,13 +38,13 @@ rule train:
         f"{OUT}/benchmarks/train/{{task}}/{{network}}.tsv"
     threads: network_threads
     shell:
-        "hepcnn train {input:q} --config - --task {wildcards.task:q} --network {wildcards.network:q}"
+        "hepcnn train {input.images[0]:q} --config - --task {wildcards.task:q} --network {wildcards.network:q}"
         " -o {params.folder:q} <<< {params.config:q} 2>&1 | tee {log:q}"
 
 
 rule predict:
     input:
-        images=lambda w: method_shards(w.task, w.network, w.altered),
+        images=lambda w: method_images(w.task, w.network, w.altered),
         checkpoint=rules.train.output.checkpoint,
     output:
         f"{OUT}/tasks/{{task}}/{{network}}/predictions{{altered}}.h5",
@@ -57,15 +57,15 @@ rule predict:
         f"{OUT}/benchmarks/predict/{{task}}/{{network}}{{altered}}.tsv"
     threads: network_threads
     shell:
-        "hepcnn predict {input.images:q} --checkpoint {input.checkpoint:q} {params.altered:q} -o {output:q}"
+        "hepcnn predict {input.images[0]:q} --checkpoint {input.checkpoint:q} {params.altered:q} -o {output:q}"
         " 2>&1 | tee {log:q}"
 
 
 rule predict_baseline:
     input:
-        images=lambda w: method_shards(w.task, w.baseline, w.altered),
+        images=lambda w: method_images(w.task, w.baseline, w.altered),
         # Altered events are scored with what is fitted on the task's own.
-        train=lambda w: method_shards(w.task, w.baseline) if w.altered else [],
+        train=lambda w: method_images(w.task, w.baseline) if w.altered else [],
     output:
         f"{OUT}/tasks/{{task}}/{{baseline}}/predictions{{altered}}.h5",
     params:
@@ -82,7 +82,7 @@ rule predict_baseline:
             baselines=[w.baseline],
             robustness=[w.altered[1:]] if w.altered else [],
         ),
-        train=lambda w, input: [word for shard in input.train for word in ("--train", shard)],
+        train=lambda w, input: [word for manifest in input.train[:1] for word in ("--train", manifest)],
         altered=lambda w: ["--altered", w.altered[1:]] if w.altered else [],
         code=code_version("hepcnn.learning.baselines"),
     log:
@@ -91,6 +91,6 @@ rule predict_baseline:
         f"{OUT}/benchmarks/predict/{{task}}/{{baseline}}{{altered}}.tsv"
     threads: lambda w: 8 if w.baseline.endswith("_tree") else 1  # capped by --cores
     shell:
-        "hepcnn predict {input.images:q} {params.train:q} --config - --task {wildcards.task:q}"
+        "hepcnn predict {input.images[0]:q} {params.train:q} --config - --task {wildcards.task:q}"
         " --baseline {wildcards.baseline:q} {params.altered:q} -o {output:q}"
         " <<< {params.config:q} 2>&1 | tee {log:q}"

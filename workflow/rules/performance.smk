@@ -24,7 +24,7 @@ for _task in SETTINGS.tasks:
 
 rule report:
     input:
-        [path for imageset in SETTINGS.images for path in shards(imageset)],
+        [path for imageset in SETTINGS.images for path in image_set(imageset)],
         [path for task in SETTINGS.tasks for path in table_files(task)],
         [path for task in SETTINGS.tasks for path in learned(task)],
         [path for detector in SETTINGS.validation for path in validated(detector)],
