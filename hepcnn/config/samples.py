@@ -172,9 +172,11 @@ class Sample(Settings):
     tree: str = "events"
     """Name of the TTree or RNTuple."""
     branches: dict[str, Source | Annotated[list[Source], Field(min_length=1)]] = {}
-    """For each native branch that is called otherwise: its name, or an expression of names,
-    numbers and + - * / ( ), for example ``1000 * Track_P``. A list joins the hits (or the
-    deposits) of several branches, event by event: ``hit_wire: [u_wire, v_wire]`` beside
+    """For each native branch that is called otherwise: its name, or an expression of names and
+    numbers: arithmetic, comparisons, `where`, `sqrt`, `abs`, `min`, `max`, trigonometry, `count`,
+    `sum`, indices. For example ``1000 * Track_P``, ``sqrt(px**2 + py**2 + pz**2)``,
+    ``pos[:, 0]``, ``where(process == 'Decay', 1, 4)``. A list joins the hits (or the deposits) of
+    several branches, event by event: ``hit_wire: [u_wire, v_wire]`` beside
     ``hit_plane: [0, 1]``."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """`skip`: leave a bad file out; it is counted, listed and shown in the report."""

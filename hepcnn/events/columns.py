@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import awkward as ak
@@ -12,17 +11,10 @@ import numpy.typing as npt
 
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EVENT_KEY, Branch, Level
+from hepcnn.events.evaluation import Column, Naming, evaluate
 from hepcnn.events.expressions import Expression
 from hepcnn.events.layout import Sources
 from hepcnn.rows import Rows
-
-
-@dataclass(frozen=True)
-class Column:
-    """Numbers of some entries: one an entry, or (with offsets) a list an entry."""
-
-    values: np.ndarray
-    offsets: npt.NDArray[np.int64] | None
 
 
 def to_column(array: Any, name: str) -> Column:
@@ -31,17 +23,25 @@ def to_column(array: Any, name: str) -> Column:
     Raises
     ------
     InputError
-        If it holds anything but numbers or lists of numbers.
+        If it holds anything but numbers or texts, arrays of fixed size of them, or lists of
+        either.
     """
     layout = ak.to_layout(array).to_packed()
     offsets = None
-    if layout.is_list and not layout.parameter("__array__"):
+    if layout.is_list and not layout.is_regular and not layout.parameter("__array__"):
         layout = layout.to_ListOffsetArray64(True)
         offsets = np.asarray(layout.offsets.data)
         layout = layout.content[: offsets[-1]]
+    sizes = [len(layout)]
+    while layout.is_regular:
+        sizes.append(layout.size)
+        layout = layout.content[: int(np.prod(sizes))]
+    if layout.parameter("__array__") == "string":
+        return Column(np.asarray(ak.to_numpy(ak.Array(layout)), np.str_).reshape(sizes), offsets)
     if not layout.is_numpy or layout.dtype.kind not in "biuf":
-        raise InputError(f"branch '{name}' holds {ak.type(array).content}, not numbers")
-    return Column(np.asarray(layout.data), offsets)
+        raise InputError(f"branch '{name}' holds {ak.type(array).content}, not numbers or texts")
+    values = np.asarray(layout.data)
+    return Column(values.reshape(*sizes, *values.shape[1:]), offsets)
 
 
 def event_name(key: np.void) -> str:
@@ -50,7 +50,7 @@ def event_name(key: np.void) -> str:
 
 
 def assemble(
-    sources: Sources, layout: Mapping[str, Branch], columns: Mapping[str, Column]
+    sources: Sources, layout: Mapping[str, Branch], columns: Mapping[str, Column], first: int = 0
 ) -> tuple[npt.NDArray[np.void], dict[Level, Rows]]:
     """Make the parts of a chunk of the columns that were read.
 
@@ -63,6 +63,8 @@ def assemble(
         The native branches, by name.
     columns : mapping of str to Column
         For each name in the expressions; all of the same number of entries, at least one flat.
+    first : int
+        Number of the first entry, for the messages.
 
     Returns
     -------
@@ -79,18 +81,25 @@ def assemble(
     levels: dict[Level, list[Branch]] = {"event": []}
     for name in sources:
         levels.setdefault(layout[name].level, []).append(layout[name])
-    flat = {b.name: _flat(sources[b.name][0], columns) for b in levels.pop("event")}
-    n_events = len(flat["event"])
-    truth = _filled([layout[name] for name in flat], flat, n_events)
+    n_events = len(next(iter(columns.values())))
     key = np.empty(n_events, EVENT_KEY)
     for name in EVENT_KEY.names or ():
-        key[name] = truth.pop(name)
-    tables: dict[Level, Rows] = {"event": Rows(np.arange(n_events + 1), truth)}
+        numbers = _flat(sources[name][0], columns, lambda entry: f"entry {first + entry}")
+        key[name] = converted(numbers, layout[name])
+
+    def naming(event: int) -> str:
+        return event_name(key[event])
+
+    truth = [branch for branch in levels.pop("event") if branch.name not in (EVENT_KEY.names or ())]
+    flat = {branch.name: _flat(sources[branch.name][0], columns, naming) for branch in truth}
+    tables: dict[Level, Rows] = {
+        "event": Rows(np.arange(n_events + 1), _filled(truth, flat, n_events))
+    }
     for level, branches in levels.items():
         parts = max(len(sources[b.name]) for b in branches)
         several = [{b.name: sources[b.name][i % len(sources[b.name])] for b in branches}
                    for i in range(parts)]  # fmt: skip
-        tables[level] = _joined([_jagged(branches, one, columns, key) for one in several])
+        tables[level] = _joined([_jagged(branches, one, columns, naming) for one in several])
     return key, tables
 
 
@@ -118,44 +127,48 @@ def _joined(parts: Sequence[Rows]) -> Rows:
     return Rows.grouped(np.concatenate([part.example for part in parts]), columns, len(parts[0]))
 
 
-def _flat(expression: Expression, columns: Mapping[str, Column]) -> Any:
+def _flat(expression: Expression, columns: Mapping[str, Column], naming: Naming) -> np.ndarray:
     """One number an event (or one for all)."""
-    for name in expression.names:
-        if columns[name].offsets is not None:
-            raise InputError(f"'{expression.text}': branch '{name}' is a list, not one an event")
-    return expression.evaluate({name: columns[name].values for name in expression.names})
+    found = evaluate(expression, columns, naming)
+    if found.offsets is not None:
+        raise InputError(f"'{expression.text}' is a list, not one an event")
+    if found.values.ndim > 1:
+        raise InputError(
+            f"'{expression.text}' is an array of {found.values.shape[1]} an event: "
+            f"write {expression.text}[0] for its first number"
+        )
+    return found.values
 
 
 def _jagged(
     branches: Sequence[Branch],
     expressions: Mapping[str, Expression],
     columns: Mapping[str, Column],
-    key: npt.NDArray[np.void],
+    naming: Naming,
 ) -> Rows:
     """The rows of a level, or of one part of them."""
-    names = dict.fromkeys(name for e in expressions.values() for name in e.names)
-    lists = {name: o for name in names if (o := columns[name].offsets) is not None}
+    values: dict[str, np.ndarray] = {}
+    lists: dict[str, npt.NDArray[np.int64]] = {}
+    for name, expression in expressions.items():
+        found = evaluate(expression, columns, naming)
+        if found.offsets is not None:
+            lists[expression.text] = found.offsets
+        elif expression.names:
+            raise InputError(f"{name}: '{expression.text}' is one an event, not a list")
+        if found.values.ndim > 1:
+            raise InputError(
+                f"{name}: '{expression.text}' has {found.values.shape[1]} numbers a "
+                f"{branches[0].level}: write {expression.text}[:, 0] for the first"
+            )
+        values[name] = found.values
     if not lists:
         raise InputError(f"no {branches[0].level} branch is a list, one an event")
-    offsets = _common_offsets(lists, key)
-    values: dict[str, Any] = {}
-    for name, expression in expressions.items():
-        if expression.names and not any(used in lists for used in expression.names):
-            raise InputError(f"{name}: '{expression.text}' is one an event, not a list")
-        # What there is one of an event holds for each of its rows.
-        values[name] = expression.evaluate(
-            {
-                used: columns[used].values
-                if used in lists
-                else np.repeat(columns[used].values, np.diff(offsets))
-                for used in expression.names
-            }
-        )
+    offsets = _common_offsets(lists, naming)
     return Rows(offsets, _filled(branches, values, int(offsets[-1])))
 
 
 def _common_offsets(
-    lists: Mapping[str, npt.NDArray[np.int64]], key: npt.NDArray[np.void]
+    lists: Mapping[str, npt.NDArray[np.int64]], naming: Naming
 ) -> npt.NDArray[np.int64]:
     """The offsets that all lists have."""
     (first, offsets), *others = lists.items()
@@ -164,13 +177,12 @@ def _common_offsets(
             lengths, its_lengths = np.diff(offsets), np.diff(its_offsets)
             i = int(np.argmax(lengths != its_lengths))
             raise InputError(
-                f"{event_name(key[i])}: '{first}' has {lengths[i]} values, "
-                f"'{other}' {its_lengths[i]}"
+                f"{naming(i)}: '{first}' has {lengths[i]} values, '{other}' {its_lengths[i]}"
             )
     return offsets
 
 
-def converted(values: Any, branch: Branch) -> np.ndarray:
+def converted(values: np.ndarray, branch: Branch) -> np.ndarray:
     """Numbers in the branch's type.
 
     Raises
@@ -178,13 +190,16 @@ def converted(values: Any, branch: Branch) -> np.ndarray:
     InputError
         If an integer is wanted and a value is none, or does not fit.
     """
-    values = np.asarray(values)
     dtype = np.dtype(branch.dtype)
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{branch.name}: holds texts, not numbers")
     if dtype.kind == "i" and values.dtype != dtype:
         limits = np.iinfo(dtype)
         fits = (values >= limits.min) & (values <= limits.max)
         if values.dtype.kind == "f":
             fits &= values == np.floor(values)
+            # Neighbours beyond this become one: two events could get the same name.
+            fits &= np.abs(values) <= 2.0**53
         if not fits.all():
             value = values[~fits].flat[0]
             raise InputError(f"{branch.name}: {value} is not an integer of type {branch.dtype}")

@@ -165,12 +165,14 @@ def _chunks(
     file: str,
 ) -> Iterator[Chunk]:
     used = {name: names[name] for part in sources.values() for e in part for name in e.names}
+    first = 0
     for arrays in in_steps(tree, set(used.values()), step, file):
         try:
             columns = {name: to_column(arrays[full], name) for name, full in used.items()}
-            events = make(*assemble(sources, layout, columns))
+            events = make(*assemble(sources, layout, columns, first))
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
+        first += len(arrays)
         yield events
 
 

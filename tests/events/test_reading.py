@@ -205,7 +205,10 @@ def test_dotted_and_nested_names(tmp_path):
         ({"track_P": "track_p"}, ["no native branch 'track_P'", "did you mean 'track_p'"]),
         ({"track_p": "Track_P"}, ["no branch 'Track_P' (for 'track_p: Track_P')", "'track_p'"]),
         ({"track_p": "1000 * trak_p"}, ["no branch 'trak_p'", "did you mean 'track_p'"]),
-        ({"track_p": "sqrt(track_p)"}, ["branches.track_p: expression", "not allowed"]),
+        ({"track_p": "sqr(track_p)"}, ["branches.track_p: expression", "did you mean 'sqrt'"]),
+        ({"event": "event * 10**12"}, ["entry 0: 'event * 10**12': ", "needs more than the 64"]),
+        ({"event": "event * 1e5"}, ["is not an integer of type int64"]),
+        ({"hit_rich": "hit_rich + hit_x * 0 + 'a'"}, ["branches.hit_rich: expression"]),
         ({"event": "1"}, ["branches.event: a constant"]),
         ({"run": "hit_x"}, ["'hit_x' is a list"]),
         ({"track_p": "run"}, ["track_p: 'run' is one an event, not a list"]),
@@ -239,7 +242,7 @@ def test_branches_of_other_things_than_numbers_are_refused(tmp_path):
     arrays = native_arrays(make_events())
     arrays["name"] = ak.Array(["a"] * len(arrays["run"]))
     path = write_tree(tmp_path / "a.root", arrays, ntuple=True)
-    assert "branch 'name' holds string, not numbers" in error_of(path, sample(run="name"))
+    assert "run: holds texts, not numbers" in error_of(path, sample(run="name"))
 
 
 def set_first(name, value, event=5):
@@ -392,3 +395,74 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     size = path.stat().st_size / 2**20
     assert size > 250
     assert peaks[1] - peaks[0] < 40, f"{peaks} MiB for a file of {size:.0f} MiB"
+
+
+# --- expressions --------------------------------------------------------------------------------
+
+
+def test_momentum_and_slopes_are_written_as_expressions(tmp_path):
+    """As LHCb's tuples have them: px, py, pz, slopes and arrays of fixed size."""
+    events = make_events()
+    native = native_arrays(events)
+    p, counts = ak.flatten(native["track_p"]).to_numpy(), np.diff(events.track_offsets)
+    entry = [native.pop(f"track_rich1_entry_{axis}") for axis in "xyz"]
+    direction = [native.pop(f"track_rich1_direction_{axis}") for axis in "xyz"]
+    hits = [ak.flatten(native.pop(f"hit_{axis}")).to_numpy() for axis in "xyz"]
+    del native["track_p"], native["event"]
+    nowhere = [ak.nan_to_none(d) for d in direction]
+    tx, ty = (ak.fill_none(d / nowhere[2], np.nan) for d in nowhere[:2])
+    unit = events.tracks["rich2_direction"].astype(float)
+    unit[np.isnan(unit)] = 1 / np.sqrt(3)
+    for axis, component in zip("xyz", (p[:, None] * unit).T, strict=True):
+        native[f"P{axis}"] = ak.unflatten(component / 1000, counts)
+    native |= {
+        "tx": ak.values_astype(tx, "f8"),
+        "ty": ak.values_astype(ty, "f8"),
+        "entry": ak.unflatten(np.stack([ak.flatten(e) for e in entry], axis=1), counts),
+        "hit_pos": ak.unflatten(np.stack(hits, axis=1), np.diff(events.hit_offsets)),
+        "number": np.stack([events.key["event"], events.key["event"]], axis=1),
+    }
+    norm = "sqrt(1 + tx**2 + ty**2)"
+    mapped = {
+        "event": "number[1]",
+        "track_p": "1000 * sqrt(Px**2 + Py**2 + Pz**2)",
+        "track_rich1_direction_x": f"tx / {norm}",
+        "track_rich1_direction_y": f"ty / {norm}",
+        "track_rich1_direction_z": f"1 / {norm}",
+        **{f"track_rich1_entry_{axis}": f"entry[:, {i}]" for i, axis in enumerate("xyz")},
+        **{f"hit_{axis}": f"hit_pos[:, {i}]" for i, axis in enumerate("xyz")},
+    }
+    path = write_tree(tmp_path / "a.root", native, ntuple=True)
+    found = read(path, sample(**mapped), hit_truth=True)
+    np.testing.assert_array_equal(found.key, events.key)
+    for name in ("p", "rich1_entry", "rich1_direction"):
+        np.testing.assert_allclose(found.tracks[name], events.tracks[name], rtol=2e-6)
+    np.testing.assert_array_equal(found.hits["position"], events.hits["position"])
+
+
+def test_texts_become_numbers_by_comparison(tmp_path):
+    events = make_events()
+    arrays = native_arrays(events)
+    codes = {"Kplus": 321, "piplus": 211}
+    names = np.array(list(codes))[np.arange(events.n_tracks) % 2]
+    arrays["name"] = ak.unflatten(ak.Array(names.tolist()), np.diff(events.track_offsets))
+    path = write_tree(tmp_path / "a.root", arrays, ntuple=True)
+    pdg = read(path, sample(track_pdg="where(name == 'Kplus', 321, 211)")).tracks["pdg"]
+    np.testing.assert_array_equal(pdg, [codes[name] for name in names])
+
+
+@pytest.mark.parametrize(
+    ("branches", "message"),
+    [
+        ({"event": "number"}, "'number' is an array of 2 an event: write number[0]"),
+        ({"hit_x": "pos"}, "hit_x: 'pos' has 3 numbers a hit: write pos[:, 0] for the first"),
+        ({"hit_x": "pos[:, 3]"}, "'pos' has 3 values there: the last is number 2"),
+    ],
+)
+def test_arrays_of_fixed_size_need_an_index(tmp_path, branches, message):
+    events = make_events()
+    arrays = native_arrays(events)
+    arrays["number"] = np.stack([events.key["event"]] * 2, axis=1)
+    arrays["pos"] = ak.unflatten(events.hits["position"], np.diff(events.hit_offsets))
+    path = write_tree(tmp_path / "a.root", arrays, ntuple=True)
+    assert message in error_of(path, sample(**branches))
