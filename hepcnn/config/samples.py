@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from hepcnn.config.settings import (
     Count,
@@ -164,6 +164,15 @@ class LArTPCSimulation(Settings):
 Source = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 
+#: What there are any number of in an event, or the event.
+Rows = Literal["event", "track", "hit", "particle", "deposit"]
+
+
+def _of_events(selection: object) -> object:
+    """A condition alone is one of events."""
+    return {"event": selection} if isinstance(selection, str) else selection
+
+
 class Sample(Settings):
     """A named set of ROOT files with one layout: simulated, or the user's."""
 
@@ -178,15 +187,32 @@ class Sample(Settings):
     ``pos[:, 0]``, ``where(process == 'Decay', 1, 4)``. A list joins the hits (or the deposits) of
     several branches, event by event: ``hit_wire: [u_wire, v_wire]`` beside
     ``hit_plane: [0, 1]``."""
+    selection: Annotated[dict[Rows, Source], BeforeValidator(_of_events)] = {}
+    """What is read, by what there is one of: ``event``, ``track``, ``hit`` or ``deposit``. Each is
+    a condition, an expression over native names and branches: ``{event: trigger == 1, track:
+    track_p > 0, hit: hit_charge > 10}``; one alone is of events. What fails it is left out before
+    its values are checked, and counted in the cutflow."""
+    counters: dict[Rows, Source | Annotated[list[Source], Field(min_length=1)]] = {}
+    """For arrays of fixed size an event (``hit_wire[64]``), how many of each event's values are
+    real and not padding: the branch that counts them, or an expression. For example ``{hit:
+    nhits}``; a list where `branches` has one."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """`skip`: leave a bad file out; it is counted, listed and shown in the report."""
     files_per_job: Count = 1
     """Files that one conversion job makes into one image shard."""
 
+    #: What can be selected, and what can be counted.
+    SELECTED: ClassVar[tuple[Rows, ...]] = ()
+    COUNTED: ClassVar[tuple[Rows, ...]] = ()
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (getattr(self, "simulate", None) is None) == (not self.files):
             raise ValueError("give either 'simulate' or 'files'")
+        for key, known in (("selection", self.SELECTED), ("counters", self.COUNTED)):
+            for rows in getattr(self, key):
+                if rows not in known:
+                    raise ValueError(f"{key}: not of '{rows}', only of {', '.join(known)}")
         return self
 
 
@@ -199,6 +225,9 @@ class RichSample(Sample):
     """A geometry by name (lhcb-run3, lhcb-run1) or a YAML file in the same form."""
     simulate: RichSimulation | None = None
     """Make the events; exclusive with `files`."""
+
+    SELECTED: ClassVar[tuple[Rows, ...]] = ("event", "track", "hit")
+    COUNTED: ClassVar[tuple[Rows, ...]] = ("track", "hit")
 
 
 class LArTPCSample(Sample):
@@ -218,10 +247,14 @@ class LArTPCSample(Sample):
     channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`, and
     `vertex_channel_u`, `_v`, `_y` in that of the vertex's wires."""
 
+    SELECTED: ClassVar[tuple[Rows, ...]] = ("event", "hit", "deposit")
+    COUNTED: ClassVar[tuple[Rows, ...]] = ("hit", "particle", "deposit")
+
     @model_validator(mode="after")
     def _one_layout(self) -> Self:
-        if self.reader == "larcv" and (self.branches or self.channel_map):
-            raise ValueError("the reader larcv takes neither 'branches' nor a 'channel_map'")
+        foreign = ("branches", "selection", "counters", "channel_map")
+        if self.reader == "larcv" and (given := [key for key in foreign if getattr(self, key)]):
+            raise ValueError(f"the reader larcv takes no '{given[0]}'")
         if "hit_channel" in self.branches and not self.channel_map:
             raise ValueError("branches: hit_channel needs a 'channel_map'")
         return self

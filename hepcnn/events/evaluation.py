@@ -40,9 +40,7 @@ _COMPARISONS: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-#: Functions of numbers that are done in float64.
-_OF_FLOATS = ("sqrt", "exp", "log", "log10", "floor", "sin", "cos", "tan", "arcsin", "arccos",
-              "arctan", "arctan2", "hypot", "isfinite", "isnan")  # fmt: skip
+#: Integers that are looked at closely, and those that certainly need more than 64 bits.
 _CAUTIOUS, _BEYOND = 2.0**62, 2.0**64
 
 
@@ -271,17 +269,24 @@ class _Evaluation:
             result = values[0]
             for other in values[1:]:
                 result = function(result, other)
+        elif (
+            name == "hypot"
+        ):  # numpy's own takes care of the largest numbers, and five times as long
+            result = np.sqrt(np.square(values[0], dtype=float) + np.square(values[1], dtype=float))
         else:
             result = getattr(np, name)(*(np.asarray(value, np.float64) for value in values))
         return Column(np.asarray(result), parts[0].offsets)
 
     def _of_each_event(self, name: str, node: ast.expr) -> Column:
         """How many values an event's list has, or their sum."""
-        found = self.value(node) if name != "sum" else self._number(node)
+        found = self._number(node) if name == "sum" else self._any_list(node)
         values, offsets, part = found.values, found.offsets, ast.unparse(node)
         if offsets is None:
             if values.ndim < 2:
                 self._refuse(f"{name}({part}) is of no list: there is one an event")
+            if name != "sum":
+                self._refuse(f"{name}({part}) is {values.shape[1]} in every event: name the branch "
+                             "that counts what is no padding, or sum a condition")  # fmt: skip
             offsets = values.shape[1] * np.arange(len(values) + 1)
             values = values.reshape(-1, *values.shape[2:])
         if name != "sum":
@@ -297,6 +302,12 @@ class _Evaluation:
         if len(some):
             sums[some] = np.add.reduceat(values, offsets[some])
         return Column(sums)
+
+    def _any_list(self, node: ast.expr) -> Column:
+        """A column as long as an expression; that of one of its lists, if it has one."""
+        names = (dotted(part) or "" for part in ast.walk(node) if isinstance(part, ast.expr))
+        used = (self.columns[name] for name in names if name in self.columns)
+        return next((c for c in used if c.offsets is not None), None) or self.value(node)
 
     def _indexed(self, node: ast.Subscript) -> Column:
         found, wanted = self.columns[dotted(node.value) or ""], indices(node) or ()

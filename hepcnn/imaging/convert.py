@@ -17,6 +17,7 @@ from hepcnn.config import (
     VoxelImages,
 )
 from hepcnn.config.images import DETECTOR
+from hepcnn.config.samples import Sample
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.labels import OTHER
 from hepcnn.detector.tpc import load_tpc
@@ -39,6 +40,8 @@ from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
 from hepcnn.store.shard import Header, Images, ShardWriter, Skipped
 
+#: Why a file without events is left out.
+EMPTY = "empty, its tree has no entries"
 #: Tracks, hits or deposits whose images are in memory at a time. Larger blocks of tracks are
 #: slower, because the system has to find new memory for each, and their images leave the
 #: processor's cache; those of hits do so anyway, and in small ones the many columns take time.
@@ -57,7 +60,7 @@ class _Maker:
     geometry : dict
         The detector's numbers.
     read : callable
-        Reads the events of a file, chunk by chunk.
+        Reads the events of a file, chunk by chunk, and counts what there was before a selection.
     images : callable
         Makes the images of a chunk, and its cutflow.
     step : callable
@@ -68,7 +71,7 @@ class _Maker:
 
     header: Header
     geometry: dict[str, Any]
-    read: Callable[[FileSpec], Iterator[Any]]
+    read: Callable[[FileSpec, Counter[str]], Iterator[Any]]
     images: Callable[[Any], tuple[Images, dict[str, int]]]
     step: Callable[[Any], int]
     target: str
@@ -95,7 +98,7 @@ def _polar_maker(sample: RichSample, settings: PolarImages) -> _Maker:
     return _Maker(
         rich_header(settings),
         {name: rich.model_dump(mode="json") for name, rich in geometry.items()},
-        lambda spec: read_rich(spec, sample, rich=settings.rich),
+        lambda spec, counts: read_rich(spec, sample, rich=settings.rich, counts=counts),
         lambda events: rich_images(events, geometry, settings),
         lambda events: BLOCK_TRACKS * len(events) // max(events.n_tracks, 1),
         "species",
@@ -113,7 +116,7 @@ def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> _Maker:
     return _Maker(
         step_header(settings.steps, header),
         tpc.model_dump(mode="json"),
-        lambda spec: read_lartpc(spec, sample),
+        lambda spec, counts: read_lartpc(spec, sample, counts=counts),
         images,
         lambda events: BLOCK_HITS * len(events) // max(events.n_hits, 1),
         "particle",
@@ -125,7 +128,7 @@ def _voxel_maker(sample: LArTPCSample, settings: VoxelImages) -> _Maker:
     return _Maker(
         voxel_header(settings, tpc),
         tpc.model_dump(mode="json"),
-        lambda spec: read_lartpc(spec, sample, deposits=True),
+        lambda spec, counts: read_lartpc(spec, sample, deposits=True, counts=counts),
         lambda events: voxel_images(events, tpc, settings),
         lambda events: BLOCK_HITS * len(events) // max(int(events.deposit_offsets[-1]), 1),
         "particle",
@@ -142,7 +145,7 @@ def convert(
 
     Memory is bounded by the reader's step, whatever the files' size. With `sample.on_bad_file`
     = ``skip`` a file that cannot be read to its end contributes nothing and is listed in the
-    shard with the reason and the number of events lost.
+    shard with the reason and the number of events lost; so is a file without events.
 
     Parameters
     ----------
@@ -163,8 +166,8 @@ def convert(
     Raises
     ------
     InputError
-        If there are no files, or a file is bad and bad files are not skipped, or the images are
-        not of the sample's detector; nothing is written then.
+        If there are no files, all are empty, or a file is bad and bad files are not skipped, or
+        the images are not of the sample's detector; nothing is written then.
     """
     specs = expand_files(files)
     maker = _maker(sample, settings)
@@ -178,6 +181,10 @@ def convert(
             try:
                 events = n_entries(spec, sample.tree)
                 inputs[str(spec)] = fingerprint(spec)
+                if not events:
+                    skipped.append(Skipped(str(spec), EMPTY, 0))
+                    note(f"{spec}: {EMPTY}")
+                    continue
                 with writer.all_or_nothing():
                     counts, codes = _append(spec, events, maker, writer)
             except InputError as error:
@@ -190,6 +197,7 @@ def convert(
             else:
                 cutflow.update(counts)
                 others.update(codes)
+        _refuse_empty(skipped, specs, sample)
         writer.describe(_provenance(sample, settings, maker.geometry, inputs), cutflow, skipped)
         if not len(writer):
             note(f"{output}: nothing was kept")
@@ -200,16 +208,29 @@ def convert(
     return dict(cutflow)
 
 
+def _refuse_empty(skipped: Sequence[Skipped], specs: Sequence[FileSpec], sample: Sample) -> None:
+    """All files of a sample are empty; those of one job may be, beside others of the sample."""
+    if [file.reason for file in skipped] != [EMPTY] * len(specs):
+        return
+    try:
+        others = set(expand_files(sample.files)) - set(specs)
+    except InputError:  # the sample's own list of files is not used
+        others = set()
+    if not others:
+        raise InputError(f"{specs[0]}: {EMPTY}: tree '{specs[0].tree or sample.tree}'; so are all")
+
+
 def _append(
     spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter
 ) -> tuple[Counter[str], Counter[int]]:
     """Append a file's images; returns its cutflow and the PDG codes of other particles."""
+    before: Counter[str] = Counter()
     cutflow: Counter[str] = Counter()
     others: Counter[int] = Counter()
     # One block is written while the next is made; the reader reads ahead by itself.
     with progress(f"convert {spec}", events) as advance, ThreadPoolExecutor(1) as writing:
         written: Future[None] | None = None
-        for block in _blocks(maker.read(spec), maker.step):
+        for block in _blocks(maker.read(spec, before), maker.step):
             try:
                 images, counts = maker.images(block)
             except InputError as error:
@@ -223,7 +244,8 @@ def _append(
             advance(len(block))
         if written:
             written.result()
-    return cutflow, others
+    before.update(cutflow)
+    return before, others
 
 
 def _blocks(
