@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from hepcnn.config.settings import (
     Count,
@@ -167,6 +167,15 @@ _EVENT = {"run", "subrun", "event"}
 Source = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 
+#: What there are any number of in an event, or the event.
+Rows = Literal["event", "track", "hit", "particle", "deposit"]
+
+
+def _of_events(selection: object) -> object:
+    """A condition alone is one of events."""
+    return {"event": selection} if isinstance(selection, str) else selection
+
+
 class Sample(Settings):
     """A named set of ROOT files with one layout: simulated, or the user's."""
 
@@ -175,22 +184,41 @@ class Sample(Settings):
     tree: str = "events"
     """Name of the TTree or RNTuple."""
     branches: dict[str, Source | Annotated[list[Source], Field(min_length=1)]] = {}
-    """For each native branch that is called otherwise: its name, or an expression of names,
-    numbers and + - * / ( ), for example ``1000 * Track_P``. A list joins the hits (or the
-    deposits) of several branches, event by event: ``hit_wire: [u_wire, v_wire]`` beside
-    ``hit_plane: [0, 1]``. No two events may have one (run, subrun, event): where files begin at the
-    same number, ``run: $file`` names them apart (a number of each file's own, wherever it lies),
-    ``event: $entry`` where no branch counts (the entry in the tree, from 0)."""
+    """For each native branch that is called otherwise: its name, or an expression of names and
+    numbers: arithmetic, comparisons, `where`, `sqrt`, `abs`, `min`, `max`, trigonometry, `count`,
+    `sum`, indices. For example ``1000 * Track_P``, ``sqrt(px**2 + py**2 + pz**2)``,
+    ``pos[:, 0]``, ``where(process == 'Decay', 1, 4)``. A list joins the hits (or the deposits) of
+    several branches, event by event: ``hit_wire: [u_wire, v_wire]`` beside
+    ``hit_plane: [0, 1]``. No two events may have one (run, subrun, event): where files begin at
+    the same number, ``run: $file`` names them apart (a number of each file's own, wherever it
+    lies), ``event: $entry`` where no branch counts (the entry in the tree, from 0)."""
+    selection: Annotated[dict[Rows, Source], BeforeValidator(_of_events)] = {}
+    """What is read, by what there is one of: ``event``, ``track``, ``hit`` or ``deposit``. Each is
+    a condition, an expression over native names and branches: ``{event: trigger == 1, track:
+    track_p > 0, hit: hit_charge > 10}``; one alone is of events. What fails it is left out before
+    its values are checked, and counted in the cutflow."""
+    counters: dict[Rows, Source | Annotated[list[Source], Field(min_length=1)]] = {}
+    """For arrays of fixed size an event (``hit_wire[64]``), how many of each event's values are
+    real and not padding: the branch that counts them, or an expression. For example ``{hit:
+    nhits}``; a list where `branches` has one."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """`skip`: leave a bad file out; it is counted, listed and shown in the report."""
     files_per_job: Count = 1
     """Files that one conversion job makes into one image shard, in their order. With 1, a file that
     is added is converted alone; with more, so are the groups behind it."""
 
+    #: What can be selected, and what can be counted.
+    SELECTED: ClassVar[tuple[Rows, ...]] = ()
+    COUNTED: ClassVar[tuple[Rows, ...]] = ()
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (getattr(self, "simulate", None) is None) == (not self.files):
             raise ValueError("give either 'simulate' or 'files'")
+        for key, known in (("selection", self.SELECTED), ("counters", self.COUNTED)):
+            for rows in getattr(self, key):
+                if rows not in known:
+                    raise ValueError(f"{key}: not of '{rows}', only of {', '.join(known)}")
         return self
 
 
@@ -203,6 +231,9 @@ class RichSample(Sample):
     """A geometry by name (lhcb-run3, lhcb-run1) or a YAML file in the same form."""
     simulate: RichSimulation | None = None
     """Make the events; exclusive with `files`."""
+
+    SELECTED: ClassVar[tuple[Rows, ...]] = ("event", "track", "hit")
+    COUNTED: ClassVar[tuple[Rows, ...]] = ("track", "hit")
 
 
 class LArTPCSample(Sample):
@@ -222,12 +253,16 @@ class LArTPCSample(Sample):
     channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`, and
     `vertex_channel_u`, `_v`, `_y` in that of the vertex's wires."""
 
+    SELECTED: ClassVar[tuple[Rows, ...]] = ("event", "hit", "deposit")
+    COUNTED: ClassVar[tuple[Rows, ...]] = ("hit", "particle", "deposit")
+
     @model_validator(mode="after")
     def _one_layout(self) -> Self:
-        if self.reader == "larcv" and (self.channel_map or self.branches.keys() - _EVENT):
-            raise ValueError(
-                "the reader larcv takes no 'channel_map', and no 'branches' but run, subrun, event"
-            )
+        foreign = [key for key in ("selection", "counters", "channel_map") if getattr(self, key)]
+        if self.reader == "larcv" and foreign:
+            raise ValueError(f"the reader larcv takes no '{foreign[0]}'")
+        if self.reader == "larcv" and self.branches.keys() - _EVENT:
+            raise ValueError("the reader larcv takes no 'branches' but run, subrun and event")
         if "hit_channel" in self.branches and not self.channel_map:
             raise ValueError("branches: hit_channel needs a 'channel_map'")
         return self

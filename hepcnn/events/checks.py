@@ -9,7 +9,7 @@ from hepcnn.detector.labels import PROCESSES, UNKNOWN_PARENT, UNKNOWN_PROCESS
 from hepcnn.detector.tpc import PLANES, TPC
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EventChunk, Level
-from hepcnn.events.columns import event_name
+from hepcnn.events.columns import event_name, row_hint
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.schema import RICHES, RichEvents
 
@@ -195,4 +195,4 @@ def refuse(
     names = [b.name for b in events.BRANCHES.values() if b.level == level and b.column == column]
     shown = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
     of = "" if level == "event" else f": {level} {row - offsets[event]}"
-    raise InputError(f"{event_name(events.key[event])}{of} has {shown}; {rule}")
+    raise InputError(f"{event_name(events.key[event])}{of} has {shown}; {rule}; {row_hint(level)}")

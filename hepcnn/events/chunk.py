@@ -150,6 +150,8 @@ class EventChunk:
                 raise ValueError(f"{level}_offsets do not start at 0 or decrease")
             layout = {b.column: b for b in self.BRANCHES.values() if b.level == level}
             for name, column in self.columns(level).items():
+                if name == "index" and column.dtype == np.int32:
+                    continue
                 if name not in layout:
                     raise ValueError(f"{level} column '{name}' is unknown")
                 tail = () if layout[name].axis is None else (3,)

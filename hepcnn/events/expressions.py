@@ -1,36 +1,42 @@
-"""Values of `branches:`: a branch's name, or arithmetic of names and numbers.
+"""Values of `branches:` and `selection:`: expressions of branches' names, numbers and functions.
 
-The text is parsed into Python's syntax tree and walked over a table of the operators allowed;
-nothing is ever executed by `eval`.
+The text is parsed into Python's syntax tree and checked against tables of what is allowed; nothing
+is ever executed by `eval`. `evaluation` says what the expressions give.
 """
 
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable, Collection, Iterator, Mapping
+import copy
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import NoReturn
 
-import numpy as np
+from hepcnn.errors import InputError, nearest
 
-from hepcnn.errors import InputError
-
-_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+OPERATORS: frozenset[type[ast.AST]] = frozenset({
+    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.UAdd, ast.USub,
+    ast.Not, ast.Invert, ast.BitAnd, ast.BitOr,
+    ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
+})  # fmt: skip
+#: Least and largest number of arguments of each function.
+FUNCTIONS: Mapping[str, tuple[int, int]] = {
+    **dict.fromkeys(("sqrt", "exp", "log", "log10", "abs", "floor", "isfinite", "isnan"), (1, 1)),
+    **dict.fromkeys(("sin", "cos", "tan", "arcsin", "arccos", "arctan"), (1, 1)),
+    **dict.fromkeys(("arctan2", "hypot"), (2, 2)),
+    **dict.fromkeys(("min", "max"), (2, 20)),
+    "where": (3, 3),
+    **dict.fromkeys(("count", "len", "sum"), (1, 1)),
 }
-_UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
-    ast.UAdd: operator.pos,
-    ast.USub: operator.neg,
-}
-_ALLOWED = "write names of branches, numbers and + - * / ( )"
+_ALLOWED = (
+    "write names of branches, numbers, + - * / // % ** ( ), comparisons with `and`, `or`, `not`, "
+    "indices (pos[:, 0]), texts to compare with ('primary'), and the functions "
+    + ", ".join(FUNCTIONS)
+)
+#: Longer and deeper expressions are refused: they could exhaust Python's stack.
+_LONGEST, _DEEPEST = 500, 100
 #: Stands for $ in Python's syntax tree, where no name may have it: `$file`, `$entry`.
 _DOLLAR = "ǁ"
-#: Longer texts are refused: their trees could be deeper than Python's stack.
-_LONGEST = 500
 
 
 @dataclass(frozen=True)
@@ -43,38 +49,43 @@ class Expression:
         As written.
     names : tuple of str
         The branches that it reads, each once, in order; none for a constant.
+    tree : ast.expr
+        What it was parsed to; only what `parse` allows.
     """
 
     text: str
     names: tuple[str, ...]
-    _tree: ast.expr
+    tree: ast.expr
 
     @property
     def is_name(self) -> bool:
         """Whether it is one branch as it is."""
         return self.names == (self.text,)
 
-    def evaluate(self, values: Mapping[str, np.ndarray]) -> Any:
-        """Value of the expression.
+    def replaced(self, by: Mapping[str, Expression]) -> Expression:
+        """This expression with some of its names replaced by what they stand for.
 
-        A bare name gives its array unchanged. Arithmetic is done in float64, of integers (and
-        booleans) in int64, so that neither small integers nor unit factors overflow or round.
-
-        Parameters
-        ----------
-        values : mapping of str to array
-            For each of `names` its numbers; the arrays have shapes that broadcast.
-
-        Returns
-        -------
-        array or number
-            A number if the expression is a constant; infinite or NaN where it divides by zero.
+        A name with an index stays: only a branch can have one.
         """
-        if self.is_name:
-            return values[self.text]
-        wide = {name: _widened(values[name]) for name in self.names}
-        with np.errstate(all="ignore"):
-            return _value(self._tree, wide)
+        tree = _Replacement(by).visit(copy.deepcopy(self.tree))
+        return Expression(self.text, tuple(dict.fromkeys(_names(tree, self.text))), tree)
+
+
+class _Replacement(ast.NodeTransformer):
+    def __init__(self, by: Mapping[str, Expression]) -> None:
+        self.by = by
+
+    def _name(self, node: ast.expr) -> ast.expr:
+        name = dotted(node)
+        return self.by[name].tree if name is not None and name in self.by else node
+
+    visit_Name = visit_Attribute = _name
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        return ast.Call(node.func, [self.visit(argument) for argument in node.args], [])
 
 
 def constant(value: float) -> Expression:
@@ -88,7 +99,8 @@ def parse(text: str, branches: Collection[str] = ()) -> Expression:
     Parameters
     ----------
     text : str
-        For example ``"Track_P"``, ``"1000 * Track.P"``, ``"-(hit_x_cm + 3) / 0.1"``.
+        For example ``"Track_P"``, ``"1000 * sqrt(px**2 + py**2 + pz**2)"``, ``"pos[:, 0] / 10"``,
+        ``"where(process == 'Decay', 1, 4)"``.
     branches : collection of str
         Names that exist: a text that is one of them is that name, whatever characters it has
         (``"evt/Track_P"``).
@@ -116,49 +128,76 @@ def parse(text: str, branches: Collection[str] = ()) -> Expression:
     return Expression(text, names, tree)
 
 
-def _widened(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.float64 if values.dtype.kind == "f" else np.int64, copy=False)
-
-
-def _dotted(node: ast.expr) -> str | None:
+def dotted(node: ast.expr) -> str | None:
     """``Track.P`` of a name or an attribute of names; None of anything else."""
     if isinstance(node, ast.Name):
         return node.id.replace(_DOLLAR, "$")
-    if isinstance(node, ast.Attribute) and (base := _dotted(node.value)):
+    if isinstance(node, ast.Attribute) and (base := dotted(node.value)):
         return f"{base}.{node.attr}"
     return None
 
 
-def _names(node: ast.expr, text: str) -> Iterator[str]:
-    """Names in a tree, refusing all that is not in the tables."""
+def indices(node: ast.Subscript) -> tuple[int | None, ...] | None:
+    """The indices ``[:, 0]`` as ``(None, 0)``; None if they are others than numbers and ``:``."""
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    found: list[int | None] = []
+    for part in parts:
+        match part:
+            case ast.Slice(lower=None, upper=None, step=None) if not found:
+                found.append(None)
+            case ast.Constant(value=int(value)) if type(value) is int:
+                found.append(value)
+            case _:
+                return None
+    return tuple(found)
+
+
+def _names(node: ast.expr, text: str, comparable: bool = False, depth: int = 1) -> Iterator[str]:
+    """Names in a tree, refusing all that is not in the tables; texts only if `comparable`."""
+    if depth > _DEEPEST:
+        raise InputError(f"expression '{text[:40]}…' is nested deeper than {_DEEPEST}")
+    inner: list[ast.expr] = []
     match node:
-        case ast.Name() | ast.Attribute() if name := _dotted(node):
+        case ast.Name() | ast.Attribute() if name := dotted(node):
             yield name
         case ast.Constant(value=float()):
-            return
+            pass
         case ast.Constant(value=int(value)) if type(value) is int and value < 2**63:
-            return
-        case ast.BinOp(left, op, right) if type(op) in _BINARY:
-            yield from _names(left, text)
-            yield from _names(right, text)
-        case ast.UnaryOp(op, operand) if type(op) in _UNARY:
-            yield from _names(operand, text)
+            pass
+        case ast.Constant(value=str()) if comparable:
+            pass
+        case ast.BinOp(left, op, right) if type(op) in OPERATORS:
+            inner = [left, right]
+        case ast.UnaryOp(op, operand) if type(op) in OPERATORS:
+            inner = [operand]
+        case ast.BoolOp(values=values):
+            inner = values
+        case ast.Compare(left, ops, others) if all(type(op) in OPERATORS for op in ops):
+            for part in (left, *others):
+                yield from _names(part, text, True, depth + 1)
+        case ast.Call(ast.Name(name), arguments, []):
+            _check_call(name, len(arguments), text)
+            inner = arguments
+        case ast.Subscript(value) if (name := dotted(value)) and indices(node) is not None:
+            yield name
         case _:
-            part = ast.get_source_segment(text, node) or text
-            wrong = f"expression '{text}': '{part}' is not allowed: {_ALLOWED}"
-            raise InputError(wrong.replace(_DOLLAR, "$"))
+            _refuse(node, text)
+    for part in inner:
+        yield from _names(part, text, depth=depth + 1)
 
 
-def _value(node: ast.expr, values: Mapping[str, np.ndarray]) -> Any:
-    match node:
-        case ast.Constant(value=value):
-            # Numpy's numbers divide by zero without an exception.
-            return np.asarray(value)[()]
-        case ast.BinOp(left, op, right):
-            return _BINARY[type(op)](_value(left, values), _value(right, values))
-        case ast.UnaryOp(op, operand):
-            return _UNARY[type(op)](_value(operand, values))
-        case _:
-            name = _dotted(node)
-            assert name is not None, "checked by parse"
-            return values[name]
+def _check_call(name: str, arguments: int, text: str) -> None:
+    """A function that there is, with as many arguments as it takes."""
+    if name not in FUNCTIONS:
+        hint = nearest(name, FUNCTIONS)
+        raise InputError(f"expression '{text}': no function '{name}'; {hint}")
+    least, most = FUNCTIONS[name]
+    if not least <= arguments <= most:
+        takes = least if least == most else f"{least} or more"
+        raise InputError(f"expression '{text}': {name} takes {takes} arguments, not {arguments}")
+
+
+def _refuse(node: ast.expr, text: str) -> NoReturn:
+    part = ast.get_source_segment(text, node) or text
+    wrong = f"expression '{text}': '{part}' is not allowed: {_ALLOWED}"
+    raise InputError(wrong.replace(_DOLLAR, "$"))

@@ -23,9 +23,10 @@ from hepcnn.detector.labels import PROCESSES
 from hepcnn.errors import InputError, nearest
 from hepcnn.events.checks import check_lartpc
 from hepcnn.events.chunk import EVENT_KEY, KEY_BRANCHES, event_name
-from hepcnn.events.columns import Column, assemble, to_column
+from hepcnn.events.columns import assemble, to_column
+from hepcnn.events.evaluation import Column
 from hepcnn.events.lartpc_schema import LArTPCEvents
-from hepcnn.events.layout import Sources, read_from
+from hepcnn.events.layout import Plan, Sources, read_from
 from hepcnn.events.names import NUMBERS, numbers
 from hepcnn.events.sources import (
     FileSpec,
@@ -149,8 +150,8 @@ def _events(
             start, stop = stop, stop + len(events)
             columns = {name: to_column(images[name], name) for name in wanted if name in images}
             made = numbers(wanted, start, stop, identity)
-            columns |= {name: Column(values, None) for name, values in made.items()}
-            events = replace(events, key=assemble(naming, _NAMES, columns)[0])
+            columns |= {name: Column(values) for name, values in made.items()}
+            events = replace(events, key=assemble(Plan(naming, {}, {}), _NAMES, columns)[0])
             check_lartpc(events)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error

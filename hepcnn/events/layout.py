@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from hepcnn.errors import InputError, nearest
 from hepcnn.events import lartpc_schema, schema
@@ -11,6 +12,51 @@ from hepcnn.events.expressions import Expression, constant, parse
 
 #: For a native branch the expression of its values; several: those of parts that are joined.
 Sources = Mapping[str, tuple[Expression, ...]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How events are made of a tree's branches.
+
+    Attributes
+    ----------
+    sources : mapping of str to tuple of Expression
+        For each native branch how it follows from the branches.
+    selection : mapping of Level to Expression
+        The condition on which rows are read; a native name of their own level is what was made.
+    counters : mapping of Level to tuple of Expression
+        How many of an array's rows there are, of each part.
+    """
+
+    sources: Sources
+    selection: Mapping[Level, Expression]
+    counters: Mapping[Level, tuple[Expression, ...]]
+
+    @property
+    def names(self) -> set[str]:
+        """The branches that are read."""
+        every = (*self.sources.values(), *self.counters.values())
+        conditions = {name for e in self.selection.values() for name in e.names}
+        made = {name for parts in every for expression in parts for name in expression.names}
+        return made | (conditions - set(self.sources))
+
+    def parts(self, level: Level, branches: Iterable[Branch]) -> Iterator[Part]:
+        """The parts of which a level's rows are joined, mostly one."""
+        own = {branch.name: self.sources[branch.name] for branch in branches}
+        counters = self.counters.get(level, (None,))
+        for i in range(max(len(expressions) for expressions in own.values())):
+            sources = {name: expressions[i % len(expressions)] for name, expressions in own.items()}
+            yield Part(level, sources, self.selection.get(level), counters[i % len(counters)])
+
+
+@dataclass(frozen=True)
+class Part:
+    """How one part of a level's rows is made."""
+
+    level: Level
+    sources: Mapping[str, Expression]
+    condition: Expression | None
+    counter: Expression | None
 
 
 def wanted_rich(
@@ -131,26 +177,86 @@ def read_from(
         if branch.default is not None and key not in mapped and key not in names:
             sources[key] = (constant(branch.default),)
             continue
-        texts = mapped.get(key, key)
-        try:
-            texts = [texts] if isinstance(texts, str) else texts
-            sources[key] = tuple(parse(text, names) for text in texts)
-        except InputError as error:
-            wrong.append(f"branches.{key}: {error}")
+        expressions = _parsed(f"branches.{key}", mapped.get(key, key), names, wrong)
+        if not expressions:
             continue
-        for expression in sources[key]:
+        sources[key] = expressions
+        for expression in expressions:
             wrong += _missing(expression, key if key in mapped else "", names)
         if key == "event" and not sources[key][0].names:
             wrong.append("branches.event: a constant would give all events one name")
     wrong += _uneven(sources, layout)
-    if wrong:
-        hint = "`hepcnn inspect` shows the branches and suggests a `branches:` block"
-        raise InputError("\n  ".join([f"{file}: the branches do not fit", *wrong, hint]))
+    _refuse(wrong, file)
     return sources
 
 
+def plan(
+    names: Collection[str],
+    mapped: Mapping[str, str | list[str]],
+    selection: Mapping[Level, str],
+    counters: Mapping[Level, str | list[str]],
+    layout: Mapping[str, Branch],
+    wanted: Iterable[Branch],
+    file: str,
+) -> Plan:
+    """How the branches wanted are made, and which rows are read.
+
+    Parameters
+    ----------
+    names, mapped, layout, wanted, file
+        As of `read_from`.
+    selection : mapping of Level to str
+        The configuration's `selection`. In it a native name stands for what it is made of.
+    counters : mapping of Level to str or list of str
+        The configuration's `counters`.
+
+    Raises
+    ------
+    InputError
+        As of `read_from`.
+    """
+    sources = dict(read_from(names, mapped, layout, wanted, file))
+    read = {layout[name].level for name in sources}
+    wrong: list[str] = []
+    # What is mapped can be selected on, even if it is not read.
+    known = {key: _parsed(key, texts, names, wrong) for key, texts in mapped.items()} | sources
+    alone = {key: expressions[0] for key, expressions in known.items() if len(expressions) == 1}
+    chosen: dict[Level, Expression] = {}
+    for level in read & set(selection):
+        key = f"selection.{level}"
+        own = {n for n in sources if level != "event" and layout[n].level == level}
+        others = {name: expression for name, expression in alone.items() if name not in own}
+        for condition in _parsed(key, selection[level], names, wrong):
+            chosen[level] = condition.replaced(others)
+            wrong += _missing(chosen[level], key, {*names, *own})
+    counted: dict[Level, tuple[Expression, ...]] = {}
+    for level in read & set(counters):
+        key = f"counters.{level}"
+        counted[level] = _parsed(key, counters[level], names, wrong)
+        wrong += (line for e in counted[level] for line in _missing(e, key, names))
+    _refuse(wrong, file)
+    return Plan(sources, chosen, counted)
+
+
+def _parsed(
+    key: str, texts: str | list[str], names: Collection[str], wrong: list[str]
+) -> tuple[Expression, ...]:
+    """The expressions of a key; what is wrong with them is added to `wrong`."""
+    try:
+        return tuple(parse(text, names) for text in ([texts] if isinstance(texts, str) else texts))
+    except InputError as error:
+        wrong.append(f"{key}: {error}")
+        return ()
+
+
+def _refuse(wrong: Sequence[str], file: str) -> None:
+    if wrong:
+        hint = "`hepcnn inspect` shows the branches and suggests a `branches:` block"
+        raise InputError("\n  ".join([f"{file}: the branches do not fit", *wrong, hint]))
+
+
 def _missing(expression: Expression, key: str, names: Collection[str]) -> Iterator[str]:
-    """What is wrong with an expression's names; `key` is that of `branches`, if it is mapped."""
+    """What is wrong with an expression's names; `key` is the configuration's, if it has one."""
     of = f" (for '{key}: {expression.text}')" if key else ""
     for name in expression.names:
         if name not in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -17,10 +18,11 @@ from hepcnn.events import lartpc_schema, schema
 from hepcnn.events.channels import ChannelMap, load_channel_map, on_wires
 from hepcnn.events.checks import check_lartpc, check_rich, check_wires
 from hepcnn.events.chunk import Branch, EventChunk, Level
-from hepcnn.events.columns import Column, assemble, to_column
+from hepcnn.events.columns import assemble, to_column
+from hepcnn.events.evaluation import Column
 from hepcnn.events.larcv import read_images
 from hepcnn.events.lartpc_schema import LArTPCEvents
-from hepcnn.events.layout import Sources, read_from, wanted_lartpc, wanted_rich
+from hepcnn.events.layout import Plan, plan, wanted_lartpc, wanted_rich
 from hepcnn.events.names import NUMBERS, numbers
 from hepcnn.events.schema import RichEvents
 from hepcnn.events.sources import (
@@ -58,6 +60,7 @@ def read_rich(
     truth: bool = True,
     hit_truth: bool = False,
     step: int | None = None,
+    counts: Counter[str] | None = None,
 ) -> Iterator[RichEvents]:
     """Read a file's RICH events in steps.
 
@@ -69,7 +72,7 @@ def read_rich(
     spec : FileSpec
         The file; its own tree, if it names one, goes before `sample.tree`.
     sample : RichSample
-        Name of the tree and the map of the branches.
+        Name of the tree, the map of the branches and the selection.
     rich : sequence of {"rich1", "rich2"}, optional
         The RICHes whose track branches are read; by default those that the file has.
     truth : bool
@@ -78,6 +81,8 @@ def read_rich(
         Read `hit_track` as well, if it is there.
     step : int, optional
         Events a step; by default as many as have `streaming.STEP_BYTES`.
+    counts : Counter, optional
+        Is added what there was before the sample's selection; whole when all has been read.
 
     Yields
     ------
@@ -91,7 +96,7 @@ def read_rich(
         it names the file, and the branch and event.
     """
     wanted = partial(wanted_rich, rich=rich, truth=truth, hit_truth=hit_truth)
-    yield from _read(spec, sample, schema.BRANCHES, wanted, _rich_events, step)
+    yield from _read(spec, sample, schema.BRANCHES, wanted, _rich_events, step, counts)
 
 
 def read_lartpc(
@@ -101,6 +106,7 @@ def read_lartpc(
     truth: bool = True,
     deposits: bool = False,
     step: int | None = None,
+    counts: Counter[str] | None = None,
 ) -> Iterator[LArTPCEvents]:
     """Read a file's events of a liquid-argon TPC in steps, as `read_rich` does.
 
@@ -117,6 +123,8 @@ def read_lartpc(
         Read the energy deposits; without, a file needs none.
     step : int, optional
         Events a step; by default as many as have `streaming.STEP_BYTES`.
+    counts : Counter, optional
+        Is added what there was before the sample's selection; whole when all has been read.
 
     Yields
     ------
@@ -136,7 +144,7 @@ def read_lartpc(
     channels = load_channel_map(sample.channel_map) if sample.channel_map else None
     wanted = partial(wanted_lartpc, channels=channels is not None, truth=truth, deposits=deposits)
     make = partial(_lartpc_events, channels=channels, tpc=load_tpc(sample.geometry))
-    yield from _read(spec, sample, lartpc_schema.BRANCHES, wanted, make, step)
+    yield from _read(spec, sample, lartpc_schema.BRANCHES, wanted, make, step, counts)
 
 
 def _read(
@@ -146,6 +154,7 @@ def _read(
     wanted: Callable[[Collection[str]], list[Branch]],
     make: Callable[[Key, Tables], Chunk],
     step: int | None,
+    counts: Counter[str] | None,
 ) -> Iterator[Chunk]:
     """Read events: `wanted` chooses among the branches of the layout, `make` makes the chunks."""
     with open_tree(spec, sample.tree) as tree:
@@ -153,35 +162,39 @@ def _read(
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
         names = branch_names(tree)
         chosen = wanted({*sample.branches, *names})
-        known = {*names, *NUMBERS}
-        sources = read_from(known, sample.branches, layout, chosen, str(spec))
+        given = sample.branches, sample.selection, sample.counters
+        made = plan({*names, *NUMBERS}, *given, layout, chosen, str(spec))
         identity = partial(fingerprint, spec, sample.tree)
-        yield from ahead(_chunks(tree, names, sources, layout, make, step, str(spec), identity))
+        yield from ahead(
+            _chunks(tree, names, made, layout, make, step, counts, str(spec), identity)
+        )
 
 
 def _chunks(
     tree: Any,
     names: Mapping[str, str],
-    sources: Sources,
+    made: Plan,
     layout: Mapping[str, Branch],
     make: Callable[[Key, Tables], Chunk],
     step: int | None,
+    counts: Counter[str] | None,
     file: str,
     identity: Callable[[], str],
 ) -> Iterator[Chunk]:
-    wanted = dict.fromkeys(name for part in sources.values() for e in part for name in e.names)
-    used = {name: names[name] for name in wanted if name not in NUMBERS}
-    stop = 0
+    used = {name: names[name] for name in made.names if name not in NUMBERS}
+    first = 0
     for arrays in in_steps(tree, set(used.values()), step, file):
-        start, stop = stop, stop + len(arrays)
-        made = numbers(wanted, start, stop, identity)
         try:
             columns = {name: to_column(arrays[full], name) for name, full in used.items()}
-            columns |= {name: Column(values, None) for name, values in made.items()}
-            events = make(*assemble(sources, layout, columns))
+            its_own = numbers(made.names, first, first + len(arrays), identity)
+            columns |= {name: Column(values) for name, values in its_own.items()}
+            key, tables = assemble(made, layout, columns, first, counts)
+            events = make(key, tables)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
-        yield events
+        first += len(arrays)
+        if len(events):
+            yield events
 
 
 def _rich_events(key: Key, tables: Tables) -> RichEvents:

@@ -89,6 +89,7 @@ class RichEvents(EventChunk):
         ``p`` (MeV, float32), ``charge`` (int8), ``pdg`` (int32, if truth is there) and for each
         RICH in the file ``richN_entry``, ``richN_direction``, ``richN_exit`` or
         ``richN_projection``: (n_tracks, 3) float32, mm; NaN where the track does not cross it.
+        Where tracks were selected ``index`` (int32): the track's place among all of its event.
     hits : dict of arrays
         ``position`` (n_hits, 3) float32, mm; ``rich``, ``panel`` (int8); ``track`` (int32, only
         if asked for and there).

@@ -20,6 +20,7 @@ from hepcnn.config import (
     VoxelImages,
 )
 from hepcnn.config.images import DETECTOR
+from hepcnn.config.samples import Sample
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.labels import OTHER
 from hepcnn.detector.tpc import load_tpc
@@ -47,6 +48,8 @@ from hepcnn.store.shard import Header, Images, ShardWriter, Skipped
 
 #: Images of a chunk, their cutflow, and what is inside of them.
 _Made = tuple[Images, dict[str, int], list[Inside]]
+#: Why a file without events is left out.
+EMPTY = "empty, its tree has no entries"
 #: Tracks, hits or deposits whose images are in memory at a time. Larger blocks of tracks are
 #: slower, because the system has to find new memory for each, and their images leave the
 #: processor's cache; those of hits do so anyway, and in small ones the many columns take time.
@@ -67,7 +70,8 @@ class _Maker:
     geometry : dict
         The detector's numbers.
     read : callable
-        Reads the events of a file, in chunks of so many; None: as many as memory allows.
+        Reads the events of a file, in chunks of so many (None: as many as memory allows), and
+        counts what there was before a selection.
     images : callable
         Makes the images of a chunk, with its cutflow and what is inside.
     step : callable
@@ -78,7 +82,7 @@ class _Maker:
 
     header: Header
     geometry: dict[str, Any]
-    read: Callable[[FileSpec, int | None], Iterator[Any]]
+    read: Callable[[FileSpec, int | None, Counter[str]], Iterator[Any]]
     images: Callable[[Any], _Made]
     step: Callable[[Any], int]
     target: str
@@ -119,7 +123,9 @@ def _polar_maker(sample: RichSample, settings: PolarImages) -> _Maker:
     return _Maker(
         rich_header(settings),
         {name: rich.model_dump(mode="json") for name, rich in geometry.items()},
-        lambda spec, step: read_rich(spec, sample, rich=settings.rich, step=step),
+        lambda spec, step, counts: read_rich(
+            spec, sample, rich=settings.rich, step=step, counts=counts
+        ),
         images,
         lambda events: BLOCK_TRACKS * len(events) // max(events.n_tracks, 1),
         "species",
@@ -138,7 +144,7 @@ def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> _Maker:
     return _Maker(
         step_header(settings.steps, header),
         tpc.model_dump(mode="json"),
-        lambda spec, step: read_lartpc(spec, sample, step=step),
+        lambda spec, step, counts: read_lartpc(spec, sample, step=step, counts=counts),
         images,
         lambda events: BLOCK_HITS * len(events) // max(events.n_hits, 1),
         "particle",
@@ -155,7 +161,9 @@ def _voxel_maker(sample: LArTPCSample, settings: VoxelImages) -> _Maker:
     return _Maker(
         voxel_header(settings, tpc),
         tpc.model_dump(mode="json"),
-        lambda spec, step: read_lartpc(spec, sample, deposits=True, step=step),
+        lambda spec, step, counts: read_lartpc(
+            spec, sample, deposits=True, step=step, counts=counts
+        ),
         images,
         lambda events: BLOCK_HITS * len(events) // max(int(events.deposit_offsets[-1]), 1),
         "particle",
@@ -188,7 +196,7 @@ def try_first_events(
         As `convert`.
     """
     maker = _maker(sample, settings)
-    for events in maker.read(spec, FIRST_EVENTS):
+    for events in maker.read(spec, FIRST_EVENTS, Counter()):
         try:
             maker.images(events)
         except InputError as error:
@@ -206,8 +214,9 @@ def convert(
 
     Memory is bounded by the reader's step, whatever the files' size. With `sample.on_bad_file`
     = ``skip`` a file that cannot be read to its end contributes nothing and is listed in the
-    shard with the reason and the number of events lost. The cutflow is shown on standard error,
-    and so are warnings of little that lies inside the images; the shard holds both.
+    shard with the reason and the number of events lost; so is a file without events. The cutflow
+    is shown on standard error, and so are warnings of little that lies inside the images; the
+    shard holds both.
 
     Parameters
     ----------
@@ -228,9 +237,9 @@ def convert(
     Raises
     ------
     InputError
-        If there are no files, or a file is bad and bad files are not skipped, or nothing that was
-        read is inside an image, or the images are not of the sample's detector, or two files are
-        copies or have events of one name; nothing is written then.
+        If there are no files, all are empty, or a file is bad and bad files are not skipped, or
+        nothing that was read is inside an image, or the images are not of the sample's detector,
+        or two files are copies or have events of one name; nothing is written then.
     """
     specs = expand_files(files)
     maker = _maker(sample, settings)
@@ -245,6 +254,10 @@ def convert(
             events = -1
             try:
                 events = n_entries(spec, sample.tree)
+                if not events:
+                    skipped.append(Skipped(str(spec), EMPTY, 0))
+                    note(f"{spec}: {EMPTY}")
+                    continue
                 with writer.all_or_nothing():
                     found = _append(spec, events, maker, writer)
             except InputError as error:
@@ -258,6 +271,7 @@ def convert(
                 others.update(found.others)
                 keys[str(spec)] = found.keys
                 inside = joined(inside, found.inside)
+        _refuse_empty(skipped, specs, sample)
         _say(output, cutflow)
         check_names(keys)
         warnings = [text for part in inside for text in part.check()]
@@ -303,8 +317,21 @@ def _identities(specs: Sequence[FileSpec], sample: RichSample | LArTPCSample) ->
     return found
 
 
+def _refuse_empty(skipped: Sequence[Skipped], specs: Sequence[FileSpec], sample: Sample) -> None:
+    """All files of a sample are empty; those of one job may be, beside others of the sample."""
+    if [file.reason for file in skipped] != [EMPTY] * len(specs):
+        return
+    try:
+        others = set(expand_files(sample.files)) - set(specs)
+    except InputError:  # the sample's own list of files is not used
+        others = set()
+    if not others:
+        raise InputError(f"{specs[0]}: {EMPTY}: tree '{specs[0].tree or sample.tree}'; so are all")
+
+
 def _append(spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter) -> _Found:
     """Append a file's images."""
+    before: Counter[str] = Counter()
     cutflow: Counter[str] = Counter()
     keys: list[npt.NDArray[np.void]] = []
     others: Counter[int] = Counter()
@@ -312,7 +339,7 @@ def _append(spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter) -> 
     # One block is written while the next is made; the reader reads ahead by itself.
     with progress(f"convert {spec}", events) as advance, ThreadPoolExecutor(1) as writing:
         written: Future[None] | None = None
-        for block in _blocks(maker.read(spec, None), maker.step):
+        for block in _blocks(maker.read(spec, None, before), maker.step):
             try:
                 images, counts, within = maker.images(block)
             except InputError as error:
@@ -328,7 +355,8 @@ def _append(spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter) -> 
             advance(len(block))
         if written:
             written.result()
-    return _Found(cutflow, others, inside, np.concatenate([np.empty(0, EVENT_KEY), *keys]))
+    before.update(cutflow)
+    return _Found(before, others, inside, np.concatenate([np.empty(0, EVENT_KEY), *keys]))
 
 
 def _blocks(

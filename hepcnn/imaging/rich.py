@@ -293,7 +293,9 @@ def _keys(events: RichEvents) -> npt.NDArray[np.void]:
     key = np.empty(events.n_tracks, KEY)
     for name in ("run", "subrun", "event"):
         key[name] = np.repeat(events.key[name], per_event)
-    key["object"] = np.arange(events.n_tracks) - np.repeat(events.track_offsets[:-1], per_event)
+    key["object"] = events.tracks.get(
+        "index", np.arange(events.n_tracks) - np.repeat(events.track_offsets[:-1], per_event)
+    )
     return key
 
 

@@ -91,3 +91,81 @@ def test_centimetres_taken_for_millimetres_are_refused(folder, tmp_path):
     assert result.exit_code == 1
     assert "own.root" in result.stderr
     assert "away from the photon plane" in result.stderr
+
+
+def write_tree(path, arrays, entries=None):
+    with uproot.recreate(path) as file:
+        file.mktree("events", {name: a.type.content for name, a in arrays.items()})
+        if entries != 0:
+            file["events"].extend(arrays)
+    return path
+
+
+@pytest.fixture(scope="module")
+def odd(folder):
+    """Files as grid jobs leave them: one row is odd in the first, the second is empty."""
+    arrays = {}
+    with uproot.open({folder / "native.root": "events"}) as tree:
+        for name in BRANCHES:
+            if name in tree:
+                arrays[name] = tree[name].array()
+    momenta = ak.flatten(arrays["track_p"]).to_numpy().copy()
+    momenta[5] = -1
+    arrays["track_p"] = ak.unflatten(momenta, ak.num(arrays["track_p"]))
+    odd = folder / "odd"
+    odd.mkdir()
+    write_tree(odd / "1.root", arrays)
+    write_tree(odd / "2.root", arrays, entries=0)
+    return odd
+
+
+def convert(folder, sample, *files, output="x.h5"):
+    config = folder / "selection.yaml"
+    config.write_text(yaml.safe_dump({"samples": {"rich": {"files": list(files)} | sample}}))
+    arguments = ["convert", *files, "--config", str(config), "-o", str(folder / output)]
+    return CliRunner().invoke(main, arguments)
+
+
+def test_an_odd_row_is_selected_away_and_an_empty_file_listed(odd, tmp_path):
+    refused = convert(tmp_path, {}, f"{odd}/*.root")
+    assert refused.exit_code == 1
+    assert "track_p = -1.0; it must be finite and above 0" in refused.stderr
+    assert "`selection: {track: CONDITION}` leaves such tracks out" in refused.stderr
+    assert not (tmp_path / "x.h5").exists()
+
+    taken = convert(tmp_path, {"selection": {"track": "track_p > 0"}}, f"{odd}/*.root")
+    assert taken.exit_code == 0, taken.output
+    with h5py.File(tmp_path / "x.h5") as shard:
+        cutflow = {row["step"].decode(): int(row["count"]) for row in shard["cutflow"]}
+        skipped = shard["skipped"][()]
+        objects = shard["key"]["object"]
+        run = shard["key"]["event"]
+    assert cutflow["tracks read"] == cutflow["tracks before the selection"] - 1 > 0
+    assert next(iter(cutflow)) == "tracks before the selection"
+    assert [row["file"].decode() for row in skipped] == [f"{odd}/2.root"]
+    assert skipped[0]["reason"].decode().startswith("empty")
+    assert skipped[0]["events"] == 0
+    assert "2.root: empty" in taken.stderr
+
+    # The examples of the same tracks have the same names as without the selection.
+    with h5py.File(odd.parent / "native.h5") as native:
+        names = set(native["key"][()].tolist())
+    assert {(event, track) for event, track in zip(run, objects, strict=True)} <= {
+        (event, track) for _, _, event, track in names
+    }
+
+
+def test_only_empty_files_are_an_error(odd, tmp_path):
+    result = convert(tmp_path, {}, f"{odd}/2.root")
+    assert result.exit_code == 1
+    assert "2.root: empty, its tree has no entries: tree 'events'" in result.stderr
+    assert not (tmp_path / "x.h5").exists()
+
+
+def test_a_job_may_have_an_empty_file_of_a_sample_alone(odd, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump({"samples": {"rich": {"files": [f"{odd}/*.root"]}}}))
+    hepcnn("convert", odd / "2.root", "--config", config, "-o", tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5") as shard:
+        assert len(shard["key"]) == 0
+        assert len(shard["skipped"]) == 1

@@ -180,7 +180,7 @@ def test_lists_of_branches_are_joined_event_by_event(tmp_path, ntuple):
         ({"hit_x": "hit_wire"}, "no native branch 'hit_x'"),
         ({"vertex_x": "hit_time"}, "'hit_time' is a list, not one an event"),
         ({"hit_wire": "hit_wire / 2"}, "not an integer of type int32"),
-        ({"hit_charge": "hit_charge + particle_pdg"}, "'hit_plane' has"),
+        ({"hit_charge": "hit_charge + particle_pdg"}, "its lists have"),
         ({"hit_charge": "run"}, "hit_charge: 'run' is one an event, not a list"),
     ],
 )  # fmt: skip

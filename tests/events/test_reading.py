@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from made_up_events import (
     write_native,
     write_tree,
 )
+from pydantic import ValidationError
 
 from hepcnn.config import RichSample
 from hepcnn.errors import InputError
@@ -205,7 +207,10 @@ def test_dotted_and_nested_names(tmp_path):
         ({"track_P": "track_p"}, ["no native branch 'track_P'", "did you mean 'track_p'"]),
         ({"track_p": "Track_P"}, ["no branch 'Track_P' (for 'track_p: Track_P')", "'track_p'"]),
         ({"track_p": "1000 * trak_p"}, ["no branch 'trak_p'", "did you mean 'track_p'"]),
-        ({"track_p": "sqrt(track_p)"}, ["branches.track_p: expression", "not allowed"]),
+        ({"track_p": "sqr(track_p)"}, ["branches.track_p: expression", "did you mean 'sqrt'"]),
+        ({"event": "event * 10**12"}, ["entry 0: 'event * 10**12': ", "needs more than the 64"]),
+        ({"event": "event * 1e5"}, ["is not an integer of type int64"]),
+        ({"hit_rich": "hit_rich + hit_x * 0 + 'a'"}, ["branches.hit_rich: expression"]),
         ({"event": "1"}, ["branches.event: a constant"]),
         ({"run": "hit_x"}, ["'hit_x' is a list"]),
         ({"track_p": "run"}, ["track_p: 'run' is one an event, not a list"]),
@@ -239,7 +244,7 @@ def test_branches_of_other_things_than_numbers_are_refused(tmp_path):
     arrays = native_arrays(make_events())
     arrays["name"] = ak.Array(["a"] * len(arrays["run"]))
     path = write_tree(tmp_path / "a.root", arrays, ntuple=True)
-    assert "branch 'name' holds string, not numbers" in error_of(path, sample(run="name"))
+    assert "run: holds texts, not numbers" in error_of(path, sample(run="name"))
 
 
 def set_first(name, value, event=5):
@@ -392,3 +397,264 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     size = path.stat().st_size / 2**20
     assert size > 250
     assert peaks[1] - peaks[0] < 40, f"{peaks} MiB for a file of {size:.0f} MiB"
+
+
+# --- expressions --------------------------------------------------------------------------------
+
+
+def test_momentum_and_slopes_are_written_as_expressions(tmp_path):
+    """As LHCb's tuples have them: px, py, pz, slopes and arrays of fixed size."""
+    events = make_events()
+    native = native_arrays(events)
+    p, counts = ak.flatten(native["track_p"]).to_numpy(), np.diff(events.track_offsets)
+    entry = [native.pop(f"track_rich1_entry_{axis}") for axis in "xyz"]
+    direction = [native.pop(f"track_rich1_direction_{axis}") for axis in "xyz"]
+    hits = [ak.flatten(native.pop(f"hit_{axis}")).to_numpy() for axis in "xyz"]
+    del native["track_p"], native["event"]
+    nowhere = [ak.nan_to_none(d) for d in direction]
+    tx, ty = (ak.fill_none(d / nowhere[2], np.nan) for d in nowhere[:2])
+    unit = events.tracks["rich2_direction"].astype(float)
+    unit[np.isnan(unit)] = 1 / np.sqrt(3)
+    for axis, component in zip("xyz", (p[:, None] * unit).T, strict=True):
+        native[f"P{axis}"] = ak.unflatten(component / 1000, counts)
+    native |= {
+        "tx": ak.values_astype(tx, "f8"),
+        "ty": ak.values_astype(ty, "f8"),
+        "entry": ak.unflatten(np.stack([ak.flatten(e) for e in entry], axis=1), counts),
+        "hit_pos": ak.unflatten(np.stack(hits, axis=1), np.diff(events.hit_offsets)),
+        "number": np.stack([events.key["event"], events.key["event"]], axis=1),
+    }
+    norm = "sqrt(1 + tx**2 + ty**2)"
+    mapped = {
+        "event": "number[1]",
+        "track_p": "1000 * sqrt(Px**2 + Py**2 + Pz**2)",
+        "track_rich1_direction_x": f"tx / {norm}",
+        "track_rich1_direction_y": f"ty / {norm}",
+        "track_rich1_direction_z": f"1 / {norm}",
+        **{f"track_rich1_entry_{axis}": f"entry[:, {i}]" for i, axis in enumerate("xyz")},
+        **{f"hit_{axis}": f"hit_pos[:, {i}]" for i, axis in enumerate("xyz")},
+    }
+    path = write_tree(tmp_path / "a.root", native, ntuple=True)
+    found = read(path, sample(**mapped), hit_truth=True)
+    np.testing.assert_array_equal(found.key, events.key)
+    for name in ("p", "rich1_entry", "rich1_direction"):
+        np.testing.assert_allclose(found.tracks[name], events.tracks[name], rtol=2e-6)
+    np.testing.assert_array_equal(found.hits["position"], events.hits["position"])
+
+
+def test_texts_become_numbers_by_comparison(tmp_path):
+    events = make_events()
+    arrays = native_arrays(events)
+    codes = {"Kplus": 321, "piplus": 211}
+    names = np.array(list(codes))[np.arange(events.n_tracks) % 2]
+    arrays["name"] = ak.unflatten(ak.Array(names.tolist()), np.diff(events.track_offsets))
+    path = write_tree(tmp_path / "a.root", arrays, ntuple=True)
+    pdg = read(path, sample(track_pdg="where(name == 'Kplus', 321, 211)")).tracks["pdg"]
+    np.testing.assert_array_equal(pdg, [codes[name] for name in names])
+
+
+@pytest.mark.parametrize(
+    ("branches", "message"),
+    [
+        ({"event": "number"}, "'number' is an array of 2 an event: write number[0]"),
+        ({"hit_x": "pos"}, "hit_x: 'pos' has 3 numbers a hit: write pos[:, 0] for the first"),
+        ({"hit_x": "pos[:, 3]"}, "'pos' has 3 values there: the last is number 2"),
+    ],
+)
+def test_arrays_of_fixed_size_need_an_index(tmp_path, branches, message):
+    events = make_events()
+    arrays = native_arrays(events)
+    arrays["number"] = np.stack([events.key["event"]] * 2, axis=1)
+    arrays["pos"] = ak.unflatten(events.hits["position"], np.diff(events.hit_offsets))
+    path = write_tree(tmp_path / "a.root", arrays, ntuple=True)
+    assert message in error_of(path, sample(**branches))
+
+
+# --- selection ----------------------------------------------------------------------------------
+
+
+def selecting(selection, **settings):
+    return RichSample(files=["unused.root"], selection=selection, **settings)
+
+
+def test_a_selection_takes_events_tracks_and_hits(tmp_path):
+    events = make_events(40)
+    path = write_native(tmp_path / "a.root", events)
+    chosen = {
+        "event": "event % 3 > 0 and count(hit_x) > 0",
+        "track": "track_p > 8000",
+        "hit": "hypot(hit_x, hit_y) < 600 and hit_panel == 1",
+    }
+    counts = Counter()
+    found = read(path, selecting(chosen), hit_truth=True, step=7, counts=counts)
+
+    n_hits = np.diff(events.hit_offsets)
+    kept = (events.key["event"] % 3 > 0) & (n_hits > 0)
+    np.testing.assert_array_equal(found.key, events.key[kept])
+    of_track = np.repeat(kept, np.diff(events.track_offsets))
+    of_hit = np.repeat(kept, n_hits)
+    track = of_track & (events.tracks["p"] > 8000)
+    x, y, _ = events.hits["position"].astype(float).T
+    hit = of_hit & (np.sqrt(x**2 + y**2) < 600) & (events.hits["panel"] == 1)
+    assert counts == {
+        "events before the selection": 40,
+        "tracks before the selection": of_track.sum(),
+        "hits before the selection": of_hit.sum(),
+    }
+    assert 0 < found.n_tracks == track.sum() < of_track.sum()
+    np.testing.assert_array_equal(found.tracks["p"], events.tracks["p"][track])
+    np.testing.assert_array_equal(found.hits["position"], events.hits["position"][hit])
+
+    index = np.arange(events.n_tracks) - np.repeat(
+        events.track_offsets[:-1], np.diff(events.track_offsets)
+    )
+    np.testing.assert_array_equal(found.tracks["index"], index[track])
+    # Each hit refers to the same track as before, or to none if that was left out.
+    event = np.repeat(np.arange(len(events)), n_hits)
+    own = events.hits["track"][hit]
+    row = events.track_offsets[event[hit]] + own
+    left = (own >= 0) & track[np.where(own >= 0, row, 0)]
+    its_event = np.repeat(np.arange(len(found)), np.diff(found.hit_offsets))
+    its_row = found.track_offsets[its_event] + found.hits["track"]
+    np.testing.assert_array_equal(found.hits["track"] >= 0, left)
+    np.testing.assert_array_equal(found.tracks["p"][its_row[left]], events.tracks["p"][row[left]])
+
+
+def test_an_odd_row_can_be_selected_away(tmp_path):
+    """Before it is converted or checked; of what is mapped the native name is the native value."""
+
+    def change(arrays):
+        set_first("track_p", -1)(arrays)
+        arrays["P"] = ak.values_astype(arrays.pop("track_p"), "f8") / 1000
+        arrays["hit_panel"] = ak.values_astype(arrays["hit_panel"], "i4")
+        set_first("hit_panel", 2**31 - 1)(arrays)
+
+    path = write_native(tmp_path / "a.root", make_events(), change)
+    branches = {"track_p": "1000 * P"}
+    error = error_of(path, sample(**branches))
+    assert re.search(r"event 7:2:\d+: hit 0: hit_panel: 2147483647 is not an integer", error)
+    assert "`selection: {hit: CONDITION}` leaves such hits out" in error
+    only_hits = selecting({"hit": "hit_panel < 2"}, branches=branches)
+    assert "`selection: {track: CONDITION}` leaves such tracks out" in error_of(path, only_hits)
+    chosen = {"track": "track_p > 1", "hit": "hit_panel < 2"}
+    found = read(path, selecting(chosen, branches=branches))
+    events = make_events()
+    assert found.n_tracks == events.n_tracks - 1
+    assert found.n_hits == events.n_hits - 1
+    assert found.tracks["p"].min() > 1
+
+
+def test_a_selection_may_use_what_is_not_read(tmp_path):
+    def change(arrays):
+        arrays["trigger"] = np.arange(20) % 2
+        arrays["quality"] = ak.unflatten(np.arange(make_events().n_hits), ak.num(arrays["hit_x"]))
+
+    path = write_native(tmp_path / "a.root", make_events(), change)
+    chosen = {"event": "trigger == 1", "hit": "quality % 2 == 1 and trigger == 1"}
+    found = read(path, selecting(chosen), rich=["rich1"])
+    np.testing.assert_array_equal(found.key, make_events().key[1::2])
+    assert 0 < found.n_hits < make_events().n_hits
+    mapped = {"track_rich2_exit_z": "track_rich2_exit_z / 10"}
+    crossing = selecting({"track": "isfinite(track_rich2_exit_z)"}, branches=mapped)
+    found = read(path, crossing, rich=["rich1"])
+    finite = np.isfinite(make_events().tracks["rich2_exit"][:, 2])
+    assert found.n_tracks == finite.sum()
+
+
+def test_a_selection_of_no_event_gives_no_chunk(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events())
+    counts = Counter()
+    chunks = read_rich(FileSpec(str(path)), selecting("run < 0"), counts=counts)
+    assert list(chunks) == []
+    assert counts == {"events before the selection": 20}
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ("track_p > 0", "selection.event: 'track_p > 0' is a list, not one an event"),
+        ({"event": "run"}, "selection.event: 'run' is no condition: compare it"),
+        ({"track": "track_p"}, "selection.track: 'track_p' is no condition"),
+        ({"track": "run > 0"}, "selection.track: 'run > 0' is one an event, not a list"),
+        ({"track": "hit_x > 0"}, "event 7:2:"),
+        ({"hit": "hit_xx > 0"}, "no branch 'hit_xx' (for 'selection.hit: hit_xx > 0')"),
+        ({"hit": "sqr(hit_x) > 0"}, "selection.hit: expression 'sqr(hit_x) > 0': no function"),
+    ],
+)
+def test_a_wrong_selection_is_named(tmp_path, selection, message):
+    path = write_native(tmp_path / "a.root", make_events())
+    assert message in error_of(path, selecting(selection))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"selection": {"deposit": "x > 0"}}, "selection: not of 'deposit', only of event, track"),
+        ({"counters": {"particle": "n"}}, "counters: not of 'particle', only of track, hit"),
+    ],
+)
+def test_a_selection_of_another_detector_is_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        RichSample(files=["unused.root"], **settings)
+
+
+# --- arrays of fixed size -----------------------------------------------------------------------
+
+
+def padded(events, size=64):
+    """Arrays of which the hits have a fixed size, padded with what looks like hits."""
+    arrays = native_arrays(events)
+    for name in [name for name in arrays if name.startswith("hit_")]:
+        lists = ak.fill_none(ak.pad_none(arrays[name], size, clip=True), 1)
+        arrays[name] = ak.to_numpy(lists).astype(ak.to_numpy(ak.flatten(arrays[name])).dtype)
+    return arrays | {"nhits": np.diff(events.hit_offsets).astype("i4")}
+
+
+@pytest.mark.parametrize("ntuple", [False, True], ids=["TTree", "RNTuple"])
+def test_padding_is_not_read_as_hits(tmp_path, ntuple):
+    events = make_events()
+    path = tmp_path / "a.root"
+    arrays = padded(events)
+    if ntuple:
+        write_tree(path, arrays, ntuple=True)
+    else:
+        with uproot.recreate(path) as file:
+            types = {
+                name: np.dtype((a.dtype, a.shape[1:])) if isinstance(a, np.ndarray)
+                else ak.type(a).content for name, a in arrays.items()
+            }  # fmt: skip
+            file.mktree("events", types)
+            file["events"].extend(arrays)
+    error = error_of(path)
+    assert "hit_x: 'hit_x' is an array of 64 an event, whose padding would be read as hits" in error
+    assert "counters: {hit: BRANCH}" in error
+    counted = RichSample(files=["unused.root"], counters={"hit": "nhits"})
+    assert_same(read(path, counted, hit_truth=True), events)
+    all_real = RichSample(files=["unused.root"], counters={"hit": 64})
+    assert read(path, all_real).n_hits == 20 * 64
+    chosen = {"hit": "hit_x > 0 and hit_panel == 1"}
+    found = read(path, RichSample(files=["x"], counters={"hit": "nhits"}, selection=chosen))
+    x, panel = events.hits["position"][:, 0], events.hits["panel"]
+    np.testing.assert_array_equal(found.hits["position"][:, 0], x[(x > 0) & (panel == 1)])
+
+
+@pytest.mark.parametrize(
+    ("counter", "message"),
+    [
+        ("nhits + 60", "counters.hit: 'nhits + 60' is"),
+        ("nhits - 100", "counters.hit: 'nhits - 100' is"),
+        ("nhits / 2", "counters.hit: 'nhits / 2' is"),
+        ("track_p", "'track_p' is a list, not one an event"),
+        ("nhit", "no branch 'nhit' (for 'counters.hit: nhit'); did you mean 'nhits'"),
+    ],
+)
+def test_a_wrong_counter_is_named(tmp_path, counter, message):
+    path = write_tree(tmp_path / "a.root", padded(make_events()), ntuple=True)
+    settings = RichSample(files=["unused.root"], counters={"hit": counter})
+    assert message in error_of(path, settings)
+
+
+def test_lists_need_no_counter(tmp_path):
+    path = write_native(tmp_path / "a.root", make_events())
+    settings = RichSample(files=["unused.root"], counters={"hit": "run"})
+    assert "counters.hit: its branches are lists, which need none" in error_of(path, settings)
