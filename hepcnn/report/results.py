@@ -31,7 +31,7 @@ from hepcnn.report.curves import History
 from hepcnn.report.reading import TableFile
 from hepcnn.store.findings_file import FindingsFile
 from hepcnn.store.images import ImageSet
-from hepcnn.store.manifest import listed
+from hepcnn.store.manifest import SHARDS, listed
 from hepcnn.store.predictions import Predictions
 
 AnyImageTask = SegmentTask | InstanceTask | VertexTask | PointTask
@@ -178,7 +178,7 @@ def _validation(folder: Path, name: str, config: Config) -> Validation:
 def _shards(folder: Path, name: str) -> dict[str, Path]:
     """The shards of an image set's folder by their ids."""
     found: dict[str, Path] = {}
-    if not any(folder.glob("*.h5")):
+    if not any(folder.glob(SHARDS)):
         make = f"hepcnn convert FILE.root... --images {name} -o {folder}/{name}.h5"
         raise InputError(f"{folder}: no image shard (*.h5); one is made by '{make}'")
     for path in listed([folder]):
@@ -207,7 +207,7 @@ def _images(
     images = ImageSet([path for identity, path in shards.items() if identity in chosen])
     wanted = settings.model_dump(mode="json")
     reading.check_settings(folder, images.header.maker, wanted, "convert the events again")
-    return ShownImages(images, ignored=len(list(folder.glob("*.h5"))) - len(chosen))
+    return ShownImages(images, ignored=len(list(folder.glob(SHARDS))) - len(chosen))
 
 
 def _used(folder: Path, shards: Mapping[str, Path], task: TaskResults, method: str) -> set[str]:

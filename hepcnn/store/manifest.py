@@ -14,6 +14,8 @@ from hepcnn.provenance import digest
 #: Name of the manifest, in the folder of the shards.
 MANIFEST = "manifest.json"
 FORMAT = "hepcnn-image-set"
+#: Shards in a folder; what is being written, or was when it was killed, begins with a dot.
+SHARDS = "[!.]*.h5"
 #: Characters of a file's name that stand in that of its shard; others would need quoting.
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 60
@@ -69,7 +71,7 @@ def listed(paths: Iterable[Path]) -> list[Path]:
         if manifest.name == MANIFEST and manifest.is_file():
             shards += read_manifest(manifest)
         elif path.is_dir():
-            found = sorted(path.glob("*.h5"))
+            found = sorted(path.glob(SHARDS))
             if not found:
                 raise InputError(f"{path}: no image shard (*.h5) in this folder")
             shards += found
@@ -89,4 +91,4 @@ def listed(paths: Iterable[Path]) -> list[Path]:
 
 def left_over(manifest: Path) -> list[Path]:
     """The shards beside a manifest that it does not list."""
-    return sorted(set(manifest.parent.glob("*.h5")) - set(read_manifest(manifest)))
+    return sorted(set(manifest.parent.glob(SHARDS)) - set(read_manifest(manifest)))
