@@ -22,6 +22,7 @@ from hepcnn.events.larcv import read_images
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.layout import Sources, read_from, wanted_lartpc, wanted_rich
 from hepcnn.events.schema import RichEvents
+from hepcnn.events.sentinels import without_sentinels
 from hepcnn.events.sources import (
     FileSpec,
     branch_names,
@@ -198,6 +199,7 @@ def _lartpc_events(key: Key, tables: Tables, channels: ChannelMap | None, tpc: T
     )
     if channels:
         events = on_wires(events, channels)
+    events = without_sentinels(events)
     if "id" in events.particles:
         events = by_index(events)
     check_lartpc(events)
