@@ -28,7 +28,7 @@ NEUTRINO = (
     _event("charged_current", "int8", "", "1: charged current, 0: neutral current or none"),
     _event("neutrino_energy", "float32", "MeV", "energy of the neutrino"),
 )
-VERTEX = vector("vertex", "cm", "vertex, NaN: none", "event", "vertex", truth=True)
+VERTEX = vector("vertex", "cm", "vertex, NaN or -999: none", "event", "vertex", truth=True)
 VERTEX_WIRE = vector(
     "vertex_wire", "", "wire coordinate of the vertex, NaN: none", "event", "vertex_wire",
     axes="uvy", truth=True,

@@ -25,6 +25,7 @@ from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.layout import Plan, plan, wanted_lartpc, wanted_rich
 from hepcnn.events.names import NUMBERS, numbers
 from hepcnn.events.schema import RichEvents
+from hepcnn.events.sentinels import without_sentinels
 from hepcnn.events.sources import (
     FileSpec,
     branch_names,
@@ -220,6 +221,7 @@ def _lartpc_events(key: Key, tables: Tables, channels: ChannelMap | None, tpc: T
     )
     if channels:
         events = on_wires(events, channels)
+    events = without_sentinels(events)
     if "id" in events.particles:
         events = by_index(events)
     check_lartpc(events)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +39,7 @@ from hepcnn.events.reading import (
 )
 from hepcnn.events.schema import RichEvents
 from hepcnn.imaging.inside import Inside, joined
-from hepcnn.imaging.planes import plane_header, plane_hits_inside, plane_images
+from hepcnn.imaging.planes import NO_WIDTH, plane_header, plane_hits_inside, plane_images
 from hepcnn.imaging.rich import rich_header, rich_hits_inside, rich_images
 from hepcnn.imaging.steps import apply_steps, step_header
 from hepcnn.imaging.voxels import deposits_inside, voxel_header, voxel_images
@@ -46,6 +47,8 @@ from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
 from hepcnn.store.shard import Header, Images, ShardWriter, Skipped
 
+#: The width of pulses (ticks) that is proposed for files that give none.
+USUAL_WIDTH = 3.0
 #: Images of a chunk, their cutflow, and what is inside of them.
 _Made = tuple[Images, dict[str, int], list[Inside]]
 #: Why a file without events is left out.
@@ -275,17 +278,39 @@ def convert(
         _say(output, cutflow)
         check_names(keys)
         warnings = [text for part in inside for text in part.check()]
+        if isinstance(sample, LArTPCSample) and sample.reader == "hits":
+            warnings += _widths(cutflow)
         for text in warnings:
             note(f"warning: {output}: {text}")
         provenance = _provenance(sample, settings, maker.geometry, inputs)
         writer.describe(provenance, cutflow, skipped, warnings)
         if not len(writer):
-            note(f"{output}: nothing was kept")
+            note(f"{output}: nothing was kept{_emptied(cutflow)}")
     if others:
         codes = ", ".join(f"{code}: {examples}" for code, examples in others.most_common())
         known = ", ".join(maker.header.classes[maker.target])
         note(f"kept as 'other', not one of {known} (PDG code: examples): {codes}")
     return dict(cutflow)
+
+
+def _widths(cutflow: Mapping[str, int]) -> Iterator[str]:
+    """A warning if most hits have no width."""
+    hits, without = cutflow.get("hits read", 0), cutflow.get(NO_WIDTH, 0)
+    if 2 * without > hits:
+        yield (
+            f"{without:,} of {hits:,} hits have no width (hit_rms), so that each is in one pixel, "
+            "and a network that was trained on pulses with a width sees other images: map hit_rms, "
+            f"or suppose one width for all (ticks), as in branches: {{hit_rms: {USUAL_WIDTH:g}}}"
+        )
+
+
+def _emptied(cutflow: Mapping[str, int]) -> str:
+    """The step of the cutflow that left nothing, in words."""
+    steps = list(cutflow.items())[: list(cutflow).index("kept") + 1] if "kept" in cutflow else []
+    for (before, count), (step, left) in pairwise(steps):
+        if count and not left:
+            return f": of {count:,} '{before}' none is '{step}'"
+    return ""
 
 
 def _say(output: str | Path, cutflow: Mapping[str, int]) -> None:

@@ -15,7 +15,7 @@ Range = tuple[float, float]
 NOWHERE: Range = (float("inf"), float("-inf"))
 #: A smaller part of the data inside is chance, as of hits near tick 0 if times have a wrong unit.
 HARDLY_ANY = 0.01
-_ASK = "are the units, the branches and the geometry those of the file?"
+ASK = "are the units, the branches and the geometry those of the file?"
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class Inside:
         The axes; none if nothing is amiss.
     few : int
         Fewer images may all be empty by chance.
+    ask : str
+        What to think of if nothing is inside.
+    fatal : bool
+        Whether that is refused; otherwise it is said.
     """
 
     what: str
@@ -91,6 +95,8 @@ class Inside:
     empty: int
     spans: tuple[Span, ...] = ()
     few: int = 0
+    ask: str = ASK
+    fatal: bool = True
 
     def join(self, other: Inside) -> Inside:
         """Of two parts of the data."""
@@ -117,11 +123,15 @@ class Inside:
         if self.images < self.few:
             return
         if self.read and not self.inside:
-            raise InputError(
+            text = (
                 f"none of {self.read:,} {self.what} lies inside the images ({self.where}): "
                 + _listed(span.beside(span.image, "images") for span in self.spans)
-                + f"; {_ASK}"
+                + f"; {self.ask}"
             )
+            if self.fatal:
+                raise InputError(text)
+            yield text
+            return
         if 2 * self.allowed < self.seen:
             text = (
                 f"only {self.allowed:,} of {self.seen:,} {self.what} lie where they should "
@@ -129,7 +139,7 @@ class Inside:
                 + _listed(span.beside(span.allowed, "should be in") for span in self.spans)
             )
             if self.allowed < HARDLY_ANY * self.seen:
-                raise InputError(f"{text}; {_ASK}")
+                raise InputError(f"{text}; {self.ask}")
             yield text
         elif 2 * self.empty > self.images:
             yield (

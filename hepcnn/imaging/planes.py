@@ -30,6 +30,8 @@ from hepcnn.imaging.plane_labels import (
 from hepcnn.imaging.windows import views_of, window_shape, windows
 from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
 
+#: The step of the cutflow that counts the hits each of which is in one pixel.
+NO_WIDTH = "hits without a width"
 #: Pixels of an image: 32 bits number them.
 MAX_PIXELS = 1 << 31
 #: Classes by the truth that indexes them.
@@ -248,11 +250,14 @@ def _sums(offsets, charge):  # type: ignore[no-untyped-def]
     return sums
 
 
-def count_unlabelled(images: Images) -> dict[str, int]:
-    """The cutflow of the particles in images."""
+def count_truth(images: Images) -> dict[str, int]:
+    """The cutflow of vertices and of the particles in images."""
+    known = np.isfinite(images.truth["vertex"]).all(axis=1)
+    known |= np.isfinite(images.truth["vertex_pixel"]).all(axis=1)
     semantic = images.tables["particles"].columns["semantic"]
     unknown = int((semantic == PIXEL_CLASSES.index("other")).sum())
     return {
+        "kept, without a vertex": int((~known).sum()),
         "particles in the image": len(semantic),
         "particles in the image, of no class (unknown process or parent)": unknown,
     }
@@ -279,6 +284,7 @@ def _counts(
         "events read": len(events),
         "hits read": events.n_hits,
         "hits on the planes seen": seen,
+        NO_WIDTH: int((events.hits["rms"] == 0).sum()),
         "hits in the image": int(inside.sum()),
         "charge on the planes seen": round(charge_seen),
         "charge in the image": round(charge),
@@ -290,4 +296,4 @@ def _counts(
         counts["kept, without a vertex and about the charge"] = int(lost.sum())
     for target in ("interaction", "particle"):
         counts[f"kept, of no {target} class"] = int((images.truth[target] == OTHER).sum())
-    return counts | count_unlabelled(images)
+    return counts | count_truth(images)

@@ -166,7 +166,9 @@ def rich_hits_inside(
     counts: Mapping[str, int],
     settings: PolarImages,
 ) -> list[Inside]:
-    """How many hits are inside of images in each RICH, and if they are few, where they lie.
+    """How many tracks are in the momentum range, and how many hits inside of images in each RICH.
+
+    If hits are few it is found where they lie.
 
     Parameters
     ----------
@@ -179,7 +181,7 @@ def rich_hits_inside(
     settings : PolarImages
         What the images are.
     """
-    found = []
+    found = [_momenta(events, counts, settings)]
     for rich in settings.rich if "hits" in settings.channels else ():
         of_rich, images = counts[f"hits of {rich}"], counts[f"kept, in {rich}"]
         empty = counts[f"kept, in {rich}, without a hit in the image"]
@@ -198,6 +200,27 @@ def rich_hits_inside(
             )
         )
     return found
+
+
+def _momenta(events: RichEvents, counts: Mapping[str, int], settings: PolarImages) -> Inside:
+    """The tracks before and after the cut on the momentum, which may leave none."""
+    p = events.tracks["p"]
+    crossing = min(counts[f"projected on a panel of {rich}"] for rich in settings.must_cross)
+    data = (float(p.min()), float(p.max())) if len(p) else NOWHERE
+    allowed = settings.momentum_range
+    return Inside(
+        what="tracks",
+        where="momentum_range",
+        read=crossing,
+        seen=crossing,
+        allowed=crossing,
+        inside=counts["in the momentum range"],
+        images=0,
+        empty=0,
+        spans=(Span("track_p", "MeV", data, allowed, allowed),),
+        ask="track_p must be in MeV: of a branch in GeV it is 1000 * BRANCH",
+        fatal=False,
+    )
 
 
 def _where(

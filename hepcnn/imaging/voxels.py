@@ -28,7 +28,7 @@ from hepcnn.imaging.plane_labels import (
     pixel_classes,
     truth_columns,
 )
-from hepcnn.imaging.planes import CLASSES, MAX_PIXELS, count_unlabelled, example_keys
+from hepcnn.imaging.planes import CLASSES, MAX_PIXELS, count_truth, example_keys
 from hepcnn.store.shard import Axis, Header, Images, Kind, Rows, Sparse
 
 #: The view.
@@ -359,4 +359,4 @@ def _counts(events: LArTPCEvents, images: Images, inside: npt.NDArray[np.int64])
     }
     for target in ("interaction", "particle"):
         counts[f"kept, of no {target} class"] = int((images.truth[target] == OTHER).sum())
-    return counts | count_unlabelled(images)
+    return counts | count_truth(images)

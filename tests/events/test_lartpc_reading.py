@@ -348,3 +348,24 @@ def test_geant4_ids_taken_for_indices_are_named(tmp_path):
     # The last particle's parent is the one before: no id is beyond the event's particles.
     path = write_native(tmp_path / "a.root", make_lartpc(particles=6), change)
     assert "map particle_id" in error_of(path)
+
+
+@pytest.mark.parametrize("none", [-999, -9999, -99999])
+def test_numbers_that_say_none_are_none(tmp_path, none):
+    """As LArSoft fills its ntuples; a single coordinate may well be that number."""
+
+    def change(arrays):
+        first = np.arange(len(arrays["run"])) == 2
+        names = ("neutrino_pdg", "neutrino_energy", "vertex_tick")
+        for name in (*names, "vertex_x", "vertex_y", "vertex_z"):
+            arrays[name] = np.where(first, none, arrays[name]).astype(arrays[name].dtype)
+        last = np.arange(len(arrays["run"])) == 3
+        arrays["vertex_x"] = np.where(last, np.float32(none), arrays["vertex_x"])
+
+    events = make_lartpc()
+    truth = read(write_native(tmp_path / "a.root", events, change)).truth
+    assert truth["neutrino_pdg"][2] == 0
+    for name in ("neutrino_energy", "vertex", "vertex_tick"):
+        assert np.isnan(truth[name][2]).all()
+    assert truth["vertex"][3, 0] == none
+    np.testing.assert_array_equal(truth["vertex"][4:], events.truth["vertex"][4:])

@@ -112,6 +112,17 @@ def test_few_hits_in_the_readout_is_a_warning_that_is_kept(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("wide", "branches"), [(True, {}), (False, {}), (False, {"hit_rms": "3"})])
+def test_hits_without_a_width_are_said_with_one_to_suppose(tmp_path, wide, branches):
+    """And not where there is one, or it is supposed."""
+    said = run(tmp_path, random_events(wide=wide), planes("charge"), {"branches": branches})
+    images = ImageSet(tmp_path / "a.h5")
+    narrow = not wide and not branches
+    assert ("branches: {hit_rms: 3}" in said) == narrow
+    assert [text in said for _, text in images.warnings] == [True] * narrow
+    assert images.cutflow["hits without a width"] == (1600 if narrow else 0)
+
+
 def test_windows_smaller_than_the_event_are_no_fault(tmp_path):
     """Half of the hits and more are outside of them, and within the readout."""
     said = run(tmp_path, random_events(), planes("charge", shape=[8, 8]))
@@ -162,11 +173,24 @@ def test_the_distance_is_that_of_the_hits(rich_events):
     position[:, 0] = 5000
     events = replace(rich_events, hits=rich_events.hits | {"position": position})
     _, counts = rich_images(events, geometry, settings)
-    (inside,) = rich_hits_inside(events, geometry, counts, settings)
+    _, inside = rich_hits_inside(events, geometry, counts, settings)
     (span,) = inside.spans
     assert 3000 < span.data[0] < span.data[1] < 7000
     with pytest.raises(InputError, match=r"distance of the hits .* \(images: 0 to 130 mm\)"):
         list(inside.check())
+
+
+def test_momenta_in_gev_are_named_with_the_cut_that_left_nothing(tmp_path, rich_events):
+    p = rich_events.tracks["p"] / np.float32(1000)
+    said = run(tmp_path, replace(rich_events, tracks=rich_events.tracks | {"p": p}), {})
+    images = ImageSet(tmp_path / "a.h5")
+    crossing = images.cutflow["projected on a panel of rich1"]
+    assert "nothing was kept: of " in said
+    assert f"{crossing:,} 'projected on a panel of rich1' none is 'in the momentum range'" in said
+    ((_, warning),) = images.warnings
+    assert warning in said
+    assert f"track_p {p.min():.2g} to {p.max():,.0f} MeV (images: 3,000 to 100,000 MeV)" in warning
+    assert "1000 * BRANCH" in warning
 
 
 def test_hits_of_another_rich_only(tmp_path, rich_events):

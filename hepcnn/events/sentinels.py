@@ -1,0 +1,42 @@
+"""Numbers that stand for "none" in LArSoft's files: read as none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from hepcnn.events.lartpc_schema import LArTPCEvents
+
+#: What LArSoft's ntuples are filled with where there is nothing.
+SENTINELS = (-999.0, -9999.0, -99999.0)
+#: Columns that are NaN where there is none.
+_MEASURED = ("vertex", "vertex_wire", "vertex_tick", "neutrino_energy")
+
+
+def without_sentinels(events: LArTPCEvents) -> LArTPCEvents:
+    """Put NaN, and 0 for the neutrino's PDG code, where a file has one of `SENTINELS`.
+
+    Of a vector all three components must be it.
+    """
+    truth = dict(events.truth)
+    for name in truth.keys() & set(_MEASURED):
+        truth[name] = _measured(truth[name])
+    if "neutrino_pdg" in truth:
+        pdg = truth["neutrino_pdg"]
+        truth["neutrino_pdg"] = np.where(np.isin(pdg, SENTINELS), np.int32(0), pdg)
+    particles = dict(events.particles)
+    for name in particles.keys() & {"start", "end", "energy"}:
+        particles[name] = _measured(particles[name])
+    return replace(events, truth=truth, particles=particles)
+
+
+def _measured(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    # Two comparisons are quicker than a search where there is none, as mostly.
+    if not len(values) or values.min() > max(SENTINELS):
+        return values
+    none = np.isin(values, SENTINELS)
+    if values.ndim > 1:
+        none = none.all(axis=1, keepdims=True)
+    return np.where(none, np.float32(np.nan), values)
