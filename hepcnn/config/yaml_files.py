@@ -14,7 +14,7 @@ from hepcnn.errors import InputError
 class _Loader(yaml.SafeLoader):
     """YAML as it is meant: a key twice is an error, and not the second one alone."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen: dict[Any, int] = {}
         for key, _ in node.value:
