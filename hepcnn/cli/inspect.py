@@ -7,7 +7,12 @@ import click
 
 @click.command()
 @click.argument("file")
-def command(file: str) -> None:
+@click.option(
+    "--detector",
+    type=click.Choice(["rich", "lartpc"]),
+    help="What made the events; by default, what the names of the branches are most like.",
+)
+def command(file: str, detector: str | None) -> None:
     """Show what is in FILE.root or FILE.root:TREE and how hepcnn could read it.
 
     Trees, branches with their types and sizes, whether they are hepcnn's native layout, and if
@@ -24,4 +29,4 @@ def command(file: str) -> None:
 
     console = Console()
     # A pipe has no width to fit.
-    show(FileSpec.parse(file), console if console.is_terminal else Console(width=160))
+    show(FileSpec.parse(file), console if console.is_terminal else Console(width=160), detector)

@@ -24,7 +24,7 @@ _SYNONYMS = {
     "dep": "deposit", "edep": "deposit", "deposits": "deposit",
     "dir": "direction", "proj": "projection", "start": "entry", "end": "exit", "side": "panel",
 }  # fmt: skip
-_NOISE = {"number", "num", "nr", "id", "true", "mc", "en"}
+_NOISE = {"number", "num", "nr", "no", "id", "true", "mc", "en"}
 #: Words in one, and how they are written apart.
 _APART = {
     re.compile("sub_?run", re.IGNORECASE): "subrun",
@@ -47,6 +47,11 @@ _NUMBER = r"(?:unsigned )?(?:std::)?(?:bool|char|short|int|long|float|double|u?i
 _INTEGER = re.compile("bool|char|short|int|long")
 _ONE = re.compile(_NUMBER)
 _LIST = re.compile(rf"{_NUMBER}\[\]|(?:std::|ROOT::(?:VecOps::)?)?(?:vector|RVec)<{_NUMBER}>")
+
+
+def is_one_number(kind: str) -> bool:
+    """Whether a branch of this type has one number an entry, and not a list of them."""
+    return _ONE.fullmatch(kind) is not None
 
 
 def _unit(name: str, title: str = "") -> str:
@@ -117,7 +122,9 @@ def guess_branches(branches: Mapping[str, tuple[str, str]], layout: Layout) -> d
     found: dict[str, str] = {}
     used: set[str] = set()
     for likeness, native, name in sorted(pairs, key=lambda pair: -pair[0]):
-        if likeness < 0.5 or native in found or name in used:
+        # What may be missing is not taken for half a name: better none than a wrong one.
+        least = 0.5 if layout.branches[native].default is None else 0.6
+        if likeness < least or native in found or name in used:
             continue
         title = branches[name][1]
         expression = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hepcnn.events.catalogue import LAYOUTS, Layout
 from hepcnn.events.chunk import KEY_BRANCHES
-from hepcnn.events.guessing import branches_block, guess_branches
+from hepcnn.events.guessing import branches_block, guess_branches, is_one_number
 from hepcnn.events.larcv import PIXELS
 from hepcnn.events.sources import (
     FileSpec,
@@ -64,9 +64,15 @@ def inspect_file(spec: FileSpec) -> list[TreeInfo]:
         return trees
 
 
+def _type(branch: Any) -> str:
+    """A branch's type; what has parts of its own has no name but a number, or none."""
+    name = str(branch.typename)
+    return "record" if not name or name.isdigit() else name
+
+
 def _describe(name: str, tree: Any) -> TreeInfo:
     branches = [
-        BranchInfo(key, branch.typename, _title(branch), getattr(branch, "compressed_bytes", None))
+        BranchInfo(key, _type(branch), _title(branch), getattr(branch, "compressed_bytes", None))
         for key, branch in tree.items(recursive=True)
     ]
     kind = "RNTuple" if "RNTuple" in type(tree).__name__ else "TTree"
@@ -99,6 +105,12 @@ def native_layout(tree: TreeInfo) -> tuple[Layout | None, list[str]]:
     return layout, [b.name for b in wanted if b.default is None and b.name not in given]
 
 
+def single_numbers(tree: TreeInfo, layout: Layout) -> list[str]:
+    """Branches of native names that have one number an entry where there should be a list."""
+    lists = {name for name, branch in layout.branches.items() if branch.level != "event"}
+    return [b.name for b in tree.branches if b.name in lists and is_one_number(b.type)]
+
+
 def layout_of(tree: TreeInfo) -> str:
     """One sentence: whether the tree has a native layout, and what it lacks."""
     if _is_larcv(tree):
@@ -106,6 +118,11 @@ def layout_of(tree: TreeInfo) -> str:
     layout, lacking = native_layout(tree)
     if layout is None:
         return "not a native layout"
+    if single := single_numbers(tree, layout):
+        return (
+            f"native {layout.name} names, but one number an entry where a list is needed, since "
+            f"an entry is a whole event: {', '.join(single)}"
+        )
     if lacking:
         return f"native {layout.name} layout in part; lacking: {', '.join(lacking)}"
     labelled = any(branch.name in layout.labels for branch in tree.branches)
@@ -122,21 +139,50 @@ def guesses_for(tree: TreeInfo, layout: Layout) -> dict[str, str]:
     return guess_branches({short[b.name]: (b.type, b.title) for b in tree.branches}, layout)
 
 
-def block_for(trees: Sequence[TreeInfo]) -> str:
-    """Lines for a sample that reads the likeliest of some trees; "" if one is native."""
+def detector_of(layout: Layout) -> str:
+    """The detector of a layout, as a sample names it."""
+    return layout.settings.get("detector", "rich")
+
+
+def _fit(guesses: Mapping[str, str], layout: Layout) -> tuple[float, int]:
+    """The share of what a layout needs beside the key that was guessed, and all guesses."""
+    needed = {b.name for b in layout.wanted(guesses) if b.default is None}
+    needed -= {branch.name for branch in KEY_BRANCHES}
+    return len(needed & set(guesses)) / max(len(needed), 1), len(guesses)
+
+
+def block_for(trees: Sequence[TreeInfo], detector: str | None = None) -> str:
+    """Lines for a sample that reads the likeliest of some trees; "" if one is native.
+
+    Parameters
+    ----------
+    trees : sequence of TreeInfo
+        Those of a file.
+    detector : {"rich", "lartpc"}, optional
+        What made the events; by default, what the names are most like. If they are as like
+        another's, a comment says so.
+    """
     for tree in trees:
         if _is_larcv(tree):
             return f"detector: lartpc\nreader: larcv\ntree: {tree.name}"
         layout, lacking = native_layout(tree)
-        if layout and not lacking:
+        if layout and not lacking and not single_numbers(tree, layout):
             return ""
-    choices = [(guesses_for(tree, layout), tree, layout) for tree in trees for layout in LAYOUTS]
-    guesses, tree, layout = max(choices, key=lambda choice: len(choice[0]))
-    return branches_block(tree.name, guesses, {b.name for b in tree.branches}, layout)
+    layouts = [layout for layout in LAYOUTS if detector in (None, detector_of(layout))]
+    choices = [(guesses_for(tree, layout), tree, layout) for tree in trees for layout in layouts]
+    guesses, tree, layout = max(choices, key=lambda choice: _fit(choice[0], choice[2]))
+    block = branches_block(tree.name, guesses, {b.name for b in tree.branches}, layout)
+    share, _ = _fit(guesses, layout)
+    others = [c for c in choices if detector_of(c[2]) != detector_of(layout)]
+    if any(_fit(found, other)[0] >= share for found, _, other in others):
+        return f"# The names do not tell the detector: say it with --detector.\n{block}"
+    return block
 
 
-def show(spec: FileSpec, console: Console) -> None:
+def show(spec: FileSpec, console: Console, detector: str | None = None) -> None:
     """Print trees, branches, layout and, if the layout is not native, a block for the config.
+
+    The block is for a `detector`, or by default the likeliest.
 
     Raises
     ------
@@ -149,7 +195,7 @@ def show(spec: FileSpec, console: Console) -> None:
         return
     for tree in trees:
         _show_tree(tree, console)
-    if block := block_for(trees):
+    if block := block_for(trees, detector):
         console.print("To read it, complete these lines in the sample of your configuration:\n")
         console.print(block, soft_wrap=True, markup=False, highlight=False)
 

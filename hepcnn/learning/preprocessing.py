@@ -85,14 +85,11 @@ class Preprocessing:
         Raises
         ------
         InputError
-            If the images have no such view, channel or feature, where it gives the nearest; or a
-            step is not possible.
+            If the images have no such view, channel or feature, where it gives the nearest; a
+            feature is not known of any example; or a step is not possible.
         """
         seen = cls.unscaled(images.header, network)
-        columns = [
-            _moments(_logarithm(name, images.features(name)[which].astype(np.float64)))
-            for name in seen.features
-        ]
+        columns = [_moments(name, images.features(name)[which]) for name in seen.features]
         mean, deviation = np.concatenate([np.empty((2, 0)), *columns], axis=1, dtype=np.float32)
         selection = Selection.of(images, seen.views, seen.channels, seen.transform(images))
         scale = _scale(images, which, selection)
@@ -221,10 +218,13 @@ def _logarithm(name: str, values: NDArray[Any]) -> NDArray[Any]:
     return np.log(values) if name in _LOGARITHMIC else values
 
 
-def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _moments(name: str, feature: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean and standard deviation (2, k) of what is known of a feature (N,) or (N, k)."""
+    values = _logarithm(name, feature.astype(np.float64))
     columns = values.reshape(len(values), -1)
     known = np.isfinite(columns)
+    if not known.any():
+        raise InputError(f"features: '{name}' is a number in none of the {len(values)} examples")
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, columns, 0).sum(axis=0) / count
     deviation = np.sqrt((np.where(known, columns - mean, 0) ** 2).sum(axis=0) / count)

@@ -99,6 +99,7 @@ def test_an_empty_event(folder: Path) -> None:
     ("arguments", "status", "message"),
     [
         (["--event", "1:0:21"], 1, "planes.h5: no event 1:0:21; the nearest: 1:0:20, 1:0:30"),
+        (["--event", "-1:-1:-21"], 1, "planes.h5: no event -1:-1:-21; the nearest: 1:0:0"),
         (["--event", "1:0"], 2, "'1:0' must be whole numbers, such as 1:0:17"),
         (["--event", "1:0:x"], 2, "'1:0:x' must be whole numbers"),
         ([], 2, "Missing option '--event'"),

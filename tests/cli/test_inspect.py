@@ -93,6 +93,43 @@ def test_the_native_layout_is_recognised(tmp_path, native, lacking, sentence):
     assert ("branches:" in output) == ("in part" in sentence)
 
 
+def tree_of(path, **types):
+    with uproot.recreate(path) as file:
+        file.mktree("events", types)
+    return path
+
+
+def test_the_detector_can_be_chosen_and_must_be_where_the_names_do_not_tell(tmp_path):
+    many = "var * float32"
+    argon = tree_of(tmp_path / "a.root", run="int32", evt="int32", wire=many, time=many, q=many)
+    assert "detector: lartpc" in inspect(argon).output
+    assert "say it with --detector" not in inspect(argon).output
+    plain = tree_of(tmp_path / "b.root", runNo="int32", evtNo="int32", a=many)
+    assert "say it with --detector" in inspect(plain).output
+    for detector in ("rich", "lartpc"):
+        chosen = inspect(plain, "--detector", detector).output
+        assert ("detector: lartpc" in chosen) == (detector == "lartpc")
+        assert "say it with" not in chosen
+        block = yaml.safe_load(chosen.split("your configuration:")[1])
+        assert block["branches"] == {"run": "runNo", "event": "evtNo"}
+
+
+def test_one_hit_an_entry_is_not_the_native_layout(tmp_path):
+    names = [branch.name for branch in schema.NATIVE]
+    path = tree_of(tmp_path / "a.root", **dict.fromkeys(names, "float64"))
+    output = inspect(path).output
+    assert "complete" not in output
+    assert "one number an entry where a list is needed" in output
+
+
+def test_records_are_shown_as_such(tmp_path):
+    key = ak.zip({"run": np.arange(3), "event": np.arange(3)})
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file.mkrntuple("events", {"id": key})
+    (line,) = (x for x in inspect(tmp_path / "a.root").output.splitlines() if " id " in x)
+    assert "record" in line
+
+
 def test_a_file_without_trees(tmp_path):
     path = tmp_path / "h.root"
     with uproot.recreate(path) as file:

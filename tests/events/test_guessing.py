@@ -53,6 +53,10 @@ def test_other_shapes_and_meanings_are_not_taken(name, kind):
     assert guess(**{name: kind}) == {}
 
 
+def test_plain_names_of_events_are_recognised():
+    assert guess(runNo="int32_t", evtNo="int32_t") == {"run": "runNo", "event": "evtNo"}
+
+
 def test_the_likest_branch_is_taken_and_none_twice():
     found = guess(RichHit_x=MANY, hitx=MANY, Hit_X=MANY, Track_P=MANY, P=MANY)
     assert found["hit_x"] == "Hit_X"

@@ -84,15 +84,13 @@ def test_what_is_not_known_is_the_mean(analytic):
     assert np.isnan(raw[0, 0])
 
 
-def test_unknown_features_in_all_examples_are_0(make_shards, tmp_path):
+def test_a_feature_that_is_known_of_no_example_is_refused(make_shards, tmp_path):
     paths = make_shards(tmp_path)
     for path in paths:
         with h5py.File(path, "a") as file:
             file["features/eta"][:] = np.nan
-    images = ImageSet(paths)
-    fitted = Preprocessing.fit(images, np.arange(50), Network(features=["eta"]))
-    (batch,) = fitted.dataset(images, np.arange(9), 9)
-    np.testing.assert_array_equal(batch["features"], np.zeros((9, 1)))
+    with pytest.raises(InputError, match="'eta' is a number in none of the 50 examples"):
+        Preprocessing.fit(ImageSet(paths), np.arange(50), Network(features=["eta"]))
 
 
 @pytest.mark.parametrize(
