@@ -37,6 +37,5 @@ def _measured(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if not len(values) or values.min() > max(SENTINELS):
         return values
     none = np.isin(values, SENTINELS)
-    if values.ndim > 1:
-        none = none.all(axis=1, keepdims=True)
-    return np.where(none, np.float32(np.nan), values)
+    whole = none.all(axis=1, keepdims=True) if values.ndim > 1 else none
+    return np.where(whole, np.float32(np.nan), values)

@@ -118,7 +118,7 @@ def test_one_hit_an_entry_is_not_the_native_layout(tmp_path):
     names = [branch.name for branch in schema.NATIVE]
     path = tree_of(tmp_path / "a.root", **dict.fromkeys(names, "float64"))
     output = inspect(path).output
-    assert "complete" not in output
+    assert "native RICH layout" not in output
     assert "one number an entry where a list is needed" in output
 
 
