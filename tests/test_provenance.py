@@ -70,7 +70,7 @@ def test_an_edit_changes_the_stages_that_use_it_and_no_other(package, edited, ch
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("imaging/polar.py", '"""', '"""Then, '),
+        ("imaging/polar.py", '"""Track-centred', '"""In short, track-centred'),
         ("imaging/polar.py", "\n\n\n", "\n\n\n# A comment.\n"),
         # Parameters of rules are the values of settings, after what checks them.
         ("config/samples.py", "shards: Count = 4", "shards: Count = 5\n    more: int = 1"),
