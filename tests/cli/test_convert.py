@@ -54,7 +54,11 @@ def test_the_image_set_is_chosen_by_name(tmp_path, events, config):
 def test_several_files_and_the_tree_named_with_the_file(tmp_path, events, config):
     output = tmp_path / "a.h5"
     run("simulate", "rich", "--events", "2", "--seed", "7", "-o", tmp_path / "b.root")
-    run("convert", f"{events}:events", tmp_path / "b.root", "--config", config, "-o", output)
+    files = (f"{events}:events", tmp_path / "b.root")
+    refused = run("convert", *files, "--config", config, "-o", output, status=1)
+    assert "event 1:0:0 is in" in refused
+    config.write_text(CONFIG.replace("mine: {", "mine: {branches: {run: $file}, "))
+    run("convert", *files, "--config", config, "-o", output)
     assert ImageSet(output).cutflow["events read"] == 5
     assert len(np.unique(ImageSet(output).key["event"])) >= 3
 

@@ -74,5 +74,5 @@ def test_another_number_is_refused(tmp_path):
     path = write_native(tmp_path / "a.root", make_events())
     with pytest.raises(InputError, match=r"no branch '\$fil'.*did you mean '\$file'"):
         names_in(path, run="$fil + 1")
-    with pytest.raises(InputError, match=r"'\$file % 2' is not allowed"):
-        names_in(path, run="$file % 2")
+    with pytest.raises(InputError, match=r"'\$file @ 2' is not allowed"):
+        names_in(path, run="$file @ 2")

@@ -58,7 +58,7 @@ def test_a_shard_holds_the_images_of_all_files(tmp_path, files, monkeypatch):
     """Read two events at a time, worked on one by one."""
 
     def read(*args, **options):
-        return reading.read_lartpc(*args, step=2, **options)
+        return reading.read_lartpc(*args, **options | {"step": 2})
 
     monkeypatch.setattr(conversion, "read_lartpc", read)
     monkeypatch.setattr(conversion, "BLOCK_HITS", 1)
