@@ -245,7 +245,14 @@ def test_sbnd_like_vertices_lie_on_their_hits_in_every_plane(tmp_path, region):
 @real
 def test_larcv_images_keep_their_pixels(tmp_path):
     """Row for row and column for column, with truth if there is some."""
-    sample = LArTPCSample(detector="lartpc", files=["*"], reader="larcv", tree="image2d_data_tree")
+    # Both files number their events from 0.
+    sample = LArTPCSample(
+        detector="lartpc",
+        files=["*"],
+        reader="larcv",
+        tree="image2d_data_tree",
+        branches={"run": "$file"},
+    )
     settings = PlaneImages(sample="s", maker="planes", region="fixed", ticks_per_pixel=1.0)
     paths = [str(REAL / "larcv_tutorial" / f"{name}.root") for name in ("electron", "proton")]
     cutflow = convert(paths, sample, settings, tmp_path / "a.h5")

@@ -19,7 +19,7 @@ from hepcnn.networks.registry import (
     options,
     require,
 )
-from hepcnn.provenance import _imports
+from hepcnn.provenance import _parsed
 
 #: Those of image recognition are large, and have tests of their own; so have those of pixels and
 #: of boxes.
@@ -291,4 +291,4 @@ def test_the_code_version_follows_the_lazy_import():
         "pixels.uresnet",
     )
     modules = {f"hepcnn.networks.{name}" for name in parts}
-    assert modules <= set(_imports("hepcnn.networks.registry"))
+    assert modules <= _parsed("hepcnn.networks.registry")[1]
