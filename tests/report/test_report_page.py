@@ -184,13 +184,16 @@ def test_the_same_results_give_the_same_bytes(
 
 
 @pytest.mark.usefixtures("quick")
-def test_hostile_names_several_tasks_image_sets_and_a_shard_left_over(
+def test_hostile_text_several_tasks_image_sets_and_a_shard_left_over(
     make_results: Make, make_shards: Callable[..., list[Path]], tmp_path: Path
 ) -> None:
-    name, network, images = "<script>alert(1)<", 'a" onload="x$y', "<b>&"
+    name, network, images = "a-first", "my_own", "others"
+    hostile = "<script>alert(1)</script> <b onload='x$y'>&"
     tasks = {
         name: PidTask(images=images, networks={network: Network(architecture="mlp")}, baselines=[]),
-        "second": PidTask(images="plain", networks={"mlp": Network()}, baselines=["majority"]),
+        "second": PidTask(
+            images="plain", networks={"mlp": Network()}, baselines=["majority"], remark=hostile
+        ),
     }
     toys = {"tracks": 500, "events": 40, "classes": ("pion", "kaon")}
     config = make_results(tmp_path / "results", tasks, **toys)
