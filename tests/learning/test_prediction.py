@@ -1,4 +1,3 @@
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -7,6 +6,7 @@ from hepcnn.errors import InputError
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.prediction import predict
 from hepcnn.networks.inputs import Inputs
+from hepcnn.store.hdf5 import open_hdf5
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.split import split_of
@@ -125,7 +125,7 @@ def test_provenance_leads_back(scored, shards, checkpoint):
     inputs = found.provenance["inputs"]
     assert inputs[str(checkpoint)] == Checkpoint.load(checkpoint).provenance["id"]
     for path in shards:
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
             assert inputs[str(path)] in file.attrs["provenance"]
 
 
