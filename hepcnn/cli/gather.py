@@ -6,14 +6,13 @@ from pathlib import Path
 
 import click
 
+from hepcnn.cli.options import UserPath
 from hepcnn.errors import InputError
 from hepcnn.progress import note
 
 
 @click.command()
-@click.argument(
-    "shards", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SHARD.h5..."
-)
+@click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="SHARD.h5...")
 def command(shards: tuple[Path, ...]) -> None:
     """Say which shards make up an image set, in manifest.json beside them.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 import hepcnn
+from hepcnn.cli.options import UserPath
 from hepcnn.errors import InputError
 from hepcnn.threads import available
 
@@ -41,7 +42,7 @@ def snakefile() -> Path:
     "--config",
     "configs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Configuration file, by default config.yaml here; each further one is laid over those"
     " before, key by key.",
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,75 +19,30 @@ from hepcnn.config import (
     RichSample,
     VoxelImages,
 )
-from hepcnn.config.images import DETECTOR
 from hepcnn.config.samples import Sample
-from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.labels import OTHER
-from hepcnn.detector.tpc import load_tpc
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EVENT_KEY, EventChunk
-from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.names import check_names
 from hepcnn.events.reading import (
     FileSpec,
     expand_files,
     fingerprint,
     n_entries,
-    read_lartpc,
-    read_rich,
 )
-from hepcnn.events.schema import RichEvents
 from hepcnn.imaging.inside import Inside, joined
-from hepcnn.imaging.planes import NO_WIDTH, plane_header, plane_hits_inside, plane_images
-from hepcnn.imaging.rich import rich_header, rich_hits_inside, rich_images
-from hepcnn.imaging.steps import apply_steps, step_header
-from hepcnn.imaging.voxels import deposits_inside, voxel_header, voxel_images
+from hepcnn.imaging.makers import Maker, maker_of
+from hepcnn.imaging.planes import NO_WIDTH
 from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
-from hepcnn.store.shard import Header, Images, ShardWriter, Skipped
+from hepcnn.store.shard import ShardWriter, Skipped
 
-#: The width of pulses (ticks) that is proposed for files that give none.
+#: Width of pulses (ticks) proposed for files that give none; their own may differ.
 USUAL_WIDTH = 3.0
-#: Images of a chunk, their cutflow, and what is inside of them.
-_Made = tuple[Images, dict[str, int], list[Inside]]
 #: Why a file without events is left out.
 EMPTY = "empty, its tree has no entries"
-#: Tracks, hits or deposits whose images are in memory at a time. Larger blocks of tracks are
-#: slower, because the system has to find new memory for each, and their images leave the
-#: processor's cache; those of hits do so anyway, and in small ones the many columns take time.
-BLOCK_TRACKS = 4096
-BLOCK_HITS = 1 << 19
 #: Events of which images are made to see whether they can be.
 FIRST_EVENTS = 32
-
-
-@dataclass(frozen=True)
-class _Maker:
-    """What makes the images of one image set.
-
-    Attributes
-    ----------
-    header : Header
-        What all images have in common.
-    geometry : dict
-        The detector's numbers.
-    read : callable
-        Reads the events of a file, in chunks of so many (None: as many as memory allows), and
-        counts what there was before a selection.
-    images : callable
-        Makes the images of a chunk, with its cutflow and what is inside.
-    step : callable
-        Events of a chunk whose images are made together.
-    target : str
-        The truth whose classes name particles.
-    """
-
-    header: Header
-    geometry: dict[str, Any]
-    read: Callable[[FileSpec, int | None, Counter[str]], Iterator[Any]]
-    images: Callable[[Any], _Made]
-    step: Callable[[Any], int]
-    target: str
 
 
 class _Found(NamedTuple):
@@ -98,92 +52,6 @@ class _Found(NamedTuple):
     others: Counter[int]
     inside: list[Inside]
     keys: npt.NDArray[np.void]
-
-
-def _maker(
-    sample: RichSample | LArTPCSample, settings: PolarImages | PlaneImages | VoxelImages
-) -> _Maker:
-    """The maker of the settings, for the sample's detector."""
-    if isinstance(settings, PlaneImages) and isinstance(sample, LArTPCSample):
-        return _plane_maker(sample, settings)
-    if isinstance(settings, VoxelImages) and isinstance(sample, LArTPCSample):
-        return _voxel_maker(sample, settings)
-    if isinstance(settings, PolarImages) and isinstance(sample, RichSample):
-        return _polar_maker(sample, settings)
-    raise InputError(
-        f"maker '{settings.maker}': takes events of the detector '{DETECTOR[settings.maker]}', "
-        f"and the sample's is '{sample.detector}'"
-    )
-
-
-def _polar_maker(sample: RichSample, settings: PolarImages) -> _Maker:
-    geometry = load_geometry(sample.geometry)
-
-    def images(events: RichEvents) -> _Made:
-        made, counts = rich_images(events, geometry, settings)
-        return made, counts, rich_hits_inside(events, geometry, counts, settings)
-
-    return _Maker(
-        rich_header(settings),
-        {name: rich.model_dump(mode="json") for name, rich in geometry.items()},
-        lambda spec, step, counts: read_rich(
-            spec, sample, rich=settings.rich, step=step, counts=counts
-        ),
-        images,
-        lambda events: BLOCK_TRACKS * len(events) // max(events.n_tracks, 1),
-        "species",
-    )
-
-
-def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> _Maker:
-    tpc = load_tpc(sample.geometry)
-    header = plane_header(settings, tpc)
-
-    def images(events: LArTPCEvents) -> _Made:
-        raw, counts = plane_images(events, tpc, settings)
-        inside = plane_hits_inside(events, raw, tpc, settings)
-        return apply_steps(settings.steps, header, raw), counts, [inside]
-
-    return _Maker(
-        step_header(settings.steps, header),
-        tpc.model_dump(mode="json"),
-        lambda spec, step, counts: read_lartpc(spec, sample, step=step, counts=counts),
-        images,
-        lambda events: BLOCK_HITS * len(events) // max(events.n_hits, 1),
-        "particle",
-    )
-
-
-def _voxel_maker(sample: LArTPCSample, settings: VoxelImages) -> _Maker:
-    tpc = load_tpc(sample.geometry)
-
-    def images(events: LArTPCEvents) -> _Made:
-        made, counts = voxel_images(events, tpc, settings)
-        return made, counts, [deposits_inside(events, made, tpc, settings)]
-
-    return _Maker(
-        voxel_header(settings, tpc),
-        tpc.model_dump(mode="json"),
-        lambda spec, step, counts: read_lartpc(
-            spec, sample, deposits=True, step=step, counts=counts
-        ),
-        images,
-        lambda events: BLOCK_HITS * len(events) // max(int(events.deposit_offsets[-1]), 1),
-        "particle",
-    )
-
-
-def header_of(
-    sample: RichSample | LArTPCSample, settings: PolarImages | PlaneImages | VoxelImages
-) -> Header:
-    """What all images of an image set have in common, before any is made.
-
-    Raises
-    ------
-    InputError
-        If the geometry, the shape or a step is not possible.
-    """
-    return _maker(sample, settings).header
 
 
 def try_first_events(
@@ -198,7 +66,7 @@ def try_first_events(
     InputError
         As `convert`.
     """
-    maker = _maker(sample, settings)
+    maker = maker_of(sample, settings)
     for events in maker.read(spec, FIRST_EVENTS, Counter()):
         try:
             maker.images(events)
@@ -227,7 +95,7 @@ def convert(
         Paths, globs or ``root://`` addresses.
     sample : RichSample or LArTPCSample
         How to read them; its own list of files is not used.
-    settings : PolarImages or PlaneImages
+    settings : PolarImages, PlaneImages or VoxelImages
         What the images are.
     output : path
         The shard.
@@ -245,7 +113,7 @@ def convert(
         or two files are copies or have events of one name; nothing is written then.
     """
     specs = expand_files(files)
-    maker = _maker(sample, settings)
+    maker = maker_of(sample, settings)
     inputs = _identities(specs, sample)
     keys: dict[str, npt.NDArray[np.void]] = {}
     skipped: list[Skipped] = []
@@ -354,7 +222,7 @@ def _refuse_empty(skipped: Sequence[Skipped], specs: Sequence[FileSpec], sample:
         raise InputError(f"{specs[0]}: {EMPTY}: tree '{specs[0].tree or sample.tree}'; so are all")
 
 
-def _append(spec: FileSpec, events: int, maker: _Maker, writer: ShardWriter) -> _Found:
+def _append(spec: FileSpec, events: int, maker: Maker, writer: ShardWriter) -> _Found:
     """Append a file's images."""
     before: Counter[str] = Counter()
     cutflow: Counter[str] = Counter()

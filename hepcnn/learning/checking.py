@@ -11,7 +11,8 @@ from hepcnn.config import AnySample, Config, Network, Task, entry
 from hepcnn.config.images import AnyImages
 from hepcnn.errors import InputError
 from hepcnn.events.reading import FileSpec, expand_files
-from hepcnn.imaging.convert import header_of, try_first_events
+from hepcnn.imaging.convert import try_first_events
+from hepcnn.imaging.makers import maker_of
 from hepcnn.imaging.steps import step_header
 from hepcnn.learning.heads.choosing import head_for
 from hepcnn.learning.preprocessing import Preprocessing
@@ -42,7 +43,7 @@ def check(config: Config, files: Sequence[str] = ()) -> None:
     headers: dict[str, Header] = {}
     for name, images in config.images.items():
         with _at(f"images.{name}"):
-            headers[name] = header_of(config.samples[images.sample], images)
+            headers[name] = maker_of(config.samples[images.sample], images).header
     for name, task in config.tasks.items():
         for method, network in task.networks.items():
             with _at(f"tasks.{name}.networks.{method}"):

@@ -13,7 +13,7 @@ from hepcnn.detector.geometry import load_geometry
 from hepcnn.errors import InputError
 from hepcnn.events import reading
 from hepcnn.events.writing import write_events
-from hepcnn.imaging import convert as conversion
+from hepcnn.imaging import makers
 from hepcnn.imaging.convert import convert
 from hepcnn.imaging.rich import rich_header, rich_images
 from hepcnn.simulation.rich.generate import simulate_chunk
@@ -58,7 +58,7 @@ def small_steps(monkeypatch, step=2):
     def read(*args, **options):
         return reading.read_rich(*args, **options | {"step": step})
 
-    monkeypatch.setattr(conversion, "read_rich", read)
+    monkeypatch.setattr(makers, "read_rich", read)
 
 
 def test_a_shard_holds_the_images_of_all_files(tmp_path, files, chunks, monkeypatch):
@@ -81,7 +81,7 @@ def test_a_shard_holds_the_images_of_all_files(tmp_path, files, chunks, monkeypa
 def test_the_blocks_worked_on_do_not_show(tmp_path, files, monkeypatch, tracks):
     """Down to one event at a time."""
     convert([str(files / "*.root")], SAMPLE, SETTINGS, tmp_path / "a.h5")
-    monkeypatch.setattr(conversion, "BLOCK_TRACKS", tracks)
+    monkeypatch.setattr(makers, "BLOCK_TRACKS", tracks)
     convert([str(files / "*.root")], SAMPLE, SETTINGS, tmp_path / "b.h5")
     whole, parts = (ImageSet(tmp_path / name) for name in ("a.h5", "b.h5"))
     assert_equal(parts.read(0, len(parts)), whole.read(0, len(whole)))

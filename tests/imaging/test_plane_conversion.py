@@ -15,7 +15,7 @@ from hepcnn.config import LArTPCSample, PlaneImages, RichSample
 from hepcnn.errors import InputError
 from hepcnn.events import reading
 from hepcnn.events.writing import write_events
-from hepcnn.imaging import convert as conversion
+from hepcnn.imaging import makers
 from hepcnn.imaging.convert import convert
 from hepcnn.imaging.planes import plane_header, plane_images
 from hepcnn.imaging.steps import apply_steps, step_header
@@ -60,8 +60,8 @@ def test_a_shard_holds_the_images_of_all_files(tmp_path, files, monkeypatch):
     def read(*args, **options):
         return reading.read_lartpc(*args, **options | {"step": 2})
 
-    monkeypatch.setattr(conversion, "read_lartpc", read)
-    monkeypatch.setattr(conversion, "BLOCK_HITS", 1)
+    monkeypatch.setattr(makers, "read_lartpc", read)
+    monkeypatch.setattr(makers, "BLOCK_HITS", 1)
     cutflow = convert([str(files / "*.root")], SAMPLE, SETTINGS, tmp_path / "a.h5")
     images = ImageSet(tmp_path / "a.h5")
     assert images.header == plane_header(SETTINGS, TPC)
