@@ -286,8 +286,8 @@ def test_a_file_more_or_less_changes_its_own_shard_and_what_is_learnt(tmp_path):
     project, data = Project(tmp_path), tmp_path / "data"
     scores = "results/tasks/rich_pid/majority/predictions.h5"
 
-    def write(name: str, first: int) -> None:
-        geometry, rng = load_geometry("lhcb-run3"), np.random.default_rng(first)
+    def write(name: str, first: int, seed: int = 1) -> None:
+        geometry, rng = load_geometry("lhcb-run3"), np.random.default_rng([seed, first])
         events = simulate_chunk(RichSimulation(tracks=15), geometry, rng, 20, first=first)
         write_events(data / name, [events], {})
 
@@ -314,7 +314,7 @@ def test_a_file_more_or_less_changes_its_own_shard_and_what_is_learnt(tmp_path):
     made_of = read_predictions(tmp_path / scores).provenance["inputs"]
     assert {Path(path).stem[:2] for path in made_of} == {"a-", "c-"}
     # Events of one name are found before anything is learnt.
-    write("d.root", 100)
+    write("d.root", 100, seed=2)
     done = project.snakemake(scores)
     assert done.returncode != 0
     there = r"event 1:0:100 is in \S+c-\w+\.h5 \(of data/c\.root\) and in \S+d-\w+\.h5"
@@ -334,7 +334,8 @@ def test_quiet_names_the_failed_stage_and_its_log(project):
     done = project.snakemake("--quiet", "host", "rules", "--", "tables")
     assert done.returncode != 0
     log = "results/logs/predict/rich_pid/mlp.log"
-    assert "not a checkpoint of `hepcnn train`" in (project.folder / log).read_text()
+    said = (project.folder / log).read_text()
+    assert "not a checkpoint of `hepcnn train`" in said, done.stderr
     lines = done.stderr.splitlines()
     (failed,) = {line for line in lines if line.startswith("[failed] predict rich_pid mlp;")}
     assert failed.endswith(log)
