@@ -63,6 +63,7 @@ def inference(name: str, shard: Path) -> float:
         architecture=name,
         options={},
         preprocessing=preprocessing,
+        images={},
         split=Split(),
         outputs=classes,
         train={},

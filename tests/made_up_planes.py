@@ -122,6 +122,7 @@ def untrained(
     import torch
 
     from hepcnn.learning.checkpoint import Checkpoint
+    from hepcnn.learning.image_statistics import image_statistics
     from hepcnn.learning.preprocessing import Preprocessing
     from hepcnn.networks.registry import build
 
@@ -138,6 +139,7 @@ def untrained(
         architecture=architecture,
         options=network.options,
         preprocessing=preprocessing,
+        images=image_statistics(images, np.arange(len(images))),
         split=Split(),
         outputs=classes,
         train={},

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from hepcnn.config import Split
 from hepcnn.errors import InputError
 from hepcnn.files import atomic_path
+from hepcnn.learning.image_statistics import Statistics
 from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.networks.registry import build
 
 FORMAT = "hepcnn-checkpoint"
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,8 @@ class Checkpoint:
         Options of the architecture.
     preprocessing : Preprocessing
         The images and features it is for, with its classes, and what is done to them.
+    images : dict of dicts of float
+        What the images of its training are like: see `hepcnn.learning.image_statistics`.
     split : Split
         Fractions of events that it was trained with.
     outputs : int
@@ -68,6 +71,7 @@ class Checkpoint:
     architecture: str
     options: dict[str, Any]
     preprocessing: Preprocessing
+    images: Statistics
     split: Split
     outputs: int
     train: dict[str, Any]

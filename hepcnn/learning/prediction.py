@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.examples import indices, predictions
 from hepcnn.learning.finding import find, findings
+from hepcnn.learning.image_statistics import image_statistics, say_likeness
 from hepcnn.learning.inference import batching, infer
 from hepcnn.learning.loading import on_device
 from hepcnn.networks.inputs import Inputs
@@ -59,6 +60,7 @@ def predict(
     trained.preprocessing.check(images)
     which = indices(images, trained.split, part)
     title = f"{trained.task}/{trained.name}: predict"
+    say_likeness(trained.images, image_statistics(images, which))
     inputs = dict(zip(map(str, images.paths), images.ids, strict=True))
     inputs[str(checkpoint)] = trained.provenance["id"]
     made = record("predict", {"part": part, "altered": altered}, code=__name__, inputs=inputs)

@@ -21,6 +21,7 @@ from hepcnn.files import folders, write_text
 from hepcnn.learning.anchors import with_anchors
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.hardware import Hardware, choose, threads, threads_of_torch
+from hepcnn.learning.image_statistics import image_statistics
 from hepcnn.learning.module import ShowProgress, TrainingModule, seed_torch
 from hepcnn.learning.prediction import posteriors
 from hepcnn.learning.progress import TrainingProgress
@@ -120,6 +121,7 @@ def train(
         architecture=architecture,
         options=options,
         preprocessing=data.preprocessing,
+        images=image_statistics(images, data.train),
         split=config.split,
         outputs=outputs,
         train=settings.model_dump(mode="json"),

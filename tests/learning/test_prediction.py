@@ -101,7 +101,7 @@ def test_what_is_no_checkpoint_is_refused(shards, checkpoint, tmp_path):
         "empty": "not a checkpoint of",
         "truncated": "not a checkpoint of",
         "torch": "a torch file, but not a checkpoint",
-        "version": "format version 1; this hepcnn reads version 4",
+        "version": "format version 1; this hepcnn reads version 5",
         "part": "damaged checkpoint.*prior",
     }.items():
         with pytest.raises(InputError, match=message):
