@@ -87,11 +87,8 @@ def test_prediction_shows_both_and_warns_of_hits_without_a_width(tmp_path):
     untrained(ImageSet(wide), "lenet5").save(tmp_path / "c.ckpt")
     said = {}
     for path in (wide, narrow):
-        done = CliRunner().invoke(
-            main,
-            ["predict", str(path), "--checkpoint", str(tmp_path / "c.ckpt"), "--split", "all"]
-            + ["-o", str(tmp_path / "p.h5")],
-        )
+        given = [str(path), "--checkpoint", str(tmp_path / "c.ckpt"), "--split", "all"]
+        done = CliRunner().invoke(main, ["predict", *given, "-o", str(tmp_path / "p.h5")])
         assert done.exit_code == 0, done.output
         said[path] = done.stderr
     assert "warning" not in said[wide]
