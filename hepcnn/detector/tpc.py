@@ -1,8 +1,10 @@
 """Liquid-argon TPCs, read from YAML: active volume, wire planes, drift, readout, electronics.
 
-Lengths are in mm; x is the drift coordinate, 0 at the wires, y points up, z along the beam. Wire
-coordinates are continuous: an integer is the centre of the wire of that number. The numbers and
-their sources are in the YAML files beside this module.
+Lengths are in mm; x is the drift coordinate, 0 at the wires, y points up, z along the beam. Of two
+drift volumes on either side of a common cathode x is 0 there, negative in the first. Wire
+coordinates are continuous: an integer is the centre of the wire of that number; the second
+volume's wires follow on the first one's. The numbers and their sources are in the YAML files beside
+this module.
 """
 
 from __future__ import annotations
@@ -124,7 +126,9 @@ class TPC(Settings):
     """A liquid-argon TPC."""
 
     drift_volumes: Count = 1
-    """Drift volumes side by side, each with its wires; the geometry is that of one."""
+    """Drift volumes, each with its wires; the geometry is that of the first. Two have a common
+    cathode, at x = 0, and the second is the first one's mirror image; of more than two it is not
+    known where they are: they can be read, but not simulated."""
     volume: Volume
     """Where charge is seen."""
     pitch: Positive
@@ -146,6 +150,55 @@ class TPC(Settings):
     def wires(self, plane: str) -> int:
         """Number of wires in a plane, of all drift volumes."""
         return self.plane(plane).wires * self.drift_volumes
+
+    @property
+    def bounds(self) -> NDArray[np.float64]:
+        """Lowest and highest x, y and z of all drift volumes together, (3, 2) (mm)."""
+        bounds = self.volume.bounds
+        if self.drift_volumes == 2:
+            bounds[0] = -self.volume.x[1], self.volume.x[1]
+        return bounds
+
+    def drift_volume(self, number: int) -> TPC:
+        """One of two drift volumes, 0 or 1, as a TPC of its own: x from its wires."""
+        planes = self.planes.model_copy(
+            update={
+                name: plane.model_copy(update={"angle": -plane.angle if number else plane.angle})
+                for name, plane in ((name, self.plane(name)) for name in PLANES)
+            }
+        )
+        return self.model_copy(update={"drift_volumes": 1, "planes": planes})
+
+    def seen(self, position: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where points at time 0 are seen.
+
+        Parameters
+        ----------
+        position : array_like (n, 3)
+            mm; of two drift volumes x is 0 at the common cathode.
+
+        Returns
+        -------
+        tick : float64 array (n,)
+            When their charge arrives.
+        wire : float64 array (n, 3)
+            Wire coordinates in `PLANES`. Of a single drift volume they are not confined to the
+            wires that there are. Of two they are NaN beyond a plane's wires, where the other
+            volume's begin; of more than two both are NaN.
+        """
+        x, y, z = np.asarray(position, np.float64).T
+        if self.drift_volumes == 1:
+            return self.tick(x), np.stack([self.wire(plane, y, z) for plane in PLANES], axis=1)
+        wire = np.full((len(x), len(PLANES)), np.nan)
+        if self.drift_volumes > 2:
+            return wire[:, 0].copy(), wire
+        for number in range(2):
+            own = self.drift_volume(number)
+            for p, plane in enumerate(PLANES):
+                local, wires = own.wire(plane, y, z), own.wires(plane)
+                there = ((x > 0) == number) & (local >= -0.5) & (local < wires - 0.5)
+                wire[there, p] = local[there] + number * wires
+        return self.tick(self.volume.x[1] - np.abs(x)), wire
 
     @property
     def full_drift(self) -> float:

@@ -126,15 +126,11 @@ def ticks_and_wires(position: npt.NDArray[np.float32], tpc: TPC, settings: Plane
     Returns
     -------
     float64 array (m, V, 2)
-        Tick and wire in each plane seen; NaN in a detector of more than one drift volume, whose
-        wires do not follow from a position alone.
+        Tick and wire in each plane seen: see `TPC.seen`.
     """
-    if tpc.drift_volumes > 1:
-        return np.full((len(position), len(settings.planes), 2), np.nan)
-    x, y, z = position.astype(np.float64).T * CM
-    tick = tpc.tick(x)
-    seen = [np.stack([tick, tpc.wire(plane, y, z)], axis=1) for plane in settings.planes]
-    return np.stack(seen, axis=1)
+    tick, wire = tpc.seen(position.astype(np.float64) * CM)
+    chosen = wire[:, [PLANES.index(plane) for plane in settings.planes]]
+    return np.stack(np.broadcast_arrays(tick[:, None], chosen), axis=-1)
 
 
 def vertices(events: LArTPCEvents, tpc: TPC, settings: PlaneImages) -> Floats:

@@ -157,7 +157,7 @@ def deposits_inside(
     """
     corner = images.truth["corner"].astype(np.float64)
     size = settings.voxel * np.array(_shape(settings, tpc))
-    volume = tpc.volume.bounds
+    volume = tpc.bounds
     place = CM * events.deposits["position"].astype(np.float64)
     right = ((place >= volume[:, 0]) & (place < volume[:, 1])).all(axis=1)
     low, high = corner.min(axis=0, initial=np.inf), corner.max(axis=0, initial=-np.inf) + size
@@ -193,7 +193,7 @@ def _shape(settings: VoxelImages, tpc: TPC) -> tuple[int, int, int]:
     """Voxels along x, y and z."""
     if settings.shape is not None:
         return settings.shape
-    x, y, z = (math.ceil((high - low) / settings.voxel) for low, high in tpc.volume.bounds)
+    x, y, z = (math.ceil((high - low) / settings.voxel) for low, high in tpc.bounds)
     return x, y, z
 
 
@@ -203,12 +203,12 @@ def _corners(
     """Lowest x, y and z of the images (mm), (n, 3): of windows, at whole voxels from 0."""
     n = len(events)
     if settings.region == "whole":
-        return np.tile(tpc.volume.bounds[:, 0], (n, 1))
+        return np.tile(tpc.bounds[:, 0], (n, 1))
     event = np.repeat(np.arange(n), np.diff(events.deposit_offsets))
     energy = events.deposits["energy"].astype(float)
     total = np.bincount(event, energy, n)[:, None]
     moment = [np.bincount(event, energy * along, n) for along in CM * events.deposits["position"].T]
-    middle = tpc.volume.bounds.mean(axis=1)
+    middle = tpc.bounds.mean(axis=1)
     about = np.where(total > 0, np.transpose(moment) / np.where(total > 0, total, 1), middle)
     if settings.region == "vertex":
         if "vertex" not in events.truth:

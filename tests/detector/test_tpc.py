@@ -66,6 +66,30 @@ def test_numbers_of_wires_are_those_of_all_drift_volumes():
     assert [load_tpc("sbnd").wires(plane) for plane in PLANES] == [3968, 3968, 3328]
 
 
+def test_two_drift_volumes_are_mirror_images_about_the_cathode():
+    """Equal ticks on either side; U in the one leans as V in the other; wires follow on."""
+    tpc = load_tpc("sbnd")
+    here = np.array([[-300.0, 150.0, 2000.0], [-1999.0, -900.0, 4000.0]])
+    there = here * [-1, 1, 1]
+    (tick, wire), (far_tick, far_wire) = tpc.seen(here), tpc.seen(there)
+    np.testing.assert_allclose(tick, far_tick)
+    np.testing.assert_allclose(tick[1], tpc.readout.trigger + 1 / tpc.mm_per_tick)
+    wires = np.array([tpc.plane(plane).wires for plane in PLANES])
+    np.testing.assert_allclose(far_wire - wires, wire[:, [1, 0, 2]])
+    np.testing.assert_array_equal(tpc.bounds[0], [-2000, 2000])
+
+
+def test_beyond_the_wires_of_a_drift_volume_is_not_on_those_of_the_other():
+    _, wire = load_tpc("sbnd").seen([[-300.0, 0.0, 5100.0], [300.0, 0.0, -10.0]])
+    assert np.isnan(wire[:, 2]).all()
+
+
+def test_a_single_drift_volume_is_seen_as_its_wires_say():
+    tick, wire = TPC.seen([[100.0, 20.0, 3000.0]])
+    assert tick[0] == TPC.tick(100.0)
+    assert wire[0].tolist() == [TPC.wire(plane, 20.0, 3000.0) for plane in PLANES]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -7,6 +7,7 @@ import pytest
 import uproot
 
 from hepcnn.config import LArTPCSample
+from hepcnn.detector.tpc import CM, load_tpc
 from hepcnn.errors import InputError
 from hepcnn.events.reading import read_lartpc
 from hepcnn.events.sources import FileSpec, expand_files
@@ -61,6 +62,20 @@ def test_sbnd_like_hits_are_read_and_vertices_lie_on_them(file, hits, nowhere):
     assert (low > [-202, -204, -1]).all()
     assert (high < [202, 204, 510]).all()
     assert events.deposits["energy"].max() < 20
+
+
+def test_wires_and_ticks_of_sbnd_follow_from_positions():
+    """Of all true vertices of the ntuple, which LArSoft put on channels and ticks itself."""
+    compared = 0
+    for path in sorted((REAL / "sbnd_ntuple").glob("*.root")):
+        truth = read(path, **SBND).truth
+        tick, wire = load_tpc("sbnd").seen(truth["vertex"].astype(float) * CM)
+        seen = np.isfinite(truth["vertex_wire"])
+        np.testing.assert_allclose(wire[seen], truth["vertex_wire"][seen], atol=1)
+        known = np.isfinite(truth["vertex_tick"])
+        np.testing.assert_allclose(tick[known], truth["vertex_tick"][known], atol=3)
+        compared += int(seen.all(axis=1).sum())
+    assert compared == 18
 
 
 def images_of(path, tree):

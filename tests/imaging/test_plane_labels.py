@@ -18,7 +18,7 @@ from hepcnn.detector.labels import (
     UNKNOWN_PROCESS,
     pixel_class_of,
 )
-from hepcnn.detector.tpc import PLANES, load_tpc
+from hepcnn.detector.tpc import PLANES
 from hepcnn.errors import InputError
 from hepcnn.imaging import plane_labels
 from hepcnn.imaging.planes import plane_images
@@ -310,12 +310,12 @@ def test_wires_that_the_file_gives_go_before_those_of_the_position():
 
 
 def test_without_wires_of_the_detector_there_are_no_points_in_pixels():
-    """A position whose wires the file says are unknown; two drift volumes."""
+    """A position whose wires the file says are unknown; more drift volumes than two."""
     unknown = {"vertex_wire": np.float32([[NAN] * 3]), "vertex_tick": np.float32([NAN])}
     hits, made, vertex = [[(2, 10, 30.0, 5.0, 0.0, 0)]], [[MUON]], np.float32([[100, 0, 500]])
     for events, tpc in (
         (hand_made(hits, made, vertex=vertex, **unknown), TPC),
-        (hand_made(hits, made, vertex=vertex), load_tpc("sbnd")),
+        (hand_made(hits, made, vertex=vertex), TPC.model_copy(update={"drift_volumes": 4})),
     ):
         images, _ = plane_images(events, tpc, SETTINGS)
         assert np.isnan(images.truth["vertex_pixel"]).all()

@@ -16,9 +16,9 @@ BOX = TPC.volume.bounds
 INTERACTIONS = {"generator": "interactions", "cosmics": 1.0}
 
 
-def make(events=6, seed=1, **changes):
+def make(events=6, seed=1, geometry="microboone", **changes):
     settings = LArTPCSimulation(**changes)
-    (chunk,) = simulate(settings, TPC, np.random.default_rng(seed), events)
+    (chunk,) = simulate(settings, load_tpc(geometry), np.random.default_rng(seed), events)
     return chunk
 
 
@@ -188,9 +188,39 @@ def test_events_without_hits_are_events():
     assert events.n_hits == 0
 
 
-def test_several_drift_volumes_cannot_be_simulated():
-    with pytest.raises(InputError, match="2 drift volumes"):
-        next(simulate(LArTPCSimulation(), load_tpc("sbnd"), np.random.default_rng(0), 1))
+def test_more_than_two_drift_volumes_cannot_be_simulated():
+    four = load_tpc("sbnd").model_copy(update={"drift_volumes": 4})
+    with pytest.raises(InputError, match="4 drift volumes; events of one, or of two"):
+        next(simulate(LArTPCSimulation(), four, np.random.default_rng(0), 1))
+
+
+def test_hits_of_two_drift_volumes_lie_where_their_deposits_are_seen():
+    """On either side of the cathode; each hit has a deposit of its particle near, and both sides'
+    vertices lie on hits."""
+    tpc = load_tpc("sbnd")
+    settings = {"mixture": {"muon": 1}, "energy_range": (900, 1000), "cosmics": 0.0}
+    events = make(**settings, dead_wires=0.0, noise=False, events=12, geometry="sbnd")
+    assert {0, 1} == {int(x > 0) for x in events.truth["vertex"][:, 0]}
+    both = 0
+    for i in range(len(events)):
+        event = events.part(i, i + 1)
+        tick, wire = tpc.seen(event.deposits["position"].astype(float) * CM)
+        hits = event.hits
+        for k, plane in enumerate(PLANES):
+            mine = hits["plane"] == k
+            assert (np.diff(hits["wire"][mine]) >= 0).all()
+            off = np.hypot(
+                wire[:, k][:, None] - hits["wire"][mine],
+                (tick[:, None] - hits["time"][mine]) / 4,
+            )
+            assert np.nanmax(np.nanmin(off, axis=0)) < 5
+            vertex = [event.truth["vertex_wire"][0, k], event.truth["vertex_tick"][0] / 4]
+            if np.isfinite(vertex).all():
+                at = np.stack([hits["wire"][mine], hits["time"][mine] / 4], axis=1)
+                assert np.hypot(*(at - vertex).T).min() < 5
+            side = hits["wire"][mine] >= tpc.plane(plane).wires
+            both += 0 < side.mean() < 1
+    assert both  # one at least crosses the cathode
 
 
 class TestFiles:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import LArTPCSample, LArTPCSimulation
-from hepcnn.detector.tpc import CM, PLANES, TPC, load_tpc
+from hepcnn.detector.tpc import CM, TPC, load_tpc
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.provenance import record
 from hepcnn.simulation.lartpc.generators import generate
 from hepcnn.simulation.lartpc.records import Deposits, GeneratedEvent, Particles
-from hepcnn.simulation.lartpc.response import Hits, Response
+from hepcnn.simulation.lartpc.response import Hits, respond
 from hepcnn.simulation.lartpc.transport import Transport
 from hepcnn.simulation.shards import (
     event_keys,
@@ -78,14 +78,14 @@ class Simulator:
     Raises
     ------
     InputError
-        If the geometry has several drift volumes.
+        If the geometry has more than two drift volumes.
     """
 
     def __init__(self, settings: LArTPCSimulation, tpc: TPC, rng: np.random.Generator) -> None:
         self._settings, self._tpc, self._rng = settings, tpc, rng
-        self._volume = tpc.volume.bounds
+        self._volume = tpc.bounds
         self._transport = Transport(settings, self._volume)
-        self._response = Response(settings, tpc, rng)
+        self._response = respond(settings, tpc, rng)
 
     def __call__(self) -> SimulatedEvent:
         """Make the next event."""
@@ -135,11 +135,11 @@ def _truth(
 ) -> dict[str, np.ndarray]:
     """Columns of the events: the vertex, and the neutrino where the generator can make one."""
     vertex = np.array([event.vertex for event in generated])
-    x, y, z = vertex.T
+    tick, wire = tpc.seen(vertex)
     truth: dict[str, np.ndarray] = {
         "vertex": vertex / CM,
-        "vertex_wire": np.column_stack([tpc.wire(plane, y, z) for plane in PLANES]),
-        "vertex_tick": tpc.tick(x),
+        "vertex_wire": wire,
+        "vertex_tick": tick,
     }
     if settings.generator == "interactions":
         pdg = np.array([event.neutrino_pdg for event in generated], np.int32)
@@ -181,7 +181,7 @@ def simulate(
     Raises
     ------
     InputError
-        If the geometry has several drift volumes.
+        If the geometry has more than two drift volumes.
     """
     simulator = Simulator(settings, tpc, rng)
     for first in range(0, events, chunk):
@@ -233,7 +233,8 @@ def write_sample_shard(
     Raises
     ------
     InputError
-        If the sample is not simulated, has no such shard, or its geometry several drift volumes.
+        If the sample is not simulated, has no such shard, or its geometry has more than two drift
+        volumes.
     """
     settings = shard_settings(name, sample.simulate, shard)
     tpc = load_tpc(sample.geometry)

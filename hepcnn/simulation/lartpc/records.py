@@ -107,6 +107,10 @@ class Deposits:
     def __len__(self) -> int:
         return len(self.energy)
 
+    def select(self, which: NDArray[np.bool_]) -> Deposits:
+        """Take some of them."""
+        return Deposits(**{name: column[which] for name, column in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class GeneratedEvent:

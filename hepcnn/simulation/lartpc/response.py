@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class Hits:
 
 
 class Response:
-    """What a TPC makes of energy deposits.
+    """What a drift volume makes of energy deposits.
 
     Waveforms are those of a shaper behind wires that see unipolar pulses of the whole charge in
     every plane, as after a deconvolution of the field's response.
@@ -61,24 +62,22 @@ class Response:
     settings : LArTPCSimulation
         Recombination, diffusion, noise, dead wires.
     tpc : TPC
-        The geometry.
+        The geometry, of a single drift volume.
     rng : Generator
         Source of the noise.
-
-    Raises
-    ------
-    InputError
-        If the geometry has several drift volumes.
+    dead : dict of bool array (wires,), optional
+        The dead wires of each plane, if not those that `dead_wires` chooses.
     """
 
-    def __init__(self, settings: LArTPCSimulation, tpc: TPC, rng: np.random.Generator) -> None:
-        if tpc.drift_volumes > 1:
-            raise InputError(
-                f"the geometry has {tpc.drift_volumes} drift volumes; only events of a single one "
-                "can be simulated"
-            )
+    def __init__(
+        self,
+        settings: LArTPCSimulation,
+        tpc: TPC,
+        rng: np.random.Generator,
+        dead: Mapping[str, NDArray[np.bool_]] | None = None,
+    ) -> None:
         self.settings, self.tpc = settings, tpc
-        dead = dead_wires(tpc, settings.dead_wires)
+        dead = dead or dead_wires(tpc, settings.dead_wires)
         self.frame = new_frame([dead[plane] for plane in PLANES], tpc.readout.ticks)
         self._live = np.flatnonzero(~self.frame.dead)
         self._noise = noise_samples(tpc, POOL, rng) if settings.noise else None
@@ -143,6 +142,68 @@ class Response:
             (np.sqrt(2 * np.pi) * width * height).astype(np.float32),
             np.full(len(wire), -1, np.int32),
         )
+
+
+class TwoResponses:
+    """What two drift volumes on either side of a common cathode make of energy deposits.
+
+    Parameters
+    ----------
+    settings : LArTPCSimulation
+        As of `Response`.
+    tpc : TPC
+        The geometry, of two drift volumes.
+    rng : Generator
+        Source of the noise.
+    """
+
+    def __init__(self, settings: LArTPCSimulation, tpc: TPC, rng: np.random.Generator) -> None:
+        self._cathode = tpc.volume.x[1]
+        dead = dead_wires(tpc, settings.dead_wires)
+        halves = {plane: np.split(wires, 2) for plane, wires in dead.items()}
+        self._responses = [
+            Response(
+                settings,
+                tpc.drift_volume(number),
+                rng,
+                {plane: half[number] for plane, half in halves.items()},
+            )
+            for number in range(2)
+        ]
+
+    def hits(self, deposits: Deposits, particles: int, rng: np.random.Generator) -> Hits:
+        """Hits of one event: as of `Response`, x of the deposits from the cathode."""
+        second = deposits.position[:, 0] > 0
+        found = []
+        for number, response in enumerate(self._responses):
+            own = deposits.select(second == number)
+            position = own.position.copy()
+            position[:, 0] = self._cathode - np.abs(position[:, 0])
+            hits = response.hits(replace(own, position=position), particles, rng)
+            wires = np.array([response.tpc.wires(plane) for plane in PLANES], np.int32)
+            found.append(replace(hits, wire=hits.wire + number * wires[hits.plane]))
+        names = Hits.__dataclass_fields__
+        columns = {n: np.concatenate([getattr(part, n) for part in found]) for n in names}
+        order = np.lexsort((columns["time"], columns["wire"], columns["plane"]))
+        return Hits(**{n: column[order] for n, column in columns.items()})
+
+
+def respond(
+    settings: LArTPCSimulation, tpc: TPC, rng: np.random.Generator
+) -> Response | TwoResponses:
+    """Prepare the response of a TPC of one drift volume or of two.
+
+    Raises
+    ------
+    InputError
+        If the geometry has more: where they are is not known.
+    """
+    if tpc.drift_volumes > 2:
+        raise InputError(
+            f"the geometry has {tpc.drift_volumes} drift volumes; events of one, or of two on "
+            "either side of a common cathode, can be simulated"
+        )
+    return (Response if tpc.drift_volumes == 1 else TwoResponses)(settings, tpc, rng)
 
 
 def _joined(first: Pulses, second: Pulses) -> Pulses:
