@@ -23,7 +23,7 @@ demo: $(VENV)/.ready
 	@echo "The report: results/report.html"
 
 test: $(VENV)/.ready check
-	$(RUN) pytest -n $(CORES) --dist loadfile
+	$(RUN) pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -42,7 +42,7 @@ validate: $(VENV)/.ready
 # Wheels only: nothing is compiled. The constraints pin one set of versions seen to work together.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt -e '.[test]'
 	touch $@
 

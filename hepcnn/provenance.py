@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import hepcnn
 
@@ -75,30 +75,58 @@ def _field_or_check(node: ast.stmt) -> bool:
     return isinstance(node, ast.AnnAssign)
 
 
-def _exported(package: str) -> dict[str, str]:
+class _Text(NamedTuple):
+    """What a module's text says."""
+
+    code: bytes
+    """What is executed."""
+    imported: tuple[str, ...]
+    """Modules of the package that it imports whole."""
+    taken: tuple[tuple[str, str], ...]
+    """Names that it takes from modules of the package: the module and the name."""
+    exported: Mapping[str, str]
+    """For each name that it takes from a module, the module."""
+
+
+@cache
+def _read(text: str, settings: bool) -> _Text:
+    """Read a module's text."""
+    tree = ast.parse(text)
+    imported, taken = [], []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported += [a.name for a in node.names if a.name.startswith("hepcnn.")]
+        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("hepcnn."):
+            taken += [(node.module or "", alias.name) for alias in node.names]
+    exported = {
+        alias.asname or alias.name: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for alias in node.names
+    }
+    code = ast.dump(_Executed(settings).visit(tree)).encode()
+    return _Text(code, tuple(imported), tuple(taken), exported)
+
+
+def _text(module: str, source: Path) -> _Text:
+    return _read(source.read_text(encoding="utf-8"), module.startswith("hepcnn.config."))
+
+
+@cache
+def _exported(package: str) -> Mapping[str, str]:
     """For each name that a package takes from its modules, the module."""
     source = _source(package)
     if source is None or source.name != "__init__.py":
         return {}
-    return {
-        alias.asname or alias.name: node.module
-        for node in ast.parse(source.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level
-        for alias in node.names
-    }
+    return _text(package, source).exported
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
+def _imports(text: _Text) -> Iterator[str]:
     """The package's own modules that a module imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (a.name for a in node.names if a.name.startswith("hepcnn."))
-        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("hepcnn."):
-            package = node.module or ""
-            exported = _exported(package)
-            for name in (alias.name for alias in node.names):
-                module = f"{package}.{name}"
-                yield module if _source(module) else exported.get(name, package)
+    yield from text.imported
+    for package, name in text.taken:
+        module = f"{package}.{name}"
+        yield module if _source(module) else _exported(package).get(name, package)
 
 
 @cache
@@ -107,12 +135,10 @@ def _parsed(module: str) -> tuple[bytes, frozenset[str]]:
     source = _source(module)
     if source is None:
         raise ValueError(f"no module '{module}' in the package")
-    tree = ast.parse(source.read_text(encoding="utf-8"))
-    imports = frozenset(_imports(tree))
-    code = ast.dump(_Executed(module.startswith("hepcnn.config.")).visit(tree))
+    text = _text(module, source)
     data = [p for p in sorted(source.parent.glob("*")) if p.suffix in _DATA]
-    parts = [code.encode(), *(p.name.encode() + p.read_bytes() for p in data)]
-    return b"".join(parts), imports
+    parts = [text.code, *(p.name.encode() + p.read_bytes() for p in data)]
+    return b"".join(parts), frozenset(_imports(text))
 
 
 @cache

@@ -30,6 +30,19 @@ settings.register_profile("any speed", deadline=None, suppress_health_check=[Hea
 settings.load_profile("any speed")
 
 
+#: Files of few but long tests: the first, so that no worker is left alone with one at the end.
+_LONG = (
+    "test_package.py", "test_workflow.py", "test_benchmarks.py", "test_finding_chain.py",
+    "test_memory_of_findings.py", "test_resume.py", "test_files.py", "test_class_page.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first."""
+    place = {name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(_LONG)))
+
+
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> torch.device:
     """Where a test computes: on the CPU, and on a GPU if there is one."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,19 +15,32 @@ from benchmarks.harness import Row
 ROOT = Path(__file__).parents[1]
 
 
-def run(*arguments):
+def run(*arguments, **environment):
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    env = os.environ | environment
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def rows_in(path):
+    rows = [Row(*values) for values in json.loads(path.read_text())]
+    assert rows
+    assert all(math.isfinite(row.ratio) and row.ratio > 0 for row in rows)
+    return rows
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_benchmark_runs_and_gives_its_rows(name, tmp_path):
-    done = run(name, "--toy", "--rows", str(tmp_path / "rows.json"))
+    """As the process that it has of its own: its parent would import torch once more."""
+    path = tmp_path / "rows.json"
+    done = run(name, "--here", "--rows", str(path), OMP_NUM_THREADS="1", HEPCNN_BENCHMARKS="toy")
     assert done.returncode == 0, done.stderr
-    rows = [Row(*values) for values in json.loads((tmp_path / "rows.json").read_text())]
-    assert rows
-    assert all(math.isfinite(row.ratio) and row.ratio > 0 for row in rows)
-    assert str(rows[-1]) in done.stdout.splitlines()
+    rows_in(path)
+
+
+def test_rows_are_shown_with_the_processor(tmp_path):
+    done = run("quartic", "--toy", "--rows", str(tmp_path / "rows.json"))
+    assert done.returncode == 0, done.stderr
+    assert str(rows_in(tmp_path / "rows.json")[-1]) in done.stdout.splitlines()
     assert "cores with" in done.stdout
 
 

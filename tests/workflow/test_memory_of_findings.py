@@ -9,7 +9,7 @@ from made_up_planes import untrained, write_planes
 from hepcnn.store.findings_file import open_findings
 from hepcnn.store.images import ImageSet
 
-N, SHAPE = 300, (256, 288)
+N, SHAPE = 150, (256, 288)
 _START = """
 import sys
 from pathlib import Path
