@@ -107,6 +107,11 @@ WRONG = [
         {"samples": {"a": LARTPC | {"reader": "larcv", "branches": {"hit_wire": "w"}}}},
         ["samples.a: the reader larcv takes no"],
     ),
+    ({"samples": {"a": LARTPC | {"pixel": [3, 3]}}}, ["samples.a: pixel: of the reader larcv"]),
+    (
+        {"samples": {"a": LARTPC | {"reader": "larcv", "pixel": [3, 0]}}},
+        ["samples.a", "pixel"],
+    ),
     (
         {"samples": {"a": LARTPC | {"branches": {"hit_channel": "Channel"}}}},
         ["hit_channel needs a 'channel_map'"],
