@@ -29,6 +29,7 @@ from hepcnn.events.evaluation import Column
 from hepcnn.events.larcv_frame import (
     COLUMNS,
     KEYS,
+    PIXELS,
     ROWS,
     Arrays,
     flat,
@@ -54,8 +55,6 @@ from hepcnn.events.streaming import ahead, entries_per_step, in_steps
 
 #: The tree of the true particles, if there is one.
 PARTICLE_TREE = "particle_mctruth_tree"
-#: The branch of the images' pixels.
-PIXELS = "_image_v._img"
 _IMAGE = (PIXELS, ROWS, COLUMNS)
 #: The plane: in the meta of version 1, and of version 2.
 _PLANES = ("_image_v._meta._plane", "_image_v._meta._id")

@@ -26,6 +26,8 @@ from hepcnn.events.streaming import in_steps
 
 #: Branches that name the event, in every tree.
 KEYS = ("_run", "_subrun", "_event")
+#: The branch of the images' pixels, and of how many there are.
+PIXELS = "_image_v._img"
 ROWS, COLUMNS = "_image_v._meta._row_count", "_image_v._meta._col_count"
 #: Origin and size in version 1, least and greatest coordinates in version 2.
 _META_1 = tuple(f"_image_v._meta._{n}" for n in ("origin.x", "origin.y", "width", "height"))
@@ -172,7 +174,8 @@ def image_planes(spec: FileSpec, sample: LArTPCSample) -> ImagePlanes:
     geometry = load_tpc(sample.geometry)
     extent = _Extent(sample)
     with open_tree(spec, sample.tree) as tree:
-        used = full_names(tree, (*KEYS, ROWS, COLUMNS, *meta_names(tree)), spec)
+        used = full_names(tree, (*KEYS, PIXELS, ROWS, COLUMNS, *meta_names(tree)), spec)
+        del used[PIXELS]  # only seen to be there: they are most of the file
         for step in in_steps(tree, set(used.values()), None, str(spec)):
             arrays = {name: step[full] for name, full in used.items()}
             try:
