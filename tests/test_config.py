@@ -14,6 +14,18 @@ def broken(data, *words):
         assert word in str(caught.value)
 
 
+def test_rows_of_larcvs_images_are_pixels_by_default():
+    larcv = {"samples": {"a": LARTPC | {"reader": "larcv"}}}
+    for given, reader, expected in (
+        (None, larcv, 1), (12, larcv, 12), (6, larcv, 6), (None, {}, 6),
+    ):  # fmt: skip
+        stated = {} if given is None else {"ticks_per_pixel": given}
+        config = validate(planes(**stated) | reader)
+        assert config.images["i"].ticks_per_pixel == expected
+        again = validate(config.model_dump(mode="json"))
+        assert again.images["i"].ticks_per_pixel == expected
+
+
 def test_everything_has_a_default():
     config = validate({})
     assert config == Config()
@@ -106,6 +118,11 @@ WRONG = [
     (
         {"samples": {"a": LARTPC | {"reader": "larcv", "branches": {"hit_wire": "w"}}}},
         ["samples.a: the reader larcv takes no"],
+    ),
+    ({"samples": {"a": LARTPC | {"pixel": [3, 3]}}}, ["samples.a: pixel: of the reader larcv"]),
+    (
+        {"samples": {"a": LARTPC | {"reader": "larcv", "pixel": [3, 0]}}},
+        ["samples.a", "pixel"],
     ),
     (
         {"samples": {"a": LARTPC | {"branches": {"hit_channel": "Channel"}}}},

@@ -94,13 +94,14 @@ class PlaneImages(Settings):
     planes: Annotated[list[Plane], Field(min_length=1)] = ["u", "v", "y"]
     """The planes seen; each is a view."""
     wires_per_pixel: Count = 1
-    """Wires in a pixel."""
+    """Wires in a pixel; of LArCV's images, columns."""
     ticks_per_pixel: Annotated[float, Field(ge=0.1, le=1e6)] = 6.0
-    """Ticks in a pixel; 6 are as long as the wires' pitch in the default geometry."""
+    """Ticks in a pixel; 6 are as long as the wires' pitch in the default geometry. Of LArCV's
+    images, rows in a pixel: by default 1."""
     region: Literal["whole", "charge", "vertex", "fixed"] = "charge"
-    """`whole`: all wires and the whole drift. `charge`: the window of `shape` that holds the most
-    charge. `vertex`: the window with the true vertex at `anchor`. `fixed`: the window from
-    `corner`."""
+    """`whole`: all wires and the whole drift; of LArCV's images, all that those of a file cover.
+    `charge`: the window of `shape` that holds the most charge. `vertex`: the window with the true
+    vertex at `anchor`. `fixed`: the window from `corner`."""
     shape: tuple[Count, Count] | None = (256, 256)
     """Rows and columns of the window; of the region `whole` it follows from the geometry."""
     anchor: tuple[Fraction, Fraction] = _MIDDLE
@@ -122,6 +123,11 @@ class PlaneImages(Settings):
         if self.corner and self.region != "fixed":
             raise ValueError("corner: of the region 'fixed' only")
         return self
+
+    def of_rows(self) -> Self:
+        """The settings for images whose ticks are rows already: by default each is a pixel."""
+        stated = "ticks_per_pixel" in self.model_fields_set
+        return self if stated else self.model_copy(update={"ticks_per_pixel": 1.0})
 
 
 class VoxelImages(Settings):

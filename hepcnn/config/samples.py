@@ -247,7 +247,10 @@ class LArTPCSample(Sample):
     """Make the events; exclusive with `files`."""
     reader: Literal["hits", "larcv"] = "hits"
     """What the files hold: jagged branches of hits, or LArCV's images (versions 1 and 2), whose
-    pixels are taken as hits; `branches` can then only name the events (run, subrun, event)."""
+    pixels are taken as hits, with the place and the size that the file gives them: one row is one
+    tick, one column one wire. `branches` can then only name the events (run, subrun, event)."""
+    pixel: tuple[Positive, Positive] | None = None
+    """Of the reader larcv: length (mm) of a row and of a column, for files that do not say it."""
     channel_map: FilePath | None = None
     """CSV file that gives each channel's plane (columns: channel, plane, TPC), for files that name
     channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`, and
@@ -263,6 +266,8 @@ class LArTPCSample(Sample):
             raise ValueError(f"the reader larcv takes no '{foreign[0]}'")
         if self.reader == "larcv" and self.branches.keys() - _EVENT:
             raise ValueError("the reader larcv takes no 'branches' but run, subrun and event")
+        if self.pixel and self.reader != "larcv":
+            raise ValueError("pixel: of the reader larcv only")
         if "hit_channel" in self.branches and not self.channel_map:
             raise ValueError("branches: hit_channel needs a 'channel_map'")
         return self

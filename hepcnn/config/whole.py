@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from hepcnn.config.any_task import AnyTask
 from hepcnn.config.comparable import check_comparable
 from hepcnn.config.image_tasks import ImageTask, SegmentTask
-from hepcnn.config.images import DETECTOR, AnyImages, PolarImages
+from hepcnn.config.images import DETECTOR, AnyImages, PlaneImages, PolarImages
 from hepcnn.config.samples import AnySample, RichSample, RichSimulation
 from hepcnn.config.settings import Analytic, FilePath, Fraction, Name, Settings
 from hepcnn.config.steps import OF_VALUES
@@ -81,6 +81,9 @@ class Config(Settings):
                     f"images.{name}.maker: '{images.maker}' makes images of "
                     f"{DETECTOR[images.maker]} events; sample '{images.sample}' is {detector}"
                 )
+            sample = self.samples[images.sample]
+            if isinstance(images, PlaneImages) and getattr(sample, "reader", None) == "larcv":
+                self.images[name] = images.of_rows()
         for name, task in self.tasks.items():
             if task.images not in self.images:
                 raise ValueError(

@@ -14,7 +14,7 @@ from rich.text import Text
 from hepcnn.events.catalogue import LAYOUTS, Layout
 from hepcnn.events.chunk import KEY_BRANCHES
 from hepcnn.events.guessing import branches_block, guess_branches, is_one_number
-from hepcnn.events.larcv import PIXELS
+from hepcnn.events.larcv_frame import PIXELS
 from hepcnn.events.sources import (
     FileSpec,
     decoding,

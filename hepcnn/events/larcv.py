@@ -1,13 +1,13 @@
 """LArCV's images (versions 1 and 2) as events: every pixel above 0 is a hit.
 
 LArCV stores an image as one flat vector, column after column, with its size in a "meta" beside
-it: columns are wires (or another coordinate), rows times. What the origin and the pixels' size
-in the meta mean differs from file to file (wires and ticks, or centimetres of any projection),
-so that hits are counted in pixels: column and row.
+it: columns are wires (or another coordinate), rows times. Hits are counted in pixels, column and
+row, from where `larcv_frame` says that the image begins.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,11 +20,26 @@ import numpy.typing as npt
 
 from hepcnn.config import LArTPCSample
 from hepcnn.detector.labels import PROCESSES
-from hepcnn.errors import InputError, nearest
-from hepcnn.events.checks import check_lartpc
-from hepcnn.events.chunk import EVENT_KEY, KEY_BRANCHES, event_name
+from hepcnn.detector.tpc import TPC, load_tpc
+from hepcnn.errors import InputError
+from hepcnn.events.checks import check_lartpc, check_wires
+from hepcnn.events.chunk import KEY_BRANCHES, event_name
 from hepcnn.events.columns import assemble, to_column
 from hepcnn.events.evaluation import Column
+from hepcnn.events.larcv_frame import (
+    COLUMNS,
+    KEYS,
+    PIXELS,
+    ROWS,
+    Arrays,
+    flat,
+    frames,
+    full_names,
+    image_planes,
+    key_of,
+    meta_names,
+    refuse_image,
+)
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.layout import Plan, Sources, read_from
 from hepcnn.events.names import NUMBERS, numbers
@@ -40,11 +55,7 @@ from hepcnn.events.streaming import ahead, entries_per_step, in_steps
 
 #: The tree of the true particles, if there is one.
 PARTICLE_TREE = "particle_mctruth_tree"
-#: Branches that name the event, in every tree.
-_KEY = ("_run", "_subrun", "_event")
-#: The branch of the images' pixels.
-PIXELS = "_image_v._img"
-_IMAGE = (PIXELS, "_image_v._meta._row_count", "_image_v._meta._col_count")
+_IMAGE = (PIXELS, ROWS, COLUMNS)
 #: The plane: in the meta of version 1, and of version 2.
 _PLANES = ("_image_v._meta._plane", "_image_v._meta._id")
 _PROCESS = "_part_v._process"
@@ -53,14 +64,24 @@ _NUMBERS = tuple(
     for name in ("pdg", "energy_init", "px", "py", "pz", "vtx._x", "vtx._y", "vtx._z")
 )
 _NAMES = {branch.name: branch for branch in KEY_BRANCHES}
-#: Arrays of some entries by the last part of their branches' names.
-Arrays = Mapping[str, ak.Array]
+#: The step of the cutflow that counts what is no hit though there is something.
+NEGATIVE = "pixels below 0, left out"
+#: First tick and wire of each image of some entries, (n, 2).
+_Places = Callable[[Arrays], npt.NDArray[np.float64]]
 
 
 def read_images(
-    spec: FileSpec, sample: LArTPCSample, *, truth: bool = True, step: int | None = None
+    spec: FileSpec,
+    sample: LArTPCSample,
+    *,
+    truth: bool = True,
+    step: int | None = None,
+    counts: Counter[str] | None = None,
 ) -> Iterator[LArTPCEvents]:
     """Read the images of a file as hits: wire = column, time = row + 0.5, charge = value.
+
+    Ticks and wires are those of `larcv_frame.image_planes`: rows and columns, counted from the
+    image's own edge or, if the file gives wires and ticks, from tick 0 and wire 0.
 
     Particles are the primaries of `PARTICLE_TREE`; the vertex is where the first one starts. The
     images may be any projections, so that the vertex has no wires and no tick.
@@ -70,11 +91,14 @@ def read_images(
     spec : FileSpec
         The file; its own tree, if it names one, goes before `sample.tree`.
     sample : LArTPCSample
-        Name of the images' tree, for example ``image2d_wire_tree``.
+        Name of the images' tree, for example ``image2d_wire_tree``; geometry, and size of a pixel
+        for files that do not say it.
     truth : bool
         Read the particles, if they are there.
     step : int, optional
         Events a step; by default as many as have `streaming.STEP_BYTES`.
+    counts : Counter, optional
+        Is added the pixels below 0, which are no hits; whole when all has been read.
 
     Yields
     ------
@@ -84,8 +108,9 @@ def read_images(
     Raises
     ------
     InputError
-        If there are no such images, an image has not as many pixels as rows times columns, two
-        are of one plane, or the particles are of other events.
+        As of `larcv_frame.image_planes`; if an image has not as many pixels as rows times
+        columns, two are of one plane, one has charge beyond the geometry's wires, or the particles
+        are of other events.
     """
     with open_file(spec.path) as directory:
         has_particles = truth and PARTICLE_TREE in tree_names(directory)
@@ -93,11 +118,12 @@ def read_images(
         images = stack.enter_context(open_tree(spec, sample.tree))
         if images.num_entries == 0:
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
-        known = branch_names(images)
+        tpc = image_planes(spec, sample).tpc
+        known, meta = branch_names(images), meta_names(images)
         plane = next((name for name in _PLANES if name in known), _PLANES[0])
         naming = _naming(known, sample, spec)
         names = [n for e in naming.values() for n in e[0].names if n not in NUMBERS]
-        used = _full_names(images, dict.fromkeys((*_KEY, *_IMAGE, plane, *names)), spec)
+        used = full_names(images, dict.fromkeys((*KEYS, *_IMAGE, plane, *meta, *names)), spec)
         step = step or entries_per_step(images, set(used.values()))
         chunks = [_chunks(images, used, step, str(spec))]
         if has_particles:
@@ -105,27 +131,23 @@ def read_images(
             particles = stack.enter_context(open_tree(of))
             if particles.num_entries != images.num_entries:
                 raise InputError(f"{of}: there are not as many entries as images")
-            used = _full_names(particles, (*_KEY, _PROCESS, *_NUMBERS), of)
+            used = full_names(particles, (*KEYS, _PROCESS, *_NUMBERS), of)
             chunks.append(_chunks(particles, used, step, str(of)))
         identity = partial(fingerprint, spec, sample.tree)
-        yield from ahead(_events(zip(*chunks, strict=True), plane, naming, str(spec), identity))
+        geometry = load_tpc(sample.geometry)
+        make = partial(
+            _with_hits,
+            plane=plane,
+            places=lambda arrays: frames(arrays, geometry).first,
+            counts=Counter() if counts is None else counts,
+        )
+        yield from ahead(_events(zip(*chunks, strict=True), make, naming, tpc, str(spec), identity))
 
 
 def _naming(known: Collection[str], sample: LArTPCSample, spec: FileSpec) -> Sources:
     """How the events' names follow from the branches of the images' tree."""
     mapped = {branch.name: f"_{branch.name}" for branch in KEY_BRANCHES} | sample.branches
     return read_from({*known, *NUMBERS}, mapped, _NAMES, KEY_BRANCHES, str(spec))
-
-
-def _full_names(tree: Any, names: Iterable[str], spec: FileSpec) -> dict[str, str]:
-    """Full names of branches by their last parts."""
-    known = branch_names(tree)
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"{spec}: no LArCV images or particles: no branch '{name}'; {nearest(name, known)}"
-            )
-    return {name: known[name] for name in names}
 
 
 def _chunks(tree: Any, used: Mapping[str, str], step: int, file: str) -> Iterator[Arrays]:
@@ -135,8 +157,9 @@ def _chunks(tree: Any, used: Mapping[str, str], step: int, file: str) -> Iterato
 
 def _events(
     chunks: Iterable[tuple[Arrays, ...]],
-    plane: str,
+    make: Callable[[Arrays], LArTPCEvents],
     naming: Sources,
+    tpc: TPC,
     file: str,
     identity: Callable[[], str],
 ) -> Iterator[LArTPCEvents]:
@@ -144,7 +167,7 @@ def _events(
     stop = 0
     for images, *particles in chunks:
         try:
-            events = _with_hits(images, images[plane])
+            events = make(images)
             if particles:
                 events = _with_particles(events, *particles)
             start, stop = stop, stop + len(events)
@@ -153,52 +176,43 @@ def _events(
             columns |= {name: Column(values) for name, values in made.items()}
             events = replace(events, key=assemble(Plan(naming, {}, {}), _NAMES, columns)[0])
             check_lartpc(events)
+            check_wires(events, tpc)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
         yield events
-
-
-def _key(arrays: Arrays) -> npt.NDArray[np.void]:
-    key = np.empty(len(arrays["_run"]), EVENT_KEY)
-    for name in EVENT_KEY.names or ():
-        key[name] = ak.to_numpy(arrays[f"_{name}"])
-    return key
-
-
-def _flat(array: ak.Array) -> np.ndarray:
-    """Numbers of all lists, one after the other."""
-    return np.asarray(ak.to_numpy(ak.flatten(array, axis=None)))
 
 
 def _offsets(counts: np.ndarray) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
-def _with_hits(arrays: Arrays, planes: ak.Array) -> LArTPCEvents:
+def _with_hits(arrays: Arrays, plane: str, places: _Places, counts: Counter[str]) -> LArTPCEvents:
     """The pixels above 0 of some events."""
-    key = _key(arrays)
+    key = key_of(arrays)
     pixels, rows, columns = (arrays[name] for name in _IMAGE)
     of_event = np.repeat(np.arange(len(key)), ak.to_numpy(ak.num(rows)))
-    sizes, plane = _flat(ak.num(pixels, axis=2)), _flat(planes).astype(np.int64)
-    n_rows, n_columns = _flat(rows).astype(np.int64), _flat(columns).astype(np.int64)
-    _, first = np.unique(3 * of_event + plane, return_index=True)
-    alone = np.isin(np.arange(len(plane)), first) & (plane <= 2)
-    _refuse(key, of_event, ~alone, "is not the only one of plane 0, 1 or 2")
-    _refuse(key, of_event, sizes != n_rows * n_columns, "has not rows times columns pixels")
+    sizes, planes = flat(ak.num(pixels, axis=2)), flat(arrays[plane]).astype(np.int64)
+    n_rows, n_columns = flat(rows).astype(np.int64), flat(columns).astype(np.int64)
+    _, first = np.unique(3 * of_event + planes, return_index=True)
+    alone = np.isin(np.arange(len(planes)), first) & (planes <= 2)
+    refuse_image(key, of_event, ~alone, "is not the only one of plane 0, 1 or 2")
+    refuse_image(key, of_event, sizes != n_rows * n_columns, "has not rows times columns pixels")
 
-    values, offsets = _flat(pixels), _offsets(sizes)
+    values, offsets = flat(pixels), _offsets(sizes)
     pixel = np.flatnonzero(~(values <= 0))  # NaN too, to be refused as a charge
     image = np.searchsorted(offsets, pixel, side="right") - 1
-    wire, row = np.divmod(pixel - offsets[image], n_rows[image])
+    counts[NEGATIVE] += int((values < 0).sum())
+    column, row = np.divmod(pixel - offsets[image], n_rows[image])
+    tick, wire = places(arrays)[image].T
     none = np.zeros(len(key) + 1, np.int64)
     return LArTPCEvents(
         key=key,
         truth={},
         hit_offsets=_offsets(np.bincount(of_event[image], minlength=len(key))),
         hits={
-            "plane": plane[image].astype(np.int8),
-            "wire": wire.astype(np.int32),
-            "time": (row + 0.5).astype(np.float32),
+            "plane": planes[image].astype(np.int8),
+            "wire": (column + np.round(wire)).astype(np.int32),
+            "time": (row + tick + 0.5).astype(np.float32),
             "charge": values[pixel].astype(np.float32),
             "rms": np.zeros(len(pixel), np.float32),
         },
@@ -209,23 +223,13 @@ def _with_hits(arrays: Arrays, planes: ak.Array) -> LArTPCEvents:
     )
 
 
-def _refuse(
-    key: npt.NDArray[np.void], event: np.ndarray, bad: npt.NDArray[np.bool_], what: str
-) -> None:
-    """Name the first image that is bad, if there is one."""
-    if bad.any():
-        i = int(np.argmax(bad))
-        number = i - int(np.searchsorted(event, event[i]))
-        raise InputError(f"{event_name(key[event[i]])}: image {number} {what}")
-
-
 def _with_particles(events: LArTPCEvents, arrays: Arrays) -> LArTPCEvents:
     """Events with their primaries, all of which are known to be primary and of no more."""
-    if (other := _key(arrays) != events.key).any():
+    if (other := key_of(arrays) != events.key).any():
         name = event_name(events.key[np.argmax(other)])
         raise InputError(f"{name}: the entry of '{PARTICLE_TREE}' is another event")
     primary = arrays[_PROCESS] == "primary"
-    pdg, energy, *vectors = (_flat(arrays[name][primary]) for name in _NUMBERS)
+    pdg, energy, *vectors = (flat(arrays[name][primary]) for name in _NUMBERS)
     momentum, start = np.stack(vectors[:3], axis=1), np.stack(vectors[3:], axis=1)
     offsets, n = _offsets(ak.to_numpy(ak.sum(primary, axis=1))), len(pdg)
     start = start.astype(np.float32)

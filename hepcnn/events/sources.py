@@ -125,7 +125,8 @@ def decoding(what: str) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        # The whole reason: what names the branch or the remedy is often not in its first line.
+        reason = " ".join(str(error).split())
         raise InputError(f"{what}: {reason or type(error).__name__}") from error
 
 
@@ -136,7 +137,7 @@ def open_file(path: str) -> Iterator[uproot.ReadOnlyDirectory]:
     Raises
     ------
     InputError
-        If it is not there, no ROOT file, or shorter than its header says.
+        If it is not there, no ROOT file, shorter than its header says, or was not closed.
     """
     # Caches would grow with the file; a memory map would count as memory page by page.
     options: dict[str, Any] = {"object_cache": None, "array_cache": None, "use_threads": False}
@@ -156,6 +157,11 @@ def open_file(path: str) -> Iterator[uproot.ReadOnlyDirectory]:
             raise InputError(f"'{path}' is truncated: {size} of {file.fEND} bytes are there")
         with decoding(f"cannot read '{path}' as a ROOT file"):
             directory = file.root_directory
+        if not directory.fSeekKeys:
+            raise InputError(
+                f"'{path}' was not closed: the job that wrote it ended before its list of contents "
+                "was written; write it again, or leave it out with `on_bad_file: skip`"
+            )
         yield directory
 
 

@@ -66,7 +66,7 @@ def try_first_events(
     InputError
         As `convert`.
     """
-    maker = maker_of(sample, settings)
+    maker = maker_of(sample, settings, [spec])
     for events in maker.read(spec, FIRST_EVENTS, Counter()):
         try:
             maker.images(events)
@@ -113,7 +113,7 @@ def convert(
         or two files are copies or have events of one name; nothing is written then.
     """
     specs = expand_files(files)
-    maker = maker_of(sample, settings)
+    maker = maker_of(sample, settings, specs)
     inputs = _identities(specs, sample)
     keys: dict[str, npt.NDArray[np.void]] = {}
     skipped: list[Skipped] = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hepcnn.config import (
@@ -16,10 +17,11 @@ from hepcnn.config import (
 )
 from hepcnn.config.images import DETECTOR
 from hepcnn.detector.geometry import load_geometry
-from hepcnn.detector.tpc import load_tpc
+from hepcnn.detector.tpc import TPC, load_tpc
 from hepcnn.errors import InputError
+from hepcnn.events.larcv_frame import ImagePlanes, image_planes
 from hepcnn.events.lartpc_schema import LArTPCEvents
-from hepcnn.events.reading import FileSpec, read_lartpc, read_rich
+from hepcnn.events.reading import FileSpec, expand_files, n_entries, read_lartpc, read_rich
 from hepcnn.events.schema import RichEvents
 from hepcnn.imaging.inside import Inside
 from hepcnn.imaging.planes import plane_header, plane_hits_inside, plane_images
@@ -67,7 +69,9 @@ class Maker:
 
 
 def maker_of(
-    sample: RichSample | LArTPCSample, settings: PolarImages | PlaneImages | VoxelImages
+    sample: RichSample | LArTPCSample,
+    settings: PolarImages | PlaneImages | VoxelImages,
+    files: Sequence[FileSpec],
 ) -> Maker:
     """The maker of the settings, for the sample's detector.
 
@@ -77,15 +81,20 @@ def maker_of(
         How its files are read.
     settings : PolarImages, PlaneImages or VoxelImages
         What the images are.
+    files : sequence of FileSpec
+        What will be read. Of LArCV's images the first file that can be read says how large their
+        pixels are; of other files nothing is read here.
 
     Raises
     ------
     InputError
         If the images are not of the sample's detector, or its geometry, the images' shape or a
-        step is not possible.
+        step is not possible; if LArCV's images do not say how large their pixels are.
     """
     if isinstance(settings, PlaneImages) and isinstance(sample, LArTPCSample):
-        return _plane_maker(sample, settings)
+        if sample.reader == "larcv":
+            return _larcv_maker(sample, settings.of_rows(), files)
+        return _planes_of(sample, settings, load_tpc(sample.geometry))
     if isinstance(settings, VoxelImages) and isinstance(sample, LArTPCSample):
         return _voxel_maker(sample, settings)
     if isinstance(settings, PolarImages) and isinstance(sample, RichSample):
@@ -115,8 +124,68 @@ def _polar_maker(sample: RichSample, settings: PolarImages) -> Maker:
     )
 
 
-def _plane_maker(sample: LArTPCSample, settings: PlaneImages) -> Maker:
-    tpc = load_tpc(sample.geometry)
+def _larcv_maker(sample: LArTPCSample, settings: PlaneImages, files: Sequence[FileSpec]) -> Maker:
+    """The maker of LArCV's images: all of the size of the first file's."""
+    first, planes = _first_planes(sample, files)
+    whole = settings.region == "whole"
+    maker = _planes_of(sample, _window(settings, planes) if whole else settings, planes.tpc)
+
+    def read(spec: FileSpec, step: int | None, counts: Counter[str]) -> Iterator[LArTPCEvents]:
+        own = image_planes(spec, sample)
+        if own.tpc != planes.tpc or (whole and own != planes):
+            raise InputError(
+                f"{spec}: its images are {_words(own)}; those of {first} are {_words(planes)}; "
+                "all must be alike"
+            )
+        return maker.read(spec, step, counts)
+
+    return replace(maker, read=read)
+
+
+def _first_planes(sample: LArTPCSample, files: Sequence[FileSpec]) -> tuple[FileSpec, ImagePlanes]:
+    """The first file that can be read and is not empty, and what its images are.
+
+    If there is none among those that are read, it is another one of the sample, so that a shard
+    without images is like the others.
+    """
+    for spec in _with_others(sample, files):
+        try:
+            if n_entries(spec, sample.tree):
+                return spec, image_planes(spec, sample)
+        except InputError:
+            if sample.on_bad_file == "fail":
+                raise
+    names = ", ".join(map(str, files))
+    raise InputError(f"no file has an entry with images that can be read: {names}")
+
+
+def _with_others(sample: LArTPCSample, files: Sequence[FileSpec]) -> Iterator[FileSpec]:
+    yield from files
+    try:
+        others = expand_files(sample.files)
+    except InputError:  # other files can stand in the place of the sample's own
+        others = []
+    yield from (spec for spec in others if spec not in files)
+
+
+def _window(settings: PlaneImages, planes: ImagePlanes) -> PlaneImages:
+    """The settings with the window that holds all of a file's images."""
+    pixel = settings.ticks_per_pixel, settings.wires_per_pixel
+    shape = tuple(math.ceil(n / size) for n, size in zip(planes.shape, pixel, strict=True))
+    corner = dict.fromkeys(settings.planes, planes.first)
+    return settings.model_copy(update={"region": "fixed", "shape": shape, "corner": corner})
+
+
+def _words(planes: ImagePlanes) -> str:
+    """How large a file's images are, and where."""
+    (rows, columns), (row, column) = planes.shape, planes.first
+    return (
+        f"{rows} × {columns} pixels of {planes.tpc.mm_per_tick:g} mm × {planes.tpc.pitch:g} mm "
+        f"from row {row:g}, column {column:g}"
+    )
+
+
+def _planes_of(sample: LArTPCSample, settings: PlaneImages, tpc: TPC) -> Maker:
     header = plane_header(settings, tpc)
 
     def images(events: LArTPCEvents) -> Made:

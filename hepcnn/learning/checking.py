@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from hepcnn.config import AnySample, Config, Network, Task, entry
+from hepcnn.config import AnySample, Config, LArTPCSample, Network, Task, entry
 from hepcnn.config.images import AnyImages
 from hepcnn.errors import InputError
 from hepcnn.events.reading import FileSpec, expand_files
@@ -43,7 +43,9 @@ def check(config: Config, files: Sequence[str] = ()) -> None:
     headers: dict[str, Header] = {}
     for name, images in config.images.items():
         with _at(f"images.{name}"):
-            headers[name] = maker_of(config.samples[images.sample], images).header
+            sample = config.samples[images.sample]
+            read = _larcv_files(sample, files)
+            headers[name] = maker_of(sample, images, read).header
     for name, task in config.tasks.items():
         for method, network in task.networks.items():
             with _at(f"tasks.{name}.networks.{method}"):
@@ -56,6 +58,13 @@ def check(config: Config, files: Sequence[str] = ()) -> None:
         )
     for name in own:
         _check_files(config, name, files or config.samples[name].files)
+
+
+def _larcv_files(sample: AnySample, files: Sequence[str]) -> list[FileSpec]:
+    """The files that say how large the images of a sample are, if it is LArCV's."""
+    if not isinstance(sample, LArTPCSample) or sample.reader != "larcv":
+        return []
+    return expand_files(files or sample.files)
 
 
 @contextmanager

@@ -1,32 +1,59 @@
 """LArCV's trees, made up as RNTuples: uproot writes no lists of lists into a TTree."""
 
+import re
+from collections import Counter
+
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
 
 from hepcnn.config import LArTPCSample
+from hepcnn.detector.tpc import load_tpc
 from hepcnn.errors import InputError
-from hepcnn.events.larcv import PARTICLE_TREE, kinetic_energy
+from hepcnn.events.larcv import NEGATIVE, PARTICLE_TREE, kinetic_energy
+from hepcnn.events.larcv_frame import image_planes
 from hepcnn.events.reading import read_lartpc
 from hepcnn.events.sources import FileSpec
 
 SAMPLE = LArTPCSample(detector="lartpc", files=["x"], reader="larcv", tree="image2d_wire_tree")
 
 
+def in_version_1(origin, size, n=(2, 2)):
+    """Origin (wire, tick) and size (wires, ticks), the same of all images; so many an event."""
+    names = ("origin.x", "origin.y", "width", "height")
+    return {k: [[v] * m for m in n] for k, v in zip(names, (*origin, *size), strict=True)}
+
+
+def in_version_2(low, high, unit=2, n=(2, 2)):
+    """Lowest and highest (x, y), of all images; units: 1 centimetres, 2 wires and ticks."""
+    values = {"p1.x": low[0], "p1.y": low[1], "p2.x": high[0], "p2.y": high[1], "unit": unit}
+    return {k: [[v] * m for m in n] for k, v in values.items()}
+
+
 def key(n):
     return {"_run": np.full(n, 1), "_subrun": np.full(n, 2), "_event": 10 + np.arange(n)}
 
 
-def larcv_file(path, images, planes, particles=None, version=1, rows=3, columns=2, names=None):
-    """Write images: for each event a list of images, each of them column after column."""
+def larcv_file(
+    path, images, planes, particles=None, version=1, rows=3, columns=2, names=None, places=None
+):
+    """Write images: for each event a list of images, each of them column after column.
+
+    `places`: the rest of their meta; by default pixels of one wire and one tick, from 0.
+    """
     meta = "_image_v._meta._"
     sizes = {"row_count": rows, "col_count": columns}
+    if places is None:
+        places = in_version_1 if version == 1 else in_version_2
+        places = places((0, 0), (columns, rows), n=[len(event) for event in planes])
     arrays = {
         **(names or key(len(images))),
         "_image_v._img": ak.values_astype(ak.Array(images), "f4"),
         **{f"{meta}{name}": ak.values_astype(ak.Array(planes) * 0 + n, "u8")
            for name, n in sizes.items()},
+        **{f"{meta}{name}": ak.values_astype(ak.Array(values), "i4" if name == "unit" else "f8")
+           for name, values in places.items()},
         f"{meta}{'plane' if version == 1 else 'id'}": ak.values_astype(ak.Array(planes), "u2"),
     }  # fmt: skip
     with uproot.recreate(path) as file:
@@ -143,3 +170,118 @@ def test_kinetic_energy_in_either_unit(unit):
     mass = np.array([0.511, 0, 938.272, 938.272])
     total = np.hypot(np.linalg.norm(p, axis=1), mass)
     np.testing.assert_allclose(kinetic_energy(total / unit, p), total - mass, atol=1e-3)
+
+
+# --- where images lie ---------------------------------------------------------------------------
+
+
+def planes_of(path, **settings):
+    return image_planes(FileSpec(str(path)), SAMPLE.model_copy(update=settings))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_wires_and_ticks_are_those_of_the_geometry(tmp_path, version):
+    """Two columns of 1 wire from wire 40, three rows of 6 ticks from tick 2400."""
+    places = {
+        1: in_version_1((40, 2400), (2, 18)),
+        2: in_version_2((40, 2400), (42, 2418)),
+    }[version]
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, version=version, places=places)
+    events, planes = read(path), planes_of(path)
+    np.testing.assert_array_equal(events.hits["wire"], [40, 40, 41, 40])
+    np.testing.assert_array_equal(events.hits["time"], [401.5, 402.5, 402.5, 400.5])
+    assert planes.first == (400, 40)
+    assert planes.shape == (3, 2)
+    plain, tpc = load_tpc("microboone"), planes.tpc
+    assert tpc.mm_per_tick == pytest.approx(6 * plain.mm_per_tick)
+    assert (tpc.pitch, tpc.planes) == (plain.pitch, plain.planes)
+    # The same charge comes from the same place, in mm.
+    ticks = 6 * events.hits["time"].astype(float)
+    np.testing.assert_allclose(tpc.x_of(events.hits["time"]), plain.x_of(ticks), rtol=1e-6)
+
+
+def test_columns_of_several_wires_keep_the_wires_places(tmp_path):
+    """Two columns of 4 wires from wire 40: the first one's middle is at the coordinate 41.5."""
+    places = in_version_1((40, 0), (8, 3))
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, places=places)
+    events, tpc, plain = read(path), planes_of(path).tpc, load_tpc("microboone")
+    np.testing.assert_array_equal(events.hits["wire"], [10, 10, 11, 10])
+    assert tpc.pitch == pytest.approx(4 * plain.pitch)
+    z = (41.5 - plain.plane("y").offset) * plain.pitch
+    assert plain.wire("y", 0, z) == pytest.approx(41.5)
+    assert tpc.wire("y", 0, z) == pytest.approx(10)
+
+
+def test_centimetres_are_a_plane_of_its_own(tmp_path):
+    places = in_version_2((-62.5, 129), (-61.5, 130.2), unit=1)
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, version=2, places=places)
+    events, planes = read(path), planes_of(path)
+    np.testing.assert_array_equal(events.hits["wire"], [0, 0, 1, 0])
+    np.testing.assert_array_equal(events.hits["time"], [1.5, 2.5, 2.5, 0.5])
+    tpc = planes.tpc
+    assert (tpc.mm_per_tick, tpc.pitch) == pytest.approx((4, 5))
+    assert (tpc.wires("u"), tpc.readout.ticks, tpc.readout.trigger) == (2, 3, 0)
+    assert (planes.first, planes.shape) == ((0, 0), (3, 2))
+
+
+def test_images_at_different_places_are_covered_all(tmp_path):
+    places = in_version_1((40, 24), (2, 18))
+    places["origin.x"][1][0], places["origin.y"][1][1] = 30, 60
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, places=places)
+    planes = planes_of(path)
+    assert planes.first == (4, 30)
+    assert planes.shape == (9, 12)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {},
+        in_version_1((0, 0), (0, 0)),
+        in_version_1((0, np.nan), (2, 3)),
+        in_version_2((0, 0), (2, 3), unit=0),
+        in_version_2((0, 0), (2, -3), unit=1),
+    ],
+)
+def test_images_without_a_size_demand_one_in_the_configuration(tmp_path, places):
+    version = 2 if "unit" in places else 1
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, version=version, places=places)
+    message = "a.root: event 1:2:10: image 0 does not say how long its pixels are: give `pixel: ["
+    for read_it in (planes_of, read):
+        with pytest.raises(InputError, match=re.escape(message)):
+            read_it(path)
+    planes = planes_of(path, pixel=(4.0, 3.0))
+    assert (planes.tpc.mm_per_tick, planes.tpc.pitch) == pytest.approx((4, 3))
+    assert (planes.first, planes.shape) == ((0, 0), (3, 2))
+
+
+def test_the_configuration_says_nothing_else_than_the_file(tmp_path):
+    places = in_version_2((0, 0), (1, 1.2), unit=1)
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, version=2, places=places)
+    assert planes_of(path, pixel=(4.0, 5.0)) == planes_of(path)
+    message = "has pixels of 4 mm × 5 mm by the file itself, and the configuration says `pixel: [5"
+    with pytest.raises(InputError, match=re.escape(message)):
+        planes_of(path, pixel=(5.0, 5.0))
+
+
+@pytest.mark.parametrize(("name", "value"), [("p2.y", 3), ("unit", 2)])
+def test_images_that_are_not_alike_are_refused(tmp_path, name, value):
+    places = in_version_2((0, 0), (1, 1.5), unit=1)
+    places[name][1][1] = value
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, version=2, places=places)
+    message = "event 1:2:11: image 1 has pixels of another size or unit than the file's first image"
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+def test_charge_beyond_the_wires_is_refused(tmp_path):
+    places = in_version_1((2399, 0), (2, 3))  # the second column is no wire of plane 0
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, places=places)
+    with pytest.raises(InputError, match=r"a\.root: event 1:2:10: hit 2 has hit_wire = 2400"):
+        read(path)
+
+
+def test_pixels_below_0_are_counted(tmp_path):
+    counts = Counter()
+    read(larcv_file(tmp_path / "a.root", IMAGES, PLANES), counts=counts)
+    assert counts == {NEGATIVE: 1}

@@ -93,14 +93,15 @@ def images_of(path, tree):
 
 
 @pytest.mark.parametrize(
-    ("file", "tree"),
+    ("file", "tree", "tick", "ticks"),
     [
-        ("microboone_larcv/out_larcv_test.root", "image2d_wire_tree"),
-        ("larcv_tutorial/electron.root", "image2d_data_tree"),
-        ("larcv_tutorial/proton.root", "image2d_data_tree"),
+        ("microboone_larcv/out_larcv_test.root", "image2d_wire_tree", 2400, 6),
+        ("larcv_tutorial/electron.root", "image2d_data_tree", 0, 1),
+        ("larcv_tutorial/proton.root", "image2d_data_tree", 0, 1),
     ],
 )
-def test_larcv_hits_are_the_images_pixels(file, tree):
+def test_larcv_hits_are_the_images_pixels(file, tree, tick, ticks):
+    """From the tick of the image's first row, if the file gives ticks."""
     events = read(REAL / file, reader="larcv", tree=tree)
     images = images_of(REAL / file, tree)
     assert len(events) == len(images)
@@ -109,7 +110,8 @@ def test_larcv_hits_are_the_images_pixels(file, tree):
         for plane, image in enumerate(planes):
             on = hits["plane"] == plane
             again = np.zeros_like(image)
-            again[hits["time"][on].astype(int), hits["wire"][on]] = hits["charge"][on]
+            row = hits["time"][on] - tick / ticks
+            again[row.astype(int), hits["wire"][on]] = hits["charge"][on]
             np.testing.assert_array_equal(again, image)
             assert on.sum() == (image > 0).sum() > 0
 

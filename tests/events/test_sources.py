@@ -1,17 +1,21 @@
 import re
+import struct
 import uuid
 
 import numpy as np
 import pytest
 import uproot
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_events import make_events, write_native
 
+from hepcnn.cli.main import main
 from hepcnn.errors import InputError
 from hepcnn.events.sources import (
     FileSpec,
     branch_names,
+    decoding,
     expand_files,
     fingerprint,
     n_entries,
@@ -148,6 +152,45 @@ def test_a_truncated_file_is_named(native, kept):
     ):
         pass
     assert str(native) in str(error.value)
+
+
+def unclosed(path):
+    """Make a ROOT file what it is when its job dies before it is closed: without a list of keys."""
+    data = bytearray(path.read_bytes())
+    begin, length = (struct.unpack(">i", data[at : at + 4])[0] for at in (8, 28))
+    folder = begin + length  # version, two dates, bytes of the list, its title's, three places
+    large = struct.unpack(">h", data[folder : folder + 2])[0] > 1000
+    data[folder + 10 : folder + 14] = bytes(4)
+    start, size = (folder + 34, 8) if large else (folder + 26, 4)
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_file_that_was_not_closed_is_said_to_be_so(native, tmp_path):
+    path = unclosed(native)
+    message = re.escape(f"'{path}' was not closed: ") + ".*`on_bad_file: skip`"
+    for opened in (open_file(str(path)), open_tree(FileSpec(str(path)))):
+        with pytest.raises(InputError, match=message), opened:
+            pass
+    for command in (["inspect", path], ["convert", path, "-o", tmp_path / "a.h5"]):
+        result = CliRunner().invoke(main, [str(argument) for argument in command])
+        assert result.exit_code == 1
+        assert "was not closed" in result.stderr
+
+
+def test_a_closed_file_without_contents_is_a_file(tmp_path):
+    uproot.recreate(tmp_path / "a.root").close()
+    with open_file(str(tmp_path / "a.root")) as directory:
+        assert not directory.keys()
+
+
+def test_the_whole_reason_of_an_error_is_said_in_one_line():
+    with pytest.raises(InputError) as caught, decoding("cannot read"):
+        raise ValueError("\n  no leaf\n\nin branch x\n  of file a.root\n")
+    assert str(caught.value) == "cannot read: no leaf in branch x of file a.root"
+    with pytest.raises(InputError, match=r"^cannot read: KeyError$"), decoding("cannot read"):
+        raise KeyError
 
 
 def test_a_missing_tree_names_those_there_are(tmp_path):

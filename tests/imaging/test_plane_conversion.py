@@ -240,27 +240,3 @@ def test_sbnd_like_vertices_lie_on_their_hits_in_every_plane(tmp_path, region):
             own = sparse.pixel[sparse.offsets[i] : sparse.offsets[i + 1]].astype(int)
             away = np.stack(np.divmod(own, 512), axis=1) + 0.5 - vertex[i, number]
             assert np.hypot(*away.T).min() < 4
-
-
-@real
-def test_larcv_images_keep_their_pixels(tmp_path):
-    """Row for row and column for column, with truth if there is some."""
-    # Both files number their events from 0.
-    sample = LArTPCSample(
-        detector="lartpc",
-        files=["*"],
-        reader="larcv",
-        tree="image2d_data_tree",
-        branches={"run": "$file"},
-    )
-    settings = PlaneImages(sample="s", maker="planes", region="fixed", ticks_per_pixel=1.0)
-    paths = [str(REAL / "larcv_tutorial" / f"{name}.root") for name in ("electron", "proton")]
-    cutflow = convert(paths, sample, settings, tmp_path / "a.h5")
-    images = ImageSet(tmp_path / "a.h5")
-    assert cutflow["hits in the image"] == cutflow["hits read"] > 0
-    names = images.header.classes["particle"]
-    found = [names[k] if k >= 0 else None for k in images.truth("particle")]
-    assert found == ["electron"] * 10 + ["proton"] * 10
-    block = images.read(0, 20)
-    assert np.isnan(block.truth["vertex_pixel"]).all()
-    assert sum(len(view.pixel) for view in block.views.values()) == cutflow["hits read"]

@@ -1,6 +1,9 @@
 """`hepcnn config --check`: what would stop a later stage is said before the first."""
 
+import awkward as ak
+import numpy as np
 import pytest
+import uproot
 import yaml
 from click.testing import CliRunner
 
@@ -127,6 +130,30 @@ def test_files_stand_in_the_place_of_the_samples_own(tmp_path, events):
     refused = run(tmp_path, polar(), str(events))
     assert refused.exit_code == 1
     assert "0 samples with 'files'" in refused.output
+
+
+def test_networks_are_checked_on_the_images_that_larcvs_files_have(tmp_path):
+    """Of the region 'whole' only the file says how large these are."""
+    meta = {"row_count": 24, "col_count": 40, "plane": 0, "origin.x": 0.0, "origin.y": 0.0,
+            "width": 40.0, "height": 144.0}  # fmt: skip
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file.mkrntuple("image2d_wire_tree", {
+            **{name: np.array([1]) for name in ("_run", "_subrun", "_event")},
+            "_image_v._img": ak.values_astype(ak.Array([[[1.0] * 24 * 40]]), "f4"),
+            **{f"_image_v._meta._{name}": ak.Array([[v]]) for name, v in meta.items()},
+        })  # fmt: skip
+    config = planes("semantic", "sparse_uresnet")
+    sample = {"detector": "lartpc", "reader": "larcv", "tree": "image2d_wire_tree"}
+    config["samples"] = {"argon": sample | {"files": [str(tmp_path / "later.root")]}}
+    (name,) = config["images"]
+    images = {"sample": "argon", "maker": "planes", "region": "whole", "shape": None}
+    config["images"][name] = images | {"steps": [{"step": "crop", "shape": [24, 40]}]}
+    refused = run(tmp_path, config)
+    assert f"images.{name}: no file matches" in refused.output
+    assert run(tmp_path, config, str(tmp_path / "a.root")).exit_code == 0
+    config["images"][name]["steps"][0]["shape"] = [24, 41]
+    refused = run(tmp_path, config, str(tmp_path / "a.root"))
+    assert "24 × 41 pixels is larger than the images, 24 × 40" in refused.output
 
 
 def test_a_bad_first_file_is_passed_over_only_where_it_will_be_skipped(tmp_path, events):
