@@ -29,6 +29,7 @@ from hepcnn.events.sentinels import without_sentinels
 from hepcnn.events.sources import (
     FileSpec,
     branch_names,
+    decoding,
     expand_files,
     fingerprint,
     n_entries,
@@ -140,7 +141,8 @@ def read_lartpc(
     if sample.reader == "larcv":
         if deposits:
             raise InputError(f"{spec}: LArCV's images have no energy deposits")
-        yield from read_images(spec, sample, truth=truth, step=step)
+        with decoding(f"{spec}: cannot read LArCV's images"):
+            yield from read_images(spec, sample, truth=truth, step=step)
         return
     channels = load_channel_map(sample.channel_map) if sample.channel_map else None
     wanted = partial(wanted_lartpc, channels=channels is not None, truth=truth, deposits=deposits)
@@ -166,9 +168,9 @@ def _read(
         given = sample.branches, sample.selection, sample.counters
         made = plan({*names, *NUMBERS}, *given, layout, chosen, str(spec))
         identity = partial(fingerprint, spec, sample.tree)
-        yield from ahead(
-            _chunks(tree, names, made, layout, make, step, counts, str(spec), identity)
-        )
+        chunks = _chunks(tree, names, made, layout, make, step, counts, str(spec), identity)
+        with decoding(f"{spec}: cannot read its events"):
+            yield from ahead(chunks)
 
 
 def _chunks(
@@ -183,19 +185,27 @@ def _chunks(
     identity: Callable[[], str],
 ) -> Iterator[Chunk]:
     used = {name: names[name] for name in made.names if name not in NUMBERS}
+    if not used:
+        raise InputError(f"{file}: `branches:` are all constants: name the file's branches")
     first = 0
     for arrays in in_steps(tree, set(used.values()), step, file):
+        n = len(next(iter(arrays.values())))
         try:
-            columns = {name: to_column(arrays[full], name) for name, full in used.items()}
-            its_own = numbers(made.names, first, first + len(arrays), identity)
+            columns = {name: _column(arrays[full], name) for name, full in used.items()}
+            its_own = numbers(made.names, first, first + n, identity)
             columns |= {name: Column(values) for name, values in its_own.items()}
             key, tables = assemble(made, layout, columns, first, counts)
             events = make(key, tables)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
-        first += len(arrays)
+        first += n
         if len(events):
             yield events
+
+
+def _column(array: Any, name: str) -> Column:
+    with decoding(f"cannot read branch '{name}'"):
+        return to_column(array, name)
 
 
 def _rich_events(key: Key, tables: Tables) -> RichEvents:
