@@ -25,7 +25,7 @@ from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.layout import Plan, plan, wanted_lartpc, wanted_rich
 from hepcnn.events.names import NUMBERS, numbers
 from hepcnn.events.schema import RichEvents
-from hepcnn.events.sentinels import without_sentinels
+from hepcnn.events.sentinels import crossing_alone, without_sentinels
 from hepcnn.events.sources import (
     FileSpec,
     branch_names,
@@ -211,6 +211,7 @@ def _column(array: Any, name: str) -> Column:
 def _rich_events(key: Key, tables: Tables) -> RichEvents:
     tracks, hits = tables["track"], tables["hit"]
     events = RichEvents(key, tracks.offsets, tracks.columns, hits.offsets, hits.columns)
+    events = crossing_alone(events)
     check_rich(events)
     return events
 

@@ -29,6 +29,8 @@ _FILE_AND_TREE = re.compile(r"(?P<path>.*\.root):(?P<tree>[^:]+)", re.DOTALL)
 _TREE_CLASSES = {"TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"}
 #: Bytes at each end of a file that name it where ROOT gave it no UUID.
 _END = 1 << 16
+#: How one bad file does not stop the others.
+LEAVE_OUT = "`on_bad_file: skip` in the sample leaves such a file out"
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -148,12 +150,14 @@ def open_file(path: str) -> Iterator[uproot.ReadOnlyDirectory]:
         if not Path(path).is_file():
             there = "is a folder, not a file" if Path(path).is_dir() else "is not there"
             raise InputError(f"'{path}' {there}")
-    with decoding(f"cannot read '{path}' as a ROOT file"):
+    with decoding(f"cannot read '{path}' as a ROOT file ({LEAVE_OUT})"):
         file = uproot.reading.ReadOnlyFile(path, **options)
     with file:
         size = file.source.num_bytes
         if size < file.fEND:
-            raise InputError(f"'{path}' is truncated: {size} of {file.fEND} bytes are there")
+            raise InputError(
+                f"'{path}' is truncated: {size} of {file.fEND} bytes are there; {LEAVE_OUT}"
+            )
         with decoding(f"cannot read '{path}' as a ROOT file"):
             directory = file.root_directory
         yield directory

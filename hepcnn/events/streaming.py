@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from hepcnn.events.sources import decoding
+from hepcnn.events.sources import LEAVE_OUT, decoding
 
 T = TypeVar("T")
 #: Uncompressed bytes of one step. A few times as much is in use: the next step is read ahead.
@@ -59,7 +59,7 @@ def in_steps(
         entries = int(tree.num_entries)  # old trees count in floating point
     for start in range(0, entries, size):
         stop = min(start + size, entries)
-        with decoding(f"{file}: cannot read entries {start} to {stop - 1}"):
+        with decoding(f"{file}: cannot read entries {start} to {stop - 1} ({LEAVE_OUT})"):
             chunk = next(chunks)
             if len(chunk) != stop - start:
                 raise ValueError(f"only {len(chunk)} are there")

@@ -136,3 +136,41 @@ def test_constants_alone_make_no_events(tmp_path):
     constants = dict.fromkeys(names, "1") | {"event": "$entry"}
     constants |= {name: "1" for name in native_arrays(make_events()) if "rich2" in name}
     assert "constants" in error_of(path, sample(**constants))
+
+
+@pytest.mark.parametrize("sentinel", [-999.0, -9999.0])
+@pytest.mark.parametrize("part", ["segment", "projection"])
+def test_a_track_whose_segment_is_a_sentinel_does_not_cross(tmp_path, sentinel, part):
+    events = make_events()
+    names = [f"rich2_{x}" for x in ("entry", "direction", "exit")]
+    if part == "projection":
+        events.tracks["rich2_projection"] = events.tracks.pop(names[2])
+        del events.tracks[names[0]], events.tracks[names[1]]
+        names = ["rich2_projection"]
+    arrays = native_arrays(events)
+    for name in arrays:
+        if name.startswith("track_rich2"):
+            arrays[name] = ak.nan_to_num(arrays[name], nan=sentinel)
+    assert np.isnan(events.tracks[names[0]]).any()
+    assert_same(read(write_tree(tmp_path / "a.root", arrays), hit_truth=True), events)
+
+
+def test_half_a_sentinel_is_no_sentinel(tmp_path):
+    events = make_events()
+    events.tracks["rich1_entry"][:2] = -999, 5, -999
+    events.tracks["rich1_direction"][:2] = 0, 0, 1
+    events.tracks["rich1_exit"][:2] = 1, 2, 3
+    path = write_tree(tmp_path / "a.root", native_arrays(events))
+    assert_same(read(path, hit_truth=True), events)
+
+
+@pytest.mark.parametrize("text", ["numbers", "numbers[0]"])
+def test_a_list_where_one_number_is_wanted_has_a_remedy(tmp_path, text):
+    arrays = native_arrays(make_events())
+    del arrays["run"]
+    n = len(arrays["event"])
+    path = write_tree(tmp_path / "a.root", arrays | {"numbers": ak.Array([[7]] * n)})
+    error = error_of(path, sample(run=text))
+    remedy = "where(len(numbers) == 1, sum(numbers), 0/0)"
+    assert remedy in error
+    assert set(read(path, sample(run=remedy)).key["run"]) == {7}
