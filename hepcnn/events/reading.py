@@ -160,7 +160,7 @@ def _read(
     counts: Counter[str] | None,
 ) -> Iterator[Chunk]:
     """Read events: `wanted` chooses among the branches of the layout, `make` makes the chunks."""
-    with open_tree(spec, sample.tree) as tree:
+    with open_tree(spec, sample.tree) as tree, decoding(f"{spec}: cannot read its events"):
         if tree.num_entries == 0:
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
         names = branch_names(tree)
@@ -169,8 +169,7 @@ def _read(
         made = plan({*names, *NUMBERS}, *given, layout, chosen, str(spec))
         identity = partial(fingerprint, spec, sample.tree)
         chunks = _chunks(tree, names, made, layout, make, step, counts, str(spec), identity)
-        with decoding(f"{spec}: cannot read its events"):
-            yield from ahead(chunks)
+        yield from ahead(chunks)
 
 
 def _chunks(

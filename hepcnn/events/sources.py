@@ -165,7 +165,8 @@ def open_file(path: str) -> Iterator[uproot.ReadOnlyDirectory]:
 
 def tree_names(directory: uproot.ReadOnlyDirectory) -> list[str]:
     """Names of the TTrees and RNTuples in a file, in folders too, without cycle numbers."""
-    classes = directory.classnames(recursive=True, cycle=False)
+    with decoding(f"cannot read the folders of '{directory.file_path}'"):
+        classes = directory.classnames(recursive=True, cycle=False)
     return [name for name, kind in classes.items() if kind in _TREE_CLASSES]
 
 
@@ -197,6 +198,9 @@ def open_tree(spec: FileSpec, tree: str = TREE) -> Iterator[Any]:
             raise InputError(f"{spec.path}: no tree '{name}'; {nearest(name, names)}{others}")
         with decoding(f"{spec.path}: cannot read the tree '{name}'"):
             opened = directory[name]
+            # An RNTuple's description is read when it is first asked for.
+            int(opened.num_entries)
+            branch_names(opened)
         yield opened
 
 
