@@ -12,6 +12,8 @@ from hepcnn.errors import nearest
 
 #: Errors whose message needs no value beside it.
 _NOT_GIVEN = ("missing", "value_error", "wrong_form")
+#: What pydantic says of a default that could not be made since another value is wrong.
+_FOLLOWS = "default_factory_not_called"
 #: What pydantic puts behind a key that is itself what is wrong.
 _KEY = "[key]"
 
@@ -38,6 +40,8 @@ def explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
     """Say what is wrong with data for a model: one line for each wrong key."""
     lines = [f"{what} is not valid"]
     for item in error.errors():
+        if item["type"] == _FOLLOWS:
+            continue
         keys = [str(part) for part in item["loc"] if part not in (*FORMS, _KEY)]
         place = ".".join(keys) or "the whole"
         if item["type"] == "extra_forbidden":

@@ -27,6 +27,19 @@ class _Loader(yaml.SafeLoader):
             seen[name] = line
         return node
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:  # whatever Python makes of a date or number that is none
+            value = node.value if isinstance(node, yaml.ScalarNode) else "it"
+            kind = node.tag.rpartition(":")[2]
+            raise InputError(
+                f"line {node.start_mark.line + 1}: '{value}' looks like a value of the kind "
+                f"'{kind}', but is none ({error}): put it in quotes if it is a text"
+            ) from error
+
 
 def read_yaml(path: str | Path) -> Any:
     """Read a YAML (or JSON) file in UTF-8; ``-`` is the standard input.
@@ -46,6 +59,8 @@ def read_yaml(path: str | Path) -> Any:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}: line {line}: not UTF-8 text, which it must be") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: lists or mappings are nested too deeply") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {error}") from error
     except InputError as error:

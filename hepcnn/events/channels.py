@@ -128,9 +128,9 @@ def _numbers(
     except (TypeError, ValueError) as error:
         shown = ", ".join(f"{name} = {row[name]}" for name in used)
         raise InputError(f"channel map '{path}', line {line}: {shown}: not integers") from error
-    if not (0 <= channel < 2**24 and 0 <= plane <= 2):
+    if not (0 <= channel < 2**24 and 0 <= plane <= 2 and abs(tpc) < 2**31):
         raise InputError(
-            f"channel map '{path}', line {line}: channel {channel}, plane {plane}; "
-            "channels are at least 0, planes 0 to 2"
+            f"channel map '{path}', line {line}: channel {channel}, plane {plane}, TPC {tpc}; "
+            "channels are 0 to 16777215, planes 0 to 2, TPCs small numbers"
         )
     return channel, plane, tpc

@@ -15,6 +15,8 @@ from hepcnn.events.schema import RICHES, RichEvents
 
 #: The square of a direction's length may differ from 1 by this: rotations in float32.
 _TOLERANCE = 1e-3
+#: Masses (MeV) of the charged leptons, by PDG code; their neutrinos have the next one.
+_LEPTONS = {11: 0.511, 13: 105.66, 15: 1776.9}
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -48,11 +50,12 @@ def check_lartpc(events: LArTPCEvents) -> None:
     ------
     InputError
         A number that is infinite, or NaN where that does not stand for "none"; a plane, process
-        or origin that is unknown; a wire, a width or an energy below 0; a particle that is not
-        in the event.
+        or origin that is unknown; a wire, a width or an energy below 0; a neutrino with less
+        energy than the lepton it became; a particle that is not in the event.
     """
     _check_between(events, "event", "charged_current", 0, 1)
     _check_at_least_0(events, "event", "neutrino_energy", none=True)
+    _check_threshold(events)
     for column in ("vertex", "vertex_wire", "vertex_tick"):
         _check_finite(events, "event", column, none=True)
     _check_between(events, "hit", "plane", 0, 2)
@@ -154,6 +157,20 @@ def _check_index(
     if values.min() < lowest or (largest >= rows[some]).any():
         bad = (values < lowest) | (values >= np.repeat(rows, np.diff(offsets)))
         refuse(events, level, column, bad, f"it must be an index of the event's {of}s, or -1")
+
+
+def _check_threshold(events: LArTPCEvents) -> None:
+    """A neutrino's energy is at least the mass of the lepton that it became."""
+    if not {"neutrino_energy", "neutrino_pdg", "charged_current"} <= events.truth.keys():
+        return
+    pdg, energy = np.abs(events.truth["neutrino_pdg"]), events.truth["neutrino_energy"]
+    for lepton, mass in _LEPTONS.items():
+        bad = (pdg == lepton + 1) & (events.truth["charged_current"] == 1) & (energy < mass)
+        rule = (
+            f"its charged current made a lepton of {mass:g} MeV: neutrino_energy must be in MeV, "
+            "of a branch in GeV it is 1000 * BRANCH"
+        )
+        refuse(events, "event", "neutrino_energy", bad, rule)
 
 
 def _check_primaries(events: LArTPCEvents) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EVENT_KEY, Branch, Level, event_name
-from hepcnn.events.evaluation import Column, Naming, evaluate
+from hepcnn.events.evaluation import Column, Naming, evaluate, only_value
 from hepcnn.events.expressions import Expression
 from hepcnn.events.layout import Part, Plan
 from hepcnn.rows import Rows
@@ -179,7 +179,9 @@ def _flat(expression: Expression, columns: Mapping[str, Column], naming: Naming)
     """One number an event (or one for all)."""
     found = evaluate(expression, columns, naming)
     if found.offsets is not None:
-        raise InputError(f"'{expression.text}' is a list, not one an event")
+        raise InputError(
+            f"'{expression.text}' is a list, not one an event; {only_value(expression.text)}"
+        )
     if found.values.ndim > 1:
         raise InputError(
             f"'{expression.text}' is an array of {found.values.shape[1]} an event: "
@@ -304,7 +306,8 @@ def _common_offsets(
             lengths, its_lengths = np.diff(offsets), np.diff(its_offsets)
             i = int(np.argmax(lengths != its_lengths))
             raise InputError(
-                f"{naming(i)}: '{first}' has {lengths[i]} values, '{other}' {its_lengths[i]}"
+                f"{naming(i)}: '{first}' has {lengths[i]} values, '{other}' {its_lengths[i]}: what "
+                "is mapped to rows of one kind must be as many, of one collection of the file"
             )
     return offsets
 

@@ -313,7 +313,12 @@ class _Evaluation:
         found, wanted = self.columns[dotted(node.value) or ""], indices(node) or ()
         name, values = ast.unparse(node.value), found.values
         if found.offsets is not None and wanted[0] is not None:
-            what = f"write {name}[:, {wanted[0]}]" if values.ndim > 1 else f"write {name}"
+            what = f"write {name} for each of its rows"
+            what = (
+                f"write {name}[:, {wanted[0]}]"
+                if values.ndim > 1
+                else f"{what}; {only_value(name)}"
+            )
             self._refuse(f"'{name}' is a list, whose length differs from event to event: {what}")
         inner = wanted if found.offsets is None else wanted[1:]
         if len(inner) > values.ndim - 1:
@@ -326,6 +331,14 @@ class _Evaluation:
                 self._refuse(f"'{name}' has {size} values there: the last is number {size - 1}")
         which = tuple(slice(None) if index is None else index for index in inner)
         return Column(np.ascontiguousarray(values[(slice(None), *which)]), found.offsets)
+
+
+def only_value(name: str) -> str:
+    """How a list that has one value, or none, becomes one an event."""
+    return (
+        f"the only value of each event is where(len({name}) == 1, sum({name}), 0/0), NaN where it "
+        "is not one"
+    )
 
 
 def _beyond_64_bits(

@@ -148,7 +148,7 @@ def branches_block(
     guesses : mapping of str to str
         As of `guess_branches`.
     names : collection of str
-        Names of the tree's branches; those that are native need no line.
+        Native names that are there and can be read, which need no line.
     layout : Layout
         The native layout.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +23,12 @@ from hepcnn.events.sources import (
     short_names,
     tree_names,
 )
+from hepcnn.events.trying import refused, why_not
+
+#: What an RNTuple's field is, in its description: a list of what it holds, or a record.
+_LIST, _RECORD = 1, 2
+#: Types that are described as lists of one or none.
+_NO_LISTS = ("std::optional", "std::unique_ptr")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,10 @@ class TreeInfo:
     branches: list[BranchInfo]
 
 
+#: What native branches could be made of, in which tree, by which layout.
+Choice = tuple[dict[str, str], TreeInfo, Layout]
+
+
 def inspect_file(spec: FileSpec) -> list[TreeInfo]:
     """Describe the trees of a file, or the one that is named.
 
@@ -65,9 +75,23 @@ def inspect_file(spec: FileSpec) -> list[TreeInfo]:
 
 
 def _type(branch: Any) -> str:
-    """A branch's type; what has parts of its own has no name but a number, or none."""
+    """A branch's type; what has parts of its own has no name but a number, or none.
+
+    The type of a part of a record is that of the part alone, even if there is a list of records.
+    """
     name = str(branch.typename)
-    return "record" if not name or name.isdigit() else name
+    has_parts = not name or name.isdigit()
+    part: Any = branch if has_parts else getattr(branch, "parent", None)
+    name = "record" if has_parts else name
+    while hasattr(part, "record"):
+        kind = str(part.typename)
+        if kind.startswith(_NO_LISTS) or part.record.struct_role not in (_LIST, _RECORD):
+            # Its parts are no plain numbers.
+            name = f"{kind} of {name}"
+        elif part.record.struct_role == _LIST:
+            name = f"std::vector<{name}>"
+        part = part.parent
+    return name
 
 
 def _describe(name: str, tree: Any) -> TreeInfo:
@@ -168,15 +192,44 @@ def block_for(trees: Sequence[TreeInfo], detector: str | None = None) -> str:
         layout, lacking = native_layout(tree)
         if layout and not lacking and not single_numbers(tree, layout):
             return ""
-    layouts = [layout for layout in LAYOUTS if detector in (None, detector_of(layout))]
-    choices = [(guesses_for(tree, layout), tree, layout) for tree in trees for layout in layouts]
-    guesses, tree, layout = max(choices, key=lambda choice: _fit(choice[0], choice[2]))
-    block = branches_block(tree.name, guesses, {b.name for b in tree.branches}, layout)
+    choices = _choices(trees, detector)
+    guesses, tree, layout = _likeliest(choices)
+    native = {name for name, source in guesses.items() if name == source}
+    block = branches_block(tree.name, guesses, native, layout)
     share, _ = _fit(guesses, layout)
     others = [c for c in choices if detector_of(c[2]) != detector_of(layout)]
     if any(_fit(found, other)[0] >= share for found, _, other in others):
         return f"# The names do not tell the detector: say it with --detector.\n{block}"
     return block
+
+
+def _choices(trees: Sequence[TreeInfo], detector: str | None) -> list[Choice]:
+    """What each tree could be."""
+    layouts = [layout for layout in LAYOUTS if detector in (None, detector_of(layout))]
+    return [(guesses_for(tree, layout), tree, layout) for tree in trees for layout in layouts]
+
+
+def _likeliest(choices: Sequence[Choice]) -> Choice:
+    return max(choices, key=lambda choice: _fit(choice[0], choice[2]))
+
+
+def readable(
+    spec: FileSpec, trees: Sequence[TreeInfo], detector: str | None = None
+) -> list[TreeInfo]:
+    """The trees without those branches that would be proposed, but cannot be read so.
+
+    Raises
+    ------
+    InputError
+        As `inspect_file`.
+    """
+    left = list(trees)
+    while True:
+        guesses, tree, layout = _likeliest(_choices(left, detector))
+        if not (wrong := refused(FileSpec(spec.path, tree.name), guesses, layout)):
+            return left
+        others = [branch for branch in tree.branches if branch.name not in wrong]
+        left[left.index(tree)] = replace(tree, branches=others)
 
 
 def show(spec: FileSpec, console: Console, detector: str | None = None) -> None:
@@ -194,18 +247,32 @@ def show(spec: FileSpec, console: Console, detector: str | None = None) -> None:
         console.print(f"{spec.path}: no TTree or RNTuple in it", markup=False)
         return
     for tree in trees:
-        _show_tree(tree, console)
-    if block := block_for(trees, detector):
+        _show_tree(tree, console, _why_not(spec, tree))
+    if (block := block_for(trees, detector)) and not any(map(_is_larcv, trees)):
+        block = block_for(readable(spec, trees, detector), detector)
+    if block:
         console.print("To read it, complete these lines in the sample of your configuration:\n")
         console.print(block, soft_wrap=True, markup=False, highlight=False)
 
 
-def _show_tree(tree: TreeInfo, console: Console) -> None:
+def _why_not(spec: FileSpec, tree: TreeInfo) -> str:
+    """Why a tree of native layout cannot be read as it is; "" if it can or has another layout."""
+    layout, lacking = native_layout(tree)
+    if layout is None or lacking or single_numbers(tree, layout) or _is_larcv(tree):
+        return ""
+    return why_not(FileSpec(spec.path, tree.name), layout)
+
+
+def _show_tree(tree: TreeInfo, console: Console, why_not: str) -> None:
     sizes = [branch.size for branch in tree.branches if branch.size is not None]
     size = f", {_bytes(sum(sizes))} compressed" if sizes else ""
     console.print(Text(f"{tree.name}: {tree.kind}, {tree.entries} entries{size}", style="bold"))
     console.print(_table(tree))
     console.print(Text(layout_of(tree)), soft_wrap=True)
+    if why_not:
+        console.print(
+            Text(f"but with a sample's defaults it cannot be read: {why_not}"), soft_wrap=True
+        )
     console.print()
 
 

@@ -25,10 +25,11 @@ from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.layout import Plan, plan, wanted_lartpc, wanted_rich
 from hepcnn.events.names import NUMBERS, numbers
 from hepcnn.events.schema import RichEvents
-from hepcnn.events.sentinels import without_sentinels
+from hepcnn.events.sentinels import crossing_alone, without_sentinels
 from hepcnn.events.sources import (
     FileSpec,
     branch_names,
+    decoding,
     expand_files,
     fingerprint,
     n_entries,
@@ -140,7 +141,8 @@ def read_lartpc(
     if sample.reader == "larcv":
         if deposits:
             raise InputError(f"{spec}: LArCV's images have no energy deposits")
-        yield from read_images(spec, sample, truth=truth, step=step, counts=counts)
+        with decoding(f"{spec}: cannot read LArCV's images"):
+            yield from read_images(spec, sample, truth=truth, step=step, counts=counts)
         return
     channels = load_channel_map(sample.channel_map) if sample.channel_map else None
     wanted = partial(wanted_lartpc, channels=channels is not None, truth=truth, deposits=deposits)
@@ -158,7 +160,7 @@ def _read(
     counts: Counter[str] | None,
 ) -> Iterator[Chunk]:
     """Read events: `wanted` chooses among the branches of the layout, `make` makes the chunks."""
-    with open_tree(spec, sample.tree) as tree:
+    with open_tree(spec, sample.tree) as tree, decoding(f"{spec}: cannot read its events"):
         if tree.num_entries == 0:
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
         names = branch_names(tree)
@@ -166,9 +168,8 @@ def _read(
         given = sample.branches, sample.selection, sample.counters
         made = plan({*names, *NUMBERS}, *given, layout, chosen, str(spec))
         identity = partial(fingerprint, spec, sample.tree)
-        yield from ahead(
-            _chunks(tree, names, made, layout, make, step, counts, str(spec), identity)
-        )
+        chunks = _chunks(tree, names, made, layout, make, step, counts, str(spec), identity)
+        yield from ahead(chunks)
 
 
 def _chunks(
@@ -183,24 +184,33 @@ def _chunks(
     identity: Callable[[], str],
 ) -> Iterator[Chunk]:
     used = {name: names[name] for name in made.names if name not in NUMBERS}
+    if not used:
+        raise InputError(f"{file}: `branches:` are all constants: name the file's branches")
     first = 0
     for arrays in in_steps(tree, set(used.values()), step, file):
+        n = len(next(iter(arrays.values())))
         try:
-            columns = {name: to_column(arrays[full], name) for name, full in used.items()}
-            its_own = numbers(made.names, first, first + len(arrays), identity)
+            columns = {name: _column(arrays[full], name) for name, full in used.items()}
+            its_own = numbers(made.names, first, first + n, identity)
             columns |= {name: Column(values) for name, values in its_own.items()}
             key, tables = assemble(made, layout, columns, first, counts)
             events = make(key, tables)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
-        first += len(arrays)
+        first += n
         if len(events):
             yield events
+
+
+def _column(array: Any, name: str) -> Column:
+    with decoding(f"cannot read branch '{name}'"):
+        return to_column(array, name)
 
 
 def _rich_events(key: Key, tables: Tables) -> RichEvents:
     tracks, hits = tables["track"], tables["hit"]
     events = RichEvents(key, tracks.offsets, tracks.columns, hits.offsets, hits.columns)
+    events = crossing_alone(events)
     check_rich(events)
     return events
 

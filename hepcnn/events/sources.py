@@ -29,6 +29,8 @@ _FILE_AND_TREE = re.compile(r"(?P<path>.*\.root):(?P<tree>[^:]+)", re.DOTALL)
 _TREE_CLASSES = {"TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"}
 #: Bytes at each end of a file that name it where ROOT gave it no UUID.
 _END = 1 << 16
+#: How one bad file does not stop the others.
+LEAVE_OUT = "`on_bad_file: skip` in the sample leaves such a file out"
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -149,12 +151,14 @@ def open_file(path: str) -> Iterator[uproot.ReadOnlyDirectory]:
         if not Path(path).is_file():
             there = "is a folder, not a file" if Path(path).is_dir() else "is not there"
             raise InputError(f"'{path}' {there}")
-    with decoding(f"cannot read '{path}' as a ROOT file"):
+    with decoding(f"cannot read '{path}' as a ROOT file ({LEAVE_OUT})"):
         file = uproot.reading.ReadOnlyFile(path, **options)
     with file:
         size = file.source.num_bytes
         if size < file.fEND:
-            raise InputError(f"'{path}' is truncated: {size} of {file.fEND} bytes are there")
+            raise InputError(
+                f"'{path}' is truncated: {size} of {file.fEND} bytes are there; {LEAVE_OUT}"
+            )
         with decoding(f"cannot read '{path}' as a ROOT file"):
             directory = file.root_directory
         if not directory.fSeekKeys:
@@ -167,7 +171,8 @@ def open_file(path: str) -> Iterator[uproot.ReadOnlyDirectory]:
 
 def tree_names(directory: uproot.ReadOnlyDirectory) -> list[str]:
     """Names of the TTrees and RNTuples in a file, in folders too, without cycle numbers."""
-    classes = directory.classnames(recursive=True, cycle=False)
+    with decoding(f"cannot read the folders of '{directory.file_path}'"):
+        classes = directory.classnames(recursive=True, cycle=False)
     return [name for name, kind in classes.items() if kind in _TREE_CLASSES]
 
 
@@ -199,6 +204,9 @@ def open_tree(spec: FileSpec, tree: str = TREE) -> Iterator[Any]:
             raise InputError(f"{spec.path}: no tree '{name}'; {nearest(name, names)}{others}")
         with decoding(f"{spec.path}: cannot read the tree '{name}'"):
             opened = directory[name]
+            # An RNTuple's description is read when it is first asked for.
+            int(opened.num_entries)
+            branch_names(opened)
         yield opened
 
 

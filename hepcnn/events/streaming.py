@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from hepcnn.events.sources import decoding
+from hepcnn.events.sources import LEAVE_OUT, decoding
 
 T = TypeVar("T")
 #: Uncompressed bytes of one step. A few times as much is in use: the next step is read ahead.
@@ -26,8 +26,10 @@ def entries_per_step(tree: Any, branches: set[str]) -> int:
     return max(1, int(STEP_BYTES * tree.num_entries / max(size, 1)))
 
 
-def in_steps(tree: Any, branches: set[str], step: int | None, file: str) -> Iterator[Any]:
-    """Awkward arrays of the branches, some entries at a time.
+def in_steps(
+    tree: Any, branches: set[str], step: int | None, file: str
+) -> Iterator[dict[str, Any]]:
+    """Awkward arrays of the branches by their full names, some entries at a time.
 
     Parameters
     ----------
@@ -54,13 +56,20 @@ def in_steps(tree: Any, branches: set[str], step: int | None, file: str) -> Iter
             else {"expressions": sorted(branches)}
         )
         chunks = tree.iterate(**which, step_size=size, library="ak")
-    for start in range(0, tree.num_entries, size):
-        stop = min(start + size, tree.num_entries)
-        with decoding(f"{file}: cannot read entries {start} to {stop - 1}"):
+        entries = int(tree.num_entries)  # old trees count in floating point
+    for start in range(0, entries, size):
+        stop = min(start + size, entries)
+        with decoding(f"{file}: cannot read entries {start} to {stop - 1} ({LEAVE_OUT})"):
             chunk = next(chunks)
             if len(chunk) != stop - start:
                 raise ValueError(f"only {len(chunk)} are there")
-        yield chunk
+            arrays = {name: _of(chunk, name) for name in branches}
+        yield arrays
+
+
+def _of(chunk: Any, name: str) -> Any:
+    """The array of a branch; ``track.p`` is part of the record `track` of an RNTuple."""
+    return chunk[name] if name in chunk.fields else chunk[tuple(name.split("."))]
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:

@@ -16,6 +16,7 @@ from numba import njit
 from hepcnn.config import PolarImages
 from hepcnn.detector.geometry import RichGeometry
 from hepcnn.errors import InputError
+from hepcnn.events.chunk import event_name
 from hepcnn.events.schema import RichEvents
 from hepcnn.imaging.polar import check_shape
 from hepcnn.reconstruction.reconstruct import (
@@ -88,9 +89,8 @@ def cherenkov_images(
         except OverflowError as error:
             track = kept[error.args[0]]
             event = int(np.searchsorted(events.track_offsets, track, "right")) - 1
-            run, subrun, number = events.key[event]
             raise InputError(
-                f"run {run}, subrun {subrun}, event {number}, track "
+                f"{event_name(events.key[event])}: track "
                 f"{track - events.track_offsets[event]}: a bin of {rich} has more than {_MOST} "
                 f"hits, or more than {_MOST * DENSITY_UNIT:.1f} photons expected from others: "
                 "'shape' needs more bins"

@@ -274,7 +274,7 @@ def _provenance(
     # Geometry and channels by their contents too: a user's file can change under its name.
     layout["geometry_digest"] = digest(geometry)
     if channels := layout.get("channel_map"):
-        layout["channel_map_digest"] = digest(Path(channels).read_text())
+        layout["channel_map_digest"] = digest(Path(channels).read_text(encoding="utf-8"))
     return record(
         "convert",
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numba import njit
 
 from hepcnn.detector.geometry import RichGeometry
 from hepcnn.errors import InputError
-from hepcnn.events.columns import event_name
+from hepcnn.events.columns import event_name, row_hint
 from hepcnn.events.schema import RICHES, RichEvents
 
 #: Panels of a RICH.
@@ -44,6 +45,7 @@ def panel_points(
     point: npt.NDArray[np.floating],
     panel: npt.NDArray[np.int8],
     event_offsets: npt.NDArray[np.int64],
+    name: Callable[[int], str] = "point {}".format,
 ) -> PanelPoints:
     """Group points by event and panel, and give their plane coordinates, in one pass.
 
@@ -57,16 +59,18 @@ def panel_points(
         Panel of each, 0 or 1; others (−1) are left out.
     event_offsets : int64 array (n_events + 1,)
         The points of event ``i`` are rows ``event_offsets[i]`` to ``event_offsets[i + 1]``.
+    name : callable
+        Names the point of a row, for the message.
 
     Raises
     ------
     InputError
-        If a point is more than `OFF_PLANE` away from the plane.
+        If a point is more than `OFF_PLANE` away from the plane; it names the farthest.
     """
     plane = np.empty((len(point), 2), np.float32)
     index = np.empty(len(point), np.int64)
     offsets = np.zeros(PANELS * (len(event_offsets) - 1) + 1, np.int64)
-    farthest = _group(
+    farthest, row, beyond = _group(
         point,
         panel,
         event_offsets,
@@ -79,9 +83,10 @@ def panel_points(
     )
     if farthest > OFF_PLANE:
         raise InputError(
-            f"a hit or projection lies {farthest:.0f} mm away from the photon plane, more than "
-            f"{OFF_PLANE:.0f}: are the positions in mm, in LHCb's frame, with the right "
-            "hit_rich and hit_panel, and is 'geometry' that of the data?"
+            f"{name(row)} lies {farthest:.0f} mm away from the photon plane, and {beyond:,} of "
+            f"{offsets[-1]:,} lie more than {OFF_PLANE:.0f} mm away: are the positions in mm, in "
+            "LHCb's frame, with the right hit_rich and hit_panel, and is 'geometry' that of the "
+            "data? `selection: {hit: CONDITION}`, or of `track`, leaves odd ones out"
         )
     return PanelPoints(plane[: offsets[-1]], index[: offsets[-1]], offsets)
 
@@ -118,7 +123,7 @@ def check_sides(events: RichEvents, geometry: RichGeometry, rich: str) -> None:
         f"{event_name(events.key[event])}: hit {wrong - events.hit_offsets[event]} is not on the "
         f"side of its panel, as {other:,} of {np.count_nonzero(own):,} hits of {rich} are not: it "
         f"has hit_panel = {panel[wrong]} and hit_{axis} = {along[wrong]:.0f} mm; hit_panel must be "
-        f"0 where hit_{axis} is above 0, and 1 where it is below"
+        f"0 where hit_{axis} is above 0, and 1 where it is below; {row_hint('hit')}"
     )
 
 
@@ -133,7 +138,7 @@ def _wrong_side(rich, panel, along, number):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _group(point, panel, event_offsets, centre, axes, split, plane, index, offsets):  # type: ignore[no-untyped-def]
-    stored, farthest = np.uint64(0), 0.0
+    stored, farthest, row, beyond = np.uint64(0), 0.0, -1, 0
     for event in range(len(event_offsets) - 1):
         for side in range(PANELS):
             # Panel 1 is seen as in panel 0: mirrored.
@@ -148,8 +153,11 @@ def _group(point, panel, event_offsets, centre, axes, split, plane, index, offse
                 plane[stored, 0] = x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]
                 plane[stored, 1] = x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]
                 away = abs(x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2])
-                farthest = max(farthest, away)
+                if away > OFF_PLANE:
+                    beyond += 1
+                    if away > farthest:
+                        farthest, row = away, i
                 index[stored] = i
                 stored += np.uint64(1)
             offsets[PANELS * event + side + 1] = stored
-    return farthest
+    return farthest, row, beyond

@@ -22,7 +22,7 @@ from hepcnn.detector.labels import (
 )
 from hepcnn.detector.tpc import CM, PLANES, TPC
 from hepcnn.errors import InputError
-from hepcnn.events.columns import event_name
+from hepcnn.events.columns import event_name, row_hint
 from hepcnn.events.lartpc_schema import PARTICLES, LArTPCEvents
 from hepcnn.imaging.plane_kernels import NOBODY, Pixels
 from hepcnn.store.shard import Kind, Rows
@@ -242,7 +242,10 @@ def check_numbers(events: LArTPCEvents, particles: npt.NDArray[np.int64]) -> Non
     most = np.iinfo(PIXEL_TRUTH["instance"]).max
     for event in np.flatnonzero(particles > most):
         name = event_name(events.key[event])
-        raise InputError(f"{name}: {particles[event]} particles have pixels, more than {most}")
+        raise InputError(
+            f"{name}: {particles[event]} particles have pixels, more than {most}; "
+            f"{row_hint('event')}"
+        )
 
 
 def _of_particles(

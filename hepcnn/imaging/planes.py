@@ -107,7 +107,9 @@ def plane_images(
     events = join_short_deltas(events)
     place = vertices(events, tpc, settings)
     if settings.region == "vertex" and not {"vertex", "vertex_wire"} & set(events.truth):
-        raise InputError("no vertex, which the region 'vertex' needs")
+        raise InputError(
+            "no vertex, which the region 'vertex' needs: map it, or choose another region"
+        )
     rows, columns = window_shape(settings, tpc)
     corner = windows(events, place, tpc, settings)
     pixels, inside = _pixels(events, corner, (rows, columns), settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from hepcnn.detector.geometry import RichGeometry
 from hepcnn.detector.optics import on_panel, plane_coordinates, project_tracks
 from hepcnn.detector.particles import OTHER, SPECIES, species_of
 from hepcnn.errors import InputError
+from hepcnn.events.chunk import Level, event_name
 from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.imaging.cherenkov import cherenkov_images
 from hepcnn.imaging.inside import NOWHERE, Inside, Span
@@ -274,7 +276,8 @@ def _view(
     """The images of the tracks to keep, in one RICH; empty for those on no panel."""
     side = np.full(len(panel), -1, np.int8)
     side[kept] = panel[kept]
-    centres = panel_points(geometry, point, side, events.track_offsets)
+    tracks, hits = partial(_place, events, "track"), partial(_place, events, "hit")
+    centres = panel_points(geometry, point, side, events.track_offsets, tracks)
     image = np.full(len(panel), -1)
     image[centres.index] = np.arange(len(centres.index))
     channels = []
@@ -283,9 +286,10 @@ def _view(
             seen = np.where(
                 events.hits["rich"] == RICHES.index(rich) + 1, events.hits["panel"], np.int8(-1)
             )
-            points = panel_points(geometry, events.hits["position"], seen, events.hit_offsets)
+            position = events.hits["position"]
+            points = panel_points(geometry, position, seen, events.hit_offsets, hits)
         else:
-            points = panel_points(geometry, point, panel, events.track_offsets)
+            points = panel_points(geometry, point, panel, events.track_offsets, tracks)
         _check_number(events, points, f"{channel} on one panel of {rich}")
         offsets, pixel, count = polar_counts(
             points.plane,
@@ -300,13 +304,24 @@ def _view(
     return merge_channels(channels)
 
 
+def _place(events: RichEvents, level: Level, row: int) -> str:
+    """A hit, or a track's projection, in words."""
+    offsets = events.offsets(level)
+    event = int(np.searchsorted(offsets, row, side="right")) - 1
+    own = row - int(offsets[event])
+    if level == "track":
+        own = int(events.tracks["index"][row]) if "index" in events.tracks else own
+    what = f"hit {own}" if level == "hit" else f"the projection of track {own}"
+    return f"{event_name(events.key[event])}: {what}"
+
+
 def _check_number(events: RichEvents, points: PanelPoints, what: str) -> None:
     number = np.diff(points.offsets)
     if number.size and number.max() > MAX_POINTS:
-        run, subrun, event = events.key[int(number.argmax()) // PANELS]
+        event = event_name(events.key[int(number.argmax()) // PANELS])
         raise InputError(
-            f"run {run}, subrun {subrun}, event {event}: {number.max()} {what}; images count at "
-            f"most {MAX_POINTS}"
+            f"{event}: {number.max()} {what}; images count at most {MAX_POINTS}; `selection: "
+            "{event: CONDITION}` leaves such events out"
         )
 
 

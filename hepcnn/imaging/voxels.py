@@ -13,7 +13,7 @@ from hepcnn.config import VoxelImages
 from hepcnn.detector.labels import OTHER, PIXEL_CLASSES
 from hepcnn.detector.tpc import CM, TPC
 from hepcnn.errors import InputError
-from hepcnn.events.columns import event_name
+from hepcnn.events.columns import event_name, row_hint
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.imaging.inside import Inside, Span
 from hepcnn.imaging.lengths import units_of
@@ -185,8 +185,10 @@ def _check_energies(events: LArTPCEvents) -> None:
     event = np.repeat(np.arange(len(events)), np.diff(events.deposit_offsets))
     total = np.bincount(event, events.deposits["energy"], len(events))
     for i in np.flatnonzero(total > MAX_ENERGY):
-        name = event_name(events.key[i])
-        raise InputError(f"{name}: deposit_energy: {total[i]:.3g} MeV in all, over {MAX_ENERGY:g}")
+        raise InputError(
+            f"{event_name(events.key[i])}: deposit_energy: {total[i]:.3g} MeV in all, over "
+            f"{MAX_ENERGY:g}: is it in MeV? {row_hint('deposit')}"
+        )
 
 
 def _shape(settings: VoxelImages, tpc: TPC) -> tuple[int, int, int]:
@@ -212,7 +214,9 @@ def _corners(
     about = np.where(total > 0, np.transpose(moment) / np.where(total > 0, total, 1), middle)
     if settings.region == "vertex":
         if "vertex" not in events.truth:
-            raise InputError("no vertex, which the region 'vertex' needs")
+            raise InputError(
+                "no vertex, which the region 'vertex' needs: map it, or choose another region"
+            )
         vertex = CM * events.truth["vertex"].astype(float)
         about = np.where(np.isfinite(vertex).all(axis=1, keepdims=True), vertex, about)
     corner: Floats = (np.floor(about / settings.voxel) - np.array(shape) // 2) * settings.voxel

@@ -17,6 +17,7 @@ from hepcnn.detector.optics import plane_coordinates
 from hepcnn.detector.pixels import digitise, number_of_pixels, pixel_type
 from hepcnn.detector.radiator import detected_spectrum
 from hepcnn.errors import InputError
+from hepcnn.events.columns import event_name, row_hint
 from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.reconstruction.background import FLOOR, Grid, estimate, grid_of
 from hepcnn.reconstruction.expected import Expected, expected_light
@@ -191,10 +192,11 @@ def _pixel_areas(geometry: RichGeometry, plane: Floats, key: NDArray[np.void], r
     kind = pixel_type(geometry, *plane.T)
     off = key[kind < 0]
     if len(off):
-        run, subrun, number = off[0]
+        u, v = plane[kind < 0][0]
         raise InputError(
-            f"run {run}, subrun {subrun}, event {number}: {np.count_nonzero(off == off[0])} hits "
-            f"in {rich} are not on a panel of the geometry"
+            f"{event_name(off[0])}: {np.count_nonzero(off == off[0])} hits in {rich} are not on a "
+            f"panel of the geometry, the first is at u = {u:.0f} mm, v = {v:.0f} mm on the photon "
+            f"plane; {row_hint('hit')}"
         )
     return np.array([pixels.size for pixels in geometry.pixels])[kind] ** 2
 

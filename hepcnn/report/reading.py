@@ -129,7 +129,10 @@ def table(folder: Path, name: str, make: str) -> TableFile:
 
 def history(path: Path, make: str, required: Sequence[str] = (*LOSSES, *ACCURACIES)) -> History:
     """A history, made by the command `make`; columns that are not `required` may be missing."""
-    rows = list(csv.DictReader(text(path, make).splitlines()))
+    try:
+        rows = list(csv.DictReader(text(path, make).splitlines()))
+    except csv.Error as error:
+        raise InputError(f"{path}: not a history ({error}); make it again with '{make}'") from error
     if not rows:
         raise InputError(f"{path}: a history without an epoch; make it again with '{make}'")
     known = {*LOSSES, *ACCURACIES}

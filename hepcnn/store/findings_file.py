@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
 from hepcnn.store.findings import Findings, Found, check_names, check_offsets, tables_of
-from hepcnn.store.hdf5 import open_hdf5
+from hepcnn.store.hdf5 import DAMAGE, open_hdf5
 from hepcnn.store.results import CHUNK, opened, written
 from hepcnn.store.shard import Rows
 
@@ -109,7 +109,7 @@ def holds_findings(path: str | Path) -> bool:
     try:
         with open_hdf5(path) as file:
             return bool(file.attrs.get("format") == FORMAT)
-    except OSError:
+    except DAMAGE:
         return False
 
 

@@ -13,6 +13,9 @@ import h5py
 #: Whole files are renamed into place, so nobody needs a lock, and some file systems have none.
 _UNLOCKED: dict[str, Any] = {"locking": False}
 
+#: What h5py raises, and what comes of what it gives, where a file's bytes are damaged.
+DAMAGE = (OSError, RuntimeError, TypeError, ValueError, LookupError, AttributeError)
+
 
 def open_hdf5(path: str | Path, **settings: Any) -> h5py.File:
     """Open a file to read.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hepcnn.errors import InputError, nearest
 from hepcnn.events.chunk import EVENT_KEY
 from hepcnn.events.names import REMEDY, repeated
-from hepcnn.store.hdf5 import open_hdf5
+from hepcnn.store.hdf5 import DAMAGE, open_hdf5
 from hepcnn.store.header import HEADER_KEYS, Header, Kind
 from hepcnn.store.manifest import listed
 from hepcnn.store.shard import FORMAT, KEY, VERSION, Images, Rows, Skipped, Sparse
@@ -269,7 +269,8 @@ class ImageSet:
         return np.concatenate(parts)
 
     def _group_column(self, group: str, name: str) -> np.ndarray:
-        names = list(self._file(0)[group])
+        with _damage_named(self.paths[0]):
+            names = list(self._file(0)[group])
         if name not in names:
             raise InputError(f"{self.paths[0]}: no {group} '{name}'; {nearest(name, names)}")
         return self._whole(f"{group}/{name}")
@@ -299,7 +300,7 @@ def _damage_named(path: Path) -> Iterator[None]:
     """Say which file it is that cannot be read."""
     try:
         yield
-    except OSError as error:
+    except DAMAGE as error:
         raise InputError(f"{path}: a damaged image shard: {error}; convert it again") from error
 
 
@@ -316,7 +317,7 @@ def _open(path: Path) -> h5py.File:
 
 def _inspect(path: Path) -> _Shard:
     """Read a shard's description and check that it is one."""
-    with _open(path) as file:
+    with _open(path) as file, _damage_named(path):
         found = file.attrs.get("format")
         if found != FORMAT:
             what = "names no format" if found is None else f"has the format '{found}'"
@@ -327,28 +328,24 @@ def _inspect(path: Path) -> _Shard:
                 f"{path}: format version {version}; this hepcnn reads version {VERSION}: "
                 + ("use a newer hepcnn" if version > VERSION else "convert the events again")
             )
-        try:
-            provenance = json.loads(file.attrs["provenance"])
-            header = Header.from_json({name: _attribute(file, name) for name in HEADER_KEYS})
-            shard = _Shard(
-                path=path,
-                header=header,
-                provenance=provenance,
-                id=provenance["id"],
-                length=len(file["key"]),
-                nbytes=sum(file[name].nbytes for name in _ragged_columns(header)),
-                cutflow=tuple((row["step"].decode(), int(row["count"])) for row in file["cutflow"]),
-                skipped=tuple(
-                    Skipped(row["file"].decode(), row["reason"].decode(), int(row["events"]))
-                    for row in file["skipped"]
-                ),
-                # Older shards have none.
-                warnings=tuple(t.decode() for t in file["warnings"]) if "warnings" in file else (),
-            )
-            wrong = [*_misfits(file, shard.length, shard.header)]
-        except (AttributeError, LookupError, TypeError, ValueError, OSError) as error:
-            raise InputError(f"{path}: a damaged image shard: {error}") from error
-        if wrong:
+        provenance = json.loads(file.attrs["provenance"])
+        header = Header.from_json({name: _attribute(file, name) for name in HEADER_KEYS})
+        shard = _Shard(
+            path=path,
+            header=header,
+            provenance=provenance,
+            id=provenance["id"],
+            length=len(file["key"]),
+            nbytes=sum(file[name].nbytes for name in _ragged_columns(header)),
+            cutflow=tuple((row["step"].decode(), int(row["count"])) for row in file["cutflow"]),
+            skipped=tuple(
+                Skipped(row["file"].decode(), row["reason"].decode(), int(row["events"]))
+                for row in file["skipped"]
+            ),
+            # Older shards have none.
+            warnings=tuple(t.decode() for t in file["warnings"]) if "warnings" in file else (),
+        )
+        if wrong := [*_misfits(file, shard.length, shard.header)]:
             raise InputError(f"{path}: a damaged image shard: {wrong[0]} is not of the right form")
         return shard
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
 from hepcnn.files import atomic_path
-from hepcnn.store.hdf5 import made_hdf5, open_hdf5
+from hepcnn.store.hdf5 import DAMAGE, made_hdf5, open_hdf5
 
 #: Bytes of a chunk of what is written and read in parts.
 CHUNK = 1 << 16
@@ -70,23 +70,23 @@ def opened(
     except OSError as error:
         raise InputError(f"{path}: not a readable HDF5 file: {error}") from error
     with file:
-        found = file.attrs.get("format"), file.attrs.get("version")
-        if found != (form, version):
-            raise InputError(
-                f"{path}: format {found[0]}, version {found[1]}, where {form}, version {version} "
-                "is needed; such files are made by `hepcnn predict`"
-            )
-        missing = [name for name in attributes if name not in file.attrs]
-        missing += [name for name in datasets if not isinstance(file.get(name), h5py.Dataset)]
-        missing += [name for name in groups if not isinstance(file.get(name), h5py.Group)]
-        if missing:
-            raise InputError(f"{path}: no {', '.join(missing)} in it")
         try:
+            found = file.attrs.get("format"), file.attrs.get("version")
+            if found != (form, version):
+                raise InputError(
+                    f"format {found[0]}, version {found[1]}, where {form}, version {version} is "
+                    "needed; such files are made by `hepcnn predict`"
+                )
+            missing = [name for name in attributes if name not in file.attrs]
+            missing += [name for name in datasets if not isinstance(file.get(name), h5py.Dataset)]
+            missing += [name for name in groups if not isinstance(file.get(name), h5py.Group)]
+            if missing:
+                raise InputError(f"no {', '.join(missing)} in it")
             yield file
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (OSError, TypeError, ValueError, LookupError, AttributeError) as error:
-            raise InputError(f"{path}: damaged: {error}") from error
+        except DAMAGE as error:
+            raise InputError(f"{path}: damaged: {error}; predict again") from error
 
 
 def check_array(

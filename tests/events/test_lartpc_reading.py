@@ -369,3 +369,16 @@ def test_numbers_that_say_none_are_none(tmp_path, none):
         assert np.isnan(truth[name][2]).all()
     assert truth["vertex"][3, 0] == none
     np.testing.assert_array_equal(truth["vertex"][4:], events.truth["vertex"][4:])
+
+
+@pytest.mark.parametrize(("pdg", "energy"), [(14, 3.0), (-14, 100.0), (12, 0.4), (16, 1500.0)])
+def test_a_neutrino_below_the_mass_of_its_lepton_is_refused(tmp_path, pdg, energy):
+    events = make_lartpc()
+    events.truth["neutrino_pdg"][5], events.truth["charged_current"][5] = pdg, 1
+    events.truth["neutrino_energy"][5] = energy
+    error = error_of(write_native(tmp_path / "a.root", events))
+    run, subrun, event = events.key[5]
+    assert f"event {run}:{subrun}:{event} has neutrino_energy" in error
+    assert "1000 * BRANCH" in error
+    events.truth["charged_current"][5] = 0
+    assert_same(read(write_native(tmp_path / "b.root", events), deposits=True), events)

@@ -307,7 +307,7 @@ def test_too_many_hits_on_a_panel_name_the_event(events):
         "rich": np.ones(70000, np.int8),
         "panel": np.zeros(70000, np.int8),
     }
-    with pytest.raises(InputError, match=r"event 0: 70000 hits on one panel of rich1.*65535"):
+    with pytest.raises(InputError, match=r"event 0:0:0: 70000 hits on one panel of rich1.*65535"):
         rich_images(_chunk(1, events.tracks, hits), GEOMETRY, SETTINGS)
 
 
@@ -330,3 +330,18 @@ def test_panel_points_are_plane_coordinates_by_panel(rich):
 def test_merge_of_nothing():
     nothing = Sparse(np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty((0, 1), np.uint16))
     assert len(merge_channels([nothing.take(np.empty(0, np.int64))] * 2)) == 0
+
+
+def test_what_is_off_the_photon_plane_is_named_with_its_event(events):
+    hits = {name: column.copy() for name, column in events.hits.items()}
+    row = int(events.hit_offsets[3]) + int(np.argmax(hits["rich"][events.hit_offsets[3] :] == 1))
+    hits["position"][row, 2] += 400
+    event = int(np.searchsorted(events.hit_offsets, row, "right")) - 1
+    own = row - events.hit_offsets[event]
+    key = events.key[event]
+    name = f"event {key['run']}:{key['subrun']}:{key['event']}: hit {own} lies "
+    with pytest.raises(InputError) as error:
+        rich_images(replace(events, hits=hits), GEOMETRY, SETTINGS)
+    assert name in str(error.value)
+    assert "and 1 of " in str(error.value)
+    assert "selection" in str(error.value)
