@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from math import isnan, nan
 
 import yaml
 
@@ -40,7 +41,11 @@ _UNITS: Mapping[str, Mapping[str, float]] = {
     "cm": {"um": 1e-4, "mm": 0.1, "cm": 1, "m": 100},
     "MeV": {"kev": 1e-3, "mev": 1, "gev": 1000, "tev": 1e6},
 }
-_UNIT_AT_END = re.compile(r"_([a-z]+)$", re.IGNORECASE)
+#: ``Hit_x_mm`` and ``Track_PGeV``.
+_UNITS_AT_END = (
+    re.compile(r"_([a-z]+)$", re.IGNORECASE),
+    re.compile(r"(?<=[A-Z0-9xyzp])([kMGT]eV|[mcu]m)$"),
+)
 _UNIT_IN_TITLE = re.compile(r"[\[(]([a-z]+)(?:/c)?[\])]", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 _NUMBER = r"(?:unsigned )?(?:std::)?(?:bool|char|short|int|long|float|double|u?int\d+_t)"
@@ -54,12 +59,21 @@ def is_one_number(kind: str) -> bool:
     return _ONE.fullmatch(kind) is not None
 
 
-def _unit(name: str, title: str = "") -> str:
-    """The unit in lower case that a title has in brackets or a name at its end; "" for none."""
-    for match in (_UNIT_IN_TITLE.search(title), _UNIT_AT_END.search(name)):
+def _parted(name: str) -> tuple[str, str]:
+    """A name without the unit at its end, and the unit in lower case; "" for none."""
+    for pattern in _UNITS_AT_END:
+        match = pattern.search(name)
         if match and any(match[1].lower() in units for units in _UNITS.values()):
-            return match[1].lower()
-    return ""
+            return name[: match.start()], match[1].lower()
+    return name, ""
+
+
+def _unit(name: str, title: str) -> str:
+    """The unit in lower case that a title has in brackets or a name at its end; "" for none."""
+    match = _UNIT_IN_TITLE.search(title)
+    if match and any(match[1].lower() in units for units in _UNITS.values()):
+        return match[1].lower()
+    return _parted(name)[1]
 
 
 def _words(name: str) -> list[str]:
@@ -67,9 +81,7 @@ def _words(name: str) -> list[str]:
     name = name.rsplit("/", 1)[-1]
     for joined, apart in _APART.items():
         name = joined.sub(apart, name)
-    if _unit(name):
-        name = _UNIT_AT_END.sub("", name)
-    words = [word.lower() for word in _WORD.findall(name)]
+    words = [word.lower() for word in _WORD.findall(_parted(name)[0])]
     return [_SYNONYMS.get(word, word) for word in words if word not in _NOISE]
 
 
@@ -136,8 +148,18 @@ def guess_branches(branches: Mapping[str, tuple[str, str]], layout: Layout) -> d
     return found
 
 
+def is_certain(branch: Branch, source: str) -> bool:
+    """Whether the words of a source's name are those of the native branch, and no others."""
+    name = source.rsplit("* ", 1)[-1]  # without the factor of a unit
+    return set(_words(name)) == set(_words(branch.name))
+
+
 def branches_block(
-    tree: str, guesses: Mapping[str, str], names: Collection[str], layout: Layout
+    tree: str,
+    guesses: Mapping[str, str],
+    names: Collection[str],
+    layout: Layout,
+    seen: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
     """YAML lines for a sample: `tree`, and `branches` with the guesses; the rest as comments.
 
@@ -151,17 +173,25 @@ def branches_block(
         Native names that are there and can be read, which need no line.
     layout : Layout
         The native layout.
+    seen : mapping of str to (float, float), optional
+        Least and greatest value of native branches in the file's first entries.
     """
+    needed = {b.name for b in layout.wanted(guesses) if b.default is None and not b.truth}
     lines = [yaml.safe_dump({**layout.settings, "tree": tree}, sort_keys=False).strip()]
     lines.append("branches:")
     for branch in layout.listed(guesses):
         if branch.name in names:
             continue
-        if branch.name in guesses:
-            entry = yaml.safe_dump({branch.name: guesses[branch.name]}, width=1000)
-            # What the value must be, in which unit: a name does not always tell.
-            lines.append(f"  {entry.strip()}  # {branch.title}")
-        else:
-            lines.append(f"  # {branch.name}:   {branch.title}")
+        kind = "needed" if branch.name in needed else "optional"
+        if branch.name not in guesses:
+            lines.append(f"  # {branch.name}:   {kind}: {branch.title}")
+            continue
+        source = guesses[branch.name]
+        entry = yaml.safe_dump({branch.name: source}, width=1000).strip()
+        # What the value must be, in which unit, and what it is: a name does not always tell.
+        guessed = "" if is_certain(branch, source) else ", guessed"
+        low, high = (seen or {}).get(branch.name, (nan, nan))
+        here = "" if isnan(low) else f"; here {low:.4g} to {high:.4g}"
+        lines.append(f"  {entry}  # {kind}{guessed}: {branch.title}{here}")
     lines += [f"  # {note}" for note in layout.notes]
     return "\n".join(lines)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -13,17 +13,16 @@ from rich.text import Text
 
 from hepcnn.events.catalogue import LAYOUTS, Layout
 from hepcnn.events.chunk import KEY_BRANCHES
-from hepcnn.events.guessing import branches_block, guess_branches, is_one_number
+from hepcnn.events.guessing import is_one_number
 from hepcnn.events.larcv_frame import PIXELS
 from hepcnn.events.sources import (
     FileSpec,
     decoding,
     open_file,
     open_tree,
-    short_names,
     tree_names,
 )
-from hepcnn.events.trying import refused, why_not
+from hepcnn.events.trying import why_not
 
 #: What an RNTuple's field is, in its description: a list of what it holds, or a record.
 _LIST, _RECORD = 1, 2
@@ -49,10 +48,6 @@ class TreeInfo:
     kind: str
     entries: int
     branches: list[BranchInfo]
-
-
-#: What native branches could be made of, in which tree, by which layout.
-Choice = tuple[dict[str, str], TreeInfo, Layout]
 
 
 def inspect_file(spec: FileSpec) -> list[TreeInfo]:
@@ -137,7 +132,7 @@ def single_numbers(tree: TreeInfo, layout: Layout) -> list[str]:
 
 def layout_of(tree: TreeInfo) -> str:
     """One sentence: whether the tree has a native layout, and what it lacks."""
-    if _is_larcv(tree):
+    if is_larcv(tree):
         return "LArCV images: to be read with the reader 'larcv'"
     layout, lacking = native_layout(tree)
     if layout is None:
@@ -153,112 +148,33 @@ def layout_of(tree: TreeInfo) -> str:
     return f"native {layout.name} layout: {'complete' if labelled else layout.unlabelled}"
 
 
-def _is_larcv(tree: TreeInfo) -> bool:
+def is_larcv(tree: TreeInfo) -> bool:
+    """Whether a tree holds LArCV's images."""
     return any(branch.name.rsplit("/", 1)[-1] == PIXELS for branch in tree.branches)
 
 
-def guesses_for(tree: TreeInfo, layout: Layout) -> dict[str, str]:
-    """What could be the native branches, by the shortest names that the tree's branches go by."""
-    short = {full: name for name, full in short_names([b.name for b in tree.branches]).items()}
-    return guess_branches({short[b.name]: (b.type, b.title) for b in tree.branches}, layout)
-
-
-def detector_of(layout: Layout) -> str:
-    """The detector of a layout, as a sample names it."""
-    return layout.settings.get("detector", "rich")
-
-
-def _fit(guesses: Mapping[str, str], layout: Layout) -> tuple[float, int]:
-    """The share of what a layout needs beside the key that was guessed, and all guesses."""
-    needed = {b.name for b in layout.wanted(guesses) if b.default is None}
-    needed -= {branch.name for branch in KEY_BRANCHES}
-    return len(needed & set(guesses)) / max(len(needed), 1), len(guesses)
-
-
-def block_for(trees: Sequence[TreeInfo], detector: str | None = None) -> str:
-    """Lines for a sample that reads the likeliest of some trees; "" if one is native.
+def show(spec: FileSpec, trees: Sequence[TreeInfo], console: Console) -> None:
+    """Print trees, branches and layouts.
 
     Parameters
     ----------
+    spec : FileSpec
+        The file.
     trees : sequence of TreeInfo
-        Those of a file.
-    detector : {"rich", "lartpc"}, optional
-        What made the events; by default, what the names are most like. If they are as like
-        another's, a comment says so.
+        As of `inspect_file`.
+    console : Console
+        Where.
     """
-    for tree in trees:
-        if _is_larcv(tree):
-            return f"detector: lartpc\nreader: larcv\ntree: {tree.name}"
-        layout, lacking = native_layout(tree)
-        if layout and not lacking and not single_numbers(tree, layout):
-            return ""
-    choices = _choices(trees, detector)
-    guesses, tree, layout = _likeliest(choices)
-    native = {name for name, source in guesses.items() if name == source}
-    block = branches_block(tree.name, guesses, native, layout)
-    share, _ = _fit(guesses, layout)
-    others = [c for c in choices if detector_of(c[2]) != detector_of(layout)]
-    if any(_fit(found, other)[0] >= share for found, _, other in others):
-        return f"# The names do not tell the detector: say it with --detector.\n{block}"
-    return block
-
-
-def _choices(trees: Sequence[TreeInfo], detector: str | None) -> list[Choice]:
-    """What each tree could be."""
-    layouts = [layout for layout in LAYOUTS if detector in (None, detector_of(layout))]
-    return [(guesses_for(tree, layout), tree, layout) for tree in trees for layout in layouts]
-
-
-def _likeliest(choices: Sequence[Choice]) -> Choice:
-    return max(choices, key=lambda choice: _fit(choice[0], choice[2]))
-
-
-def readable(
-    spec: FileSpec, trees: Sequence[TreeInfo], detector: str | None = None
-) -> list[TreeInfo]:
-    """The trees without those branches that would be proposed, but cannot be read so.
-
-    Raises
-    ------
-    InputError
-        As `inspect_file`.
-    """
-    left = list(trees)
-    while True:
-        guesses, tree, layout = _likeliest(_choices(left, detector))
-        if not (wrong := refused(FileSpec(spec.path, tree.name), guesses, layout)):
-            return left
-        others = [branch for branch in tree.branches if branch.name not in wrong]
-        left[left.index(tree)] = replace(tree, branches=others)
-
-
-def show(spec: FileSpec, console: Console, detector: str | None = None) -> None:
-    """Print trees, branches, layout and, if the layout is not native, a block for the config.
-
-    The block is for a `detector`, or by default the likeliest.
-
-    Raises
-    ------
-    InputError
-        As `inspect_file`.
-    """
-    trees = inspect_file(spec)
     if not trees:
         console.print(f"{spec.path}: no TTree or RNTuple in it", markup=False)
-        return
     for tree in trees:
         _show_tree(tree, console, _why_not(spec, tree))
-    if (block := block_for(trees, detector)) and not any(map(_is_larcv, trees)):
-        block = block_for(readable(spec, trees, detector), detector)
-    if block:
-        console.print("To read it, complete these lines in the sample of your configuration:\n")
-        console.print(block, soft_wrap=True, markup=False, highlight=False)
 
 
 def _why_not(spec: FileSpec, tree: TreeInfo) -> str:
     """Why a tree of native layout cannot be read as it is; "" if it can or has another layout."""
     layout, lacking = native_layout(tree)
-    if layout is None or lacking or single_numbers(tree, layout) or _is_larcv(tree):
+    if layout is None or lacking or single_numbers(tree, layout) or is_larcv(tree):
         return ""
     return why_not(FileSpec(spec.path, tree.name), layout)
 

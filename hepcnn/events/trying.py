@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from hepcnn.config.samples import LArTPCSample, RichSample
 from hepcnn.errors import InputError
 from hepcnn.events.catalogue import Layout
 from hepcnn.events.columns import to_column
+from hepcnn.events.evaluation import evaluate
 from hepcnn.events.expressions import parse
 from hepcnn.events.reading import read_lartpc, read_rich
 from hepcnn.events.sources import FileSpec, branch_names, decoding, open_tree
@@ -85,3 +88,40 @@ def refused(spec: FileSpec, guesses: Mapping[str, str], layout: Layout) -> set[s
                 ):
                     wrong.add(known[name])
     return wrong
+
+
+def ranges(
+    spec: FileSpec, branches: Mapping[str, str], layout: Layout
+) -> dict[str, tuple[float, float]]:
+    """Least and greatest value of native branches in a tree's first entries.
+
+    Parameters
+    ----------
+    spec : FileSpec
+        The file and its tree.
+    branches : mapping of str to str
+        A branch or an expression of it, by native name; all can be read.
+    layout : Layout
+        The native layout.
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Of those that have a finite value there.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    with open_tree(spec) as tree:
+        known = branch_names(tree)
+        for native, text in branches.items():
+            expression = parse(text, known)
+            full = {name: known[name] for name in expression.names}
+            with decoding(f"{spec}: cannot read '{text}'"):
+                first = next(in_steps(tree, set(full.values()), FIRST, str(spec)), None)
+                if first is None:
+                    return {}
+                columns = {name: to_column(first[path], name) for name, path in full.items()}
+                values = evaluate(expression, columns).values.astype(float)
+            if np.isfinite(values).any():
+                finite = values[np.isfinite(values)]
+                found[native] = float(finite.min()), float(finite.max())
+    return found

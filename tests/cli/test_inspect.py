@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from hepcnn.cli.main import main
 from hepcnn.config import LArTPCSample
+from hepcnn.detector.tpc import PLANES, load_tpc
 from hepcnn.events import lartpc_schema, schema
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -112,6 +113,76 @@ def test_the_detector_can_be_chosen_and_must_be_where_the_names_do_not_tell(tmp_
         assert "say it with" not in chosen
         block = yaml.safe_load(chosen.split("your configuration:")[1])
         assert block["branches"] == {"run": "runNo", "event": "evtNo"}
+
+
+def channels_of_sbnd(path):
+    """A channel map with the wires of SBND's two drift volumes."""
+    tpc, channel = load_tpc("sbnd"), 0
+    lines = ["channel,plane,tpc"]
+    for volume in range(2):
+        for number, plane in enumerate(PLANES):
+            for _ in range(tpc.plane(plane).wires):
+                lines.append(f"{channel},{number},{volume}")
+                channel += 1
+    path.write_text("\n".join(lines))
+
+
+def write_tuple(path, entries=4):
+    """Hits on channels along a line, under a LArSoft tuple's names."""
+    many = ak.Array([np.arange(200.0) + 10 * i for i in range(entries)])
+    arrays = {
+        "RunID": np.full(entries, 7), "SubRunID": np.zeros(entries, int),
+        "EventID": np.arange(entries), "HitsChannel": many, "HitsPeakTime": 500 + 3 * many,
+        "HitsIntegral": many + 1,
+    }  # fmt: skip
+    with uproot.recreate(path) as file:
+        file.mktree("ana/Tree", {k: ak.type(ak.Array(v)).content for k, v in arrays.items()})
+        file["ana/Tree"].extend(arrays)
+
+
+def test_a_configuration_is_written_that_runs_with_the_map_beside_the_file(tmp_path):
+    write_tuple(tmp_path / "hits.root")
+    new = tmp_path / "new.yaml"
+    lacking = inspect(tmp_path / "hits.root", "--write", new)
+    assert lacking.exit_code == 1
+    assert "put the map of channels" in lacking.output
+    assert not new.exists()
+    (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
+    channels_of_sbnd(tmp_path / "mapping.csv")
+    done = inspect(tmp_path / "hits.root", "--write", new)
+    assert done.exit_code == 0, done.output
+    assert "hit_time: HitsPeakTime  # needed, guessed: " in done.output
+    assert "here 500 to 1187" in done.output
+    config = yaml.safe_load(new.read_text())
+    assert config["samples"]["mine"]["geometry"] == "sbnd"
+    assert config["samples"]["mine"]["branches"]["hit_rms"] == 3
+    assert config["tasks"] == {}
+    images = ["--config", str(new), "--images", "planes", "-o", str(tmp_path / "a.h5")]
+    made = CliRunner().invoke(main, ["convert", str(tmp_path / "hits.root"), *images])
+    assert made.exit_code == 0, made.output
+
+
+def test_what_no_configuration_runs_without_is_named(tmp_path):
+    many = "var * float32"
+    tree_of(tmp_path / "a.root", run="int32", evt="int32", wire=many, time=many)
+    done = inspect(tmp_path / "a.root", "--detector", "lartpc", "--write", tmp_path / "c.yaml")
+    assert done.exit_code == 1
+    assert "nothing there is like subrun, hit_plane, hit_charge" in done.output
+    assert not (tmp_path / "c.yaml").exists()
+
+
+def test_truth_makes_tasks_and_a_native_file_needs_no_branches(tmp_path):
+    settings = {"simulate": {"generator": "interactions", "events": 4}, "detector": "lartpc"}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump({"samples": {"s": settings}}))
+    path = tmp_path / "a.root"
+    run = ["simulate", "lartpc", "--config", str(tmp_path / "s.yaml"), "--sample", "s"]
+    assert CliRunner().invoke(main, [*run, "-o", str(path)]).exit_code == 0
+    done = inspect(path, "--write", tmp_path / "c.yaml")
+    assert done.exit_code == 0, done.output
+    config = yaml.safe_load((tmp_path / "c.yaml").read_text())
+    assert "branches" not in config["samples"]["mine"]
+    for target in ("interaction", "semantic", "vertex"):
+        assert f"#     target: {target}" in (tmp_path / "c.yaml").read_text()
 
 
 def test_one_hit_an_entry_is_not_the_native_layout(tmp_path):

@@ -69,6 +69,35 @@ def test_inspect_proposes_branches_for_it(folder):
     assert "My_Track_PGeV" in printed
 
 
+def test_inspect_writes_a_configuration_that_makes_the_same_images(folder, tmp_path):
+    """Names, units and what is needed are found; only the RICH that is seen first is used."""
+    new = tmp_path / "new.yaml"
+    said = hepcnn("inspect", folder / "own.root", "--write", new)
+    assert "Nothing wrong was found" in said.output
+    text = new.read_text()
+    assert "track_p: 1000 * My_Track_PGeV  # needed, guessed: momentum [MeV]; here " in text
+    hepcnn(
+        "convert",
+        folder / "own.root",
+        "--config",
+        new,
+        "--images",
+        "rings",
+        "-o",
+        tmp_path / "a.h5",
+    )
+    with h5py.File(folder / "native.h5") as native, h5py.File(tmp_path / "a.h5") as mine:
+        np.testing.assert_array_equal(native["key"], mine["key"])
+        for name in ("pixel", "value"):
+            np.testing.assert_array_equal(
+                native[f"views/rich1/{name}"], mine[f"views/rich1/{name}"]
+            )
+    result = CliRunner().invoke(main, ["inspect", str(folder / "own.root"), "--write", str(new)])
+    assert result.exit_code == 1
+    assert "is there already" in result.stderr
+    assert new.read_text() == text
+
+
 def test_a_misspelt_branch_is_named_with_the_nearest(folder, tmp_path):
     settings = yaml.safe_load((folder / "own.yaml").read_text())
     settings["samples"]["rich"]["branches"]["track_p"] = "1000 * My_Trak_PGeV"
