@@ -35,6 +35,8 @@ POINTS = ("vertex", "track_end", "shower_start")
 PROCESSES = ("primary", "decay", "ionisation", "electromagnetic", "hadronic")
 #: `particle_process` and `particle_parent` of particles of which it is not known.
 UNKNOWN_PROCESS, UNKNOWN_PARENT = -1, -2
+#: `particle_origin`: of the beam or a particle gun, of cosmic rays, not known.
+BEAM, COSMIC, UNKNOWN_ORIGIN = 0, 1, -1
 
 
 def single_particle_of(pdg: ArrayLike) -> NDArray[np.int16]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hepcnn.detector.labels import PROCESSES, UNKNOWN_PARENT, UNKNOWN_PROCESS
+from hepcnn.detector.labels import (
+    COSMIC,
+    PROCESSES,
+    UNKNOWN_ORIGIN,
+    UNKNOWN_PARENT,
+    UNKNOWN_PROCESS,
+)
 from hepcnn.detector.tpc import PLANES, TPC
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EventChunk, Level
@@ -67,7 +73,7 @@ def check_lartpc(events: LArTPCEvents) -> None:
     _check_index(events, "particle", "parent", "particle", UNKNOWN_PARENT)
     _check_between(events, "particle", "process", UNKNOWN_PROCESS, len(PROCESSES) - 1)
     _check_primaries(events)
-    _check_between(events, "particle", "origin", 0, 1)
+    _check_between(events, "particle", "origin", UNKNOWN_ORIGIN, COSMIC)
     _check_at_least_0(events, "particle", "energy", none=True)
     for column in ("start", "end"):
         _check_finite(events, "particle", column, none=True)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.config import LArTPCSample
-from hepcnn.detector.labels import PROCESSES
+from hepcnn.detector.labels import BEAM, PROCESSES
 from hepcnn.detector.tpc import TPC, load_tpc
 from hepcnn.errors import InputError
 from hepcnn.events.checks import check_lartpc, check_wires
@@ -245,7 +245,7 @@ def _with_particles(events: LArTPCEvents, arrays: Arrays) -> LArTPCEvents:
             "pdg": pdg.astype(np.int32),
             "parent": np.full(n, -1, np.int32),
             "process": np.full(n, PROCESSES.index("primary"), np.int8),
-            "origin": np.zeros(n, np.int8),
+            "origin": np.full(n, BEAM, np.int8),
             "energy": kinetic_energy(energy, momentum).astype(np.float32),
             "start": start,
             "end": np.full((n, 3), np.nan, np.float32),

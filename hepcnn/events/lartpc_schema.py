@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hepcnn.detector.labels import UNKNOWN_PARENT, UNKNOWN_PROCESS
+from hepcnn.detector.labels import UNKNOWN_ORIGIN, UNKNOWN_PARENT, UNKNOWN_PROCESS
 from hepcnn.events.chunk import KEY_BRANCHES, Branch, EventChunk, Level, vector
 
 
@@ -56,8 +56,8 @@ PARTICLES = (
     Branch("particle_process", "int8", "", "how it came to be: 0 primary, 1 decay, 2 ionisation, "
            "3 electromagnetic, 4 hadronic, -1 not known", "particle", "process", truth=True,
            default=UNKNOWN_PROCESS),
-    Branch("particle_origin", "int8", "", "0: beam or gun, 1: cosmic", "particle", "origin",
-           truth=True, default=0),
+    Branch("particle_origin", "int8", "", "0: beam or gun, 1: cosmic, -1: not known", "particle",
+           "origin", truth=True, default=UNKNOWN_ORIGIN),
     Branch("particle_energy", "float32", "MeV", "kinetic energy at the start", "particle",
            "energy", truth=True, default=nan),
     *vector("particle_start", "cm", "start", "particle", "start", truth=True, default=nan),
@@ -119,8 +119,8 @@ class LArTPCEvents(EventChunk):
     particles : dict of arrays
         Empty if there is no truth. ``pdg`` (int32), ``parent`` (int32, index in the event, -1:
         none, -2: not known), ``process`` (int8, index into `detector.labels.PROCESSES`, -1: not
-        known), ``origin`` (int8, 0: beam or gun, 1: cosmic), ``energy`` (kinetic at the start,
-        MeV, float32), ``start`` and ``end`` (n_particles, 3) float32 cm.
+        known), ``origin`` (int8, 0: beam or gun, 1: cosmic, -1: not known), ``energy`` (kinetic
+        at the start, MeV, float32), ``start`` and ``end`` (n_particles, 3) float32 cm.
     deposits : dict of arrays
         Empty if they were not asked for. ``position`` (n_deposits, 3) float32 cm, ``energy``
         (MeV, float32), ``particle`` (int32).

@@ -12,6 +12,8 @@ from numba import njit
 
 from hepcnn.config import PlaneImages
 from hepcnn.detector.labels import (
+    BEAM,
+    COSMIC,
     DELTA_ENERGY,
     OTHER,
     PIXEL_CLASSES,
@@ -28,8 +30,6 @@ from hepcnn.imaging.plane_kernels import NOBODY, Pixels
 from hepcnn.store.shard import Kind, Rows
 
 Floats = npt.NDArray[np.float64]
-#: `origin` of the particles that the beam made, or a particle gun.
-_BEAM = 0
 
 
 def truth_columns(views: int) -> dict[str, Kind]:
@@ -79,10 +79,11 @@ def event_truth(events: LArTPCEvents) -> dict[str, npt.NDArray[Any]]:
     -------
     dict of arrays (n,)
         ``interaction``: index into `INTERACTIONS`; `OTHER` without any truth, and without a
-        neutrino if there are particles of the beam. ``particle``: index into `SINGLE_PARTICLES`,
-        `OTHER` unless there is no neutrino and one primary particle that is not of cosmic rays;
-        ``pdg``: its code (0: not so). ``neutrino_pdg`` (0: none). ``energy``: of the neutrino, or
-        kinetic of the single particle (MeV; NaN: neither). ``vertex`` (n, 3): cm, NaN: none.
+        neutrino if there are particles that are not known to be cosmic. ``particle``: index into
+        `SINGLE_PARTICLES`, `OTHER` unless there is no neutrino and one primary particle that is
+        known to be of the beam or a gun; ``pdg``: its code (0: not so). ``neutrino_pdg`` (0:
+        none). ``energy``: of the neutrino, or kinetic of the single particle (MeV; NaN: neither).
+        ``vertex`` (n, 3): cm, NaN: none.
     """
     n, known, particles = len(events), events.truth, events.particles
     neutrino = known.get("neutrino_pdg", np.zeros(n, np.int32))
@@ -90,11 +91,11 @@ def event_truth(events: LArTPCEvents) -> dict[str, npt.NDArray[Any]]:
     pdg = np.zeros(n, np.int32)
     unknown = np.full(n, np.nan, np.float32)
     energy = np.where(neutrino != 0, known.get("neutrino_energy", unknown), unknown)
-    beam = np.zeros(n, np.int64)
+    not_cosmic = np.zeros(n, np.int64)
     if particles:
         event = np.repeat(np.arange(n), np.diff(events.particle_offsets))
-        of_beam = particles["origin"] == _BEAM
-        beam = np.bincount(event[of_beam], minlength=n)
+        of_beam = particles["origin"] == BEAM
+        not_cosmic = np.bincount(event[particles["origin"] != COSMIC], minlength=n)
         primary = np.flatnonzero(of_beam & (particles["parent"] < 0))
         alone = np.bincount(event[primary], minlength=n) == 1
         single = primary[(alone & (neutrino == 0))[event[primary]]]
@@ -104,7 +105,7 @@ def event_truth(events: LArTPCEvents) -> dict[str, npt.NDArray[Any]]:
         interaction = interaction_of(neutrino, known.get("charged_current", np.zeros(n)))
     if "charged_current" not in known:
         interaction[neutrino != 0] = OTHER
-    interaction[(neutrino == 0) & (beam > 0)] = OTHER
+    interaction[(neutrino == 0) & (not_cosmic > 0)] = OTHER
     return {
         "interaction": interaction,
         "particle": single_particle_of(pdg),
@@ -259,7 +260,7 @@ def _of_particles(
     """The columns that are the particles' own, of some of the chunk's particles."""
     own = events.particles or NO_PARTICLES
     event = np.repeat(np.arange(len(events)), np.diff(offsets))
-    lost = (own["origin"][rows] != _BEAM) | ~_located(events)[event]
+    lost = (own["origin"][rows] != BEAM) | ~_located(events)[event]
     table = {name: own[name][rows] for name in ("pdg", "origin", "energy")}
     table["id"] = (rows - events.particle_offsets[event]).astype(np.int32)
     for name in ("start", "end"):

@@ -118,7 +118,7 @@ def test_what_a_file_does_not_say_has_its_default(tmp_path):
     np.testing.assert_array_equal(got.particles["pdg"], events.particles["pdg"])
     assert (got.particles["parent"] == -2).all()
     assert (got.particles["process"] == -1).all()
-    assert (got.particles["origin"] == 0).all()
+    assert (got.particles["origin"] == -1).all()
     assert (got.deposits["particle"] == -1).all()
     for name in ("energy", "start", "end"):
         assert np.isnan(got.particles[name]).all()
@@ -236,7 +236,7 @@ def set_first(name, value, event=5):
         ("particle_parent", -3, "index of the event's particles, or -1"),
         ("particle_process", 5, "it must be -1 to 4"),
         ("particle_process", -2, "it must be -1 to 4"),
-        ("particle_origin", 2, "it must be 0 or 1"),
+        ("particle_origin", 2, "it must be -1 to 1"),
         ("particle_energy", -1, "at least 0"),
         ("particle_start_y", np.inf, "finite, or NaN"),
         ("deposit_x", np.nan, "it must be finite"),

@@ -11,9 +11,11 @@ from hepcnn.config import PlaneImages
 from hepcnn.detector.labels import (
     DELTA_ENERGY,
     INTERACTIONS,
+    OTHER,
     PIXEL_CLASSES,
     PROCESSES,
     SINGLE_PARTICLES,
+    UNKNOWN_ORIGIN,
     UNKNOWN_PARENT,
     UNKNOWN_PROCESS,
     pixel_class_of,
@@ -352,3 +354,14 @@ def test_more_particles_than_instances_can_be_numbered():
     chosen = SETTINGS.model_copy(update={"shape": (400, 96)})
     with pytest.raises(InputError, match="event 1:2:100: 33000 particles"):
         plane_images(hand_made([hits], [[MUON] * n]), TPC, chosen)
+
+
+def test_of_particles_of_unknown_origin_nothing_is_guessed():
+    """No interaction, no single particle, no key points: they may be of the beam or cosmic."""
+    unknown = particle(13, energy=300.0, origin=UNKNOWN_ORIGIN)
+    hits, vertex = [[(2, 10, 30.0, 5.0, 0.0, 0)]], np.float32([[100, 0, 500]])
+    for made, known in ((MUON, True), (unknown, False)):
+        images, _ = plane_images(hand_made(hits, [[made]], vertex=vertex), TPC, SETTINGS)
+        assert (images.truth["particle"] >= 0).all() == known
+        assert (images.truth["interaction"] == OTHER).all()
+        assert np.isfinite(images.tables["particles"].columns["start"]).all() == known

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.simulation.lartpc.records import COSMIC, Primaries
+from hepcnn.detector.labels import COSMIC
+from hepcnn.simulation.lartpc.records import Primaries
 from hepcnn.simulation.lartpc.single import unit_vectors
 
 Floats = NDArray[np.float64]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import LArTPCSimulation
+from hepcnn.detector.labels import BEAM
 from hepcnn.errors import InputError
 from hepcnn.simulation.lartpc.argon import ATOMIC_MASS, ATOMIC_NUMBER
 from hepcnn.simulation.lartpc.fourvectors import (
@@ -40,7 +41,7 @@ from hepcnn.simulation.lartpc.nuclear import (
     pion_of,
     react,
 )
-from hepcnn.simulation.lartpc.records import BEAM, GeneratedEvent, Primaries
+from hepcnn.simulation.lartpc.records import GeneratedEvent, Primaries
 from hepcnn.simulation.lartpc.single import sample_vertex
 
 Floats = NDArray[np.float64]

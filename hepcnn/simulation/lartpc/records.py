@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-#: `origin` of the beam's (or the particle gun's) particles, and of cosmic rays.
-BEAM, COSMIC = 0, 1
-
 
 @dataclass(frozen=True)
 class Primaries:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import LArTPCSimulation, abundances
-from hepcnn.detector.labels import SINGLE_PARTICLES
+from hepcnn.detector.labels import BEAM, SINGLE_PARTICLES
 from hepcnn.errors import InputError
-from hepcnn.simulation.lartpc.records import BEAM, GeneratedEvent, Primaries
+from hepcnn.simulation.lartpc.records import GeneratedEvent, Primaries
 
 Floats = NDArray[np.float64]
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcnn.detector.labels import BEAM
 from hepcnn.detector.tpc import PLANES, TPC
-from hepcnn.simulation.lartpc.records import BEAM, Deposits, Particles, Primaries
+from hepcnn.simulation.lartpc.records import Deposits, Particles, Primaries
 from hepcnn.simulation.lartpc.response import Hits
 from hepcnn.simulation.lartpc.single import unit_vectors
 from hepcnn.validation.lartpc.calorimetry import drifted_electrons

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from scipy.optimize import curve_fit
 from scipy.stats import gamma
 
+from hepcnn.detector.labels import BEAM
 from hepcnn.detector.tpc import CM
 from hepcnn.report.style import COLOURS, INK, styled
 from hepcnn.simulation.lartpc import argon
-from hepcnn.simulation.lartpc.records import BEAM, Primaries
+from hepcnn.simulation.lartpc.records import Primaries
 from hepcnn.simulation.lartpc.transport import Transport
 from hepcnn.validation.checks import Check, Row
 from hepcnn.validation.lartpc.calorimetry import shower_energy
