@@ -29,6 +29,7 @@ NAMES = (
     "lartpc_simulation",
     "imaging",
     "planes",
+    "expressions",
     "loading",
     "plane_loading",
     "detection",
