@@ -312,6 +312,26 @@ def test_a_users_samples_stand_without_the_defaults_of_others():
         assert validate(some.model_dump(mode="json")) == some
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("output: a\nseed: 2020-13-45", "line 2: '2020-13-45' .* 'timestamp'.* in quotes"),
+        ("seed: !!int abc", "line 1: 'abc' .* 'int'"),
+        ("seed: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+    ],
+)
+def test_what_yaml_cannot_make_is_refused_with_its_line(tmp_path, text, message):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputError, match=f"c.yaml: .*{message}"):
+        load(tmp_path / "c.yaml")
+
+
+def test_only_what_is_wrong_is_said():
+    with pytest.raises(InputError) as error:
+        validate({"seed": "x"}, "my.yaml")
+    assert len(str(error.value).splitlines()) == 2
+
+
 def test_a_key_twice_is_refused_with_its_lines(tmp_path):
     file = tmp_path / "twice.yaml"
     file.write_text("samples:\n  a: {files: [a.root]}\nseed: 1\nsamples:\n  b: {}\n")

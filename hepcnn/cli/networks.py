@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+#: More numbers an image, and more classes, are in no shard.
+_LARGEST, _CLASSES = 2**24, 2**15
+
 
 class ImageShape(click.ParamType):
     """Channels, height and width as ``C,H,W``."""
@@ -17,13 +20,15 @@ class ImageShape(click.ParamType):
         if len(parts) != 3 or not all(p.strip().isdecimal() and int(p) > 0 for p in parts):
             self.fail(f"'{value}' must be three whole numbers above 0, such as 1,32,32", param, ctx)
         channels, height, width = (int(p) for p in parts)
+        if channels * height * width > _LARGEST:
+            self.fail(f"'{value}' are more than {_LARGEST} numbers an image", param, ctx)
         return channels, height, width
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--shape", type=ImageShape(), help="Image to build for; default: the original.")
-@click.option("--classes", type=click.IntRange(min=1), help="Classes; default: the original.")
+@click.option("--classes", type=click.IntRange(1, _CLASSES), help="Classes; default: the original.")
 def command(name: str | None, shape: tuple[int, int, int] | None, classes: int | None) -> None:
     """List the networks, or the layers, output shapes and parameters of one.
 

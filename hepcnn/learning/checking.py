@@ -10,8 +10,8 @@ import torch
 from hepcnn.config import AnySample, Config, LArTPCSample, Network, Task, entry
 from hepcnn.config.images import AnyImages
 from hepcnn.errors import InputError
-from hepcnn.events.reading import FileSpec, expand_files
-from hepcnn.imaging.convert import try_first_events
+from hepcnn.events.reading import FileSpec, expand_files, n_entries
+from hepcnn.imaging.convert import EMPTY, try_first_events
 from hepcnn.imaging.makers import maker_of
 from hepcnn.imaging.steps import step_header
 from hepcnn.learning.heads.choosing import head_for
@@ -110,9 +110,12 @@ def _images_of(config: Config, sample: str) -> list[AnyImages]:
 
 
 def _try_files(specs: Sequence[FileSpec], sample: AnySample, images: AnyImages) -> None:
-    """Make images of a first file; of the next one where bad files are skipped."""
+    """Make images of a first file with events; of the next one where bad files are skipped."""
     for number, spec in enumerate(specs, start=1):
         try:
+            if number < len(specs) and not n_entries(spec, sample.tree):
+                note(f"{spec}: {EMPTY}")
+                continue
             return try_first_events(spec, sample, images)
         except InputError as error:
             if sample.on_bad_file == "fail" or number == len(specs):

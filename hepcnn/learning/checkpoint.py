@@ -7,6 +7,7 @@ The file holds tensors and one JSON text only, so that it is read without runnin
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -131,6 +132,7 @@ class Checkpoint:
             raise InputError(f"{path}: no such file")
         try:
             data = torch.load(path, map_location="cpu", weights_only=True)
+            _check_sums(path)
         except Exception as error:  # whatever torch makes of other bytes
             raise InputError(f"{path}: not a checkpoint of `hepcnn train`, or damaged") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
@@ -145,5 +147,12 @@ class Checkpoint:
             found["split"] = Split(**found["split"])
             found["prior"] = np.array(found["prior"], np.float64)
             return cls(**found, weights=data["weights"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{path}: a damaged checkpoint: {error}") from error
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the file's parts with their checksums, which torch does not."""
+    with zipfile.ZipFile(path) as parts:
+        if damaged := parts.testzip():
+            raise ValueError(f"{damaged} is damaged")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from hepcnn.config import Task
 from hepcnn.errors import InputError
@@ -47,6 +48,9 @@ class TableFile:
     shown: list[list[str]]
     provenance: dict[str, Any]
     files: dict[str, str]
+
+
+_TABLE = TypeAdapter(TableFile)
 
 
 def text(path: Path, make: str) -> str:
@@ -119,12 +123,28 @@ def table(folder: Path, name: str, make: str) -> TableFile:
     """A table of a folder; `make` is the command that makes it."""
     files = {suffix: text(folder / f"{name}.{suffix}", make) for suffix in ("csv", "json")}
     try:
-        content = json.loads(files["json"])
-        return TableFile(**content, files=files)
-    except (ValueError, TypeError) as error:
+        found: TableFile = _TABLE.validate_python(json.loads(files["json"]) | {"files": files})
+        names = {column["name"] for column in found.columns}
+        _check(all({"title", "kind"} <= column.keys() for column in found.columns), "columns")
+        _check(all(names <= record.keys() for record in found.records), "records")
+        _check(len(found.shown) == len(found.records), "rows shown")
+        _check(all(len(row) == len(found.columns) for row in found.shown), "rows shown")
+        for part in ("inputs", "settings"):
+            _check(isinstance(found.provenance.get(part, {}), dict), f"provenance, {part}")
+        return found
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise InputError(
-            f"{folder}/{name}.json: not a table of hepcnn ({error}); make it again with '{make}'"
+            f"{folder}/{name}.json: not a table of hepcnn ({reason}); make it again with '{make}'"
         ) from error
+
+
+def _check(right: bool, what: str) -> None:
+    if not right:
+        raise ValueError(f"its {what} are not of the right form")
 
 
 def history(path: Path, make: str, required: Sequence[str] = (*LOSSES, *ACCURACIES)) -> History:

@@ -102,6 +102,7 @@ def test_an_empty_event(folder: Path) -> None:
         (["--event", "-1:-1:-21"], 1, "planes.h5: no event -1:-1:-21; the nearest: 1:0:0"),
         (["--event", "1:0"], 2, "'1:0' must be whole numbers, such as 1:0:17"),
         (["--event", "1:0:x"], 2, "'1:0:x' must be whole numbers"),
+        (["--event", f"1:0:{2**63}"], 2, "beyond 64 bits"),
         ([], 2, "Missing option '--event'"),
         (["--event", "1:0:20", "--truth", "colour"], 2, "'colour' is not one of"),
         (["--event", "1:0:20", "--layer", "head"], 2, "need the --checkpoint"),

@@ -67,3 +67,12 @@ def test_a_pipe_gets_whole_lines():
     environment = {"PATH": "/usr/bin", "COLUMNS": "40"}
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert len(result.stdout.splitlines()) == 1 + len(NETWORKS)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--shape", "1,99999999,99999999"), ("--classes", "99999999999")]
+)
+def test_impossible_sizes_are_refused(arguments):
+    result = run("lecture_cnn", *arguments)
+    assert result.exit_code == 2
+    assert arguments[1] in result.stderr

@@ -332,7 +332,8 @@ def test_too_much_in_a_bin_names_the_track(events, monkeypatch):
 
     monkeypatch.setattr(cherenkov, "reconstruct", crowded)
     with pytest.raises(
-        InputError, match=r"event \d+, track \d+: a bin of rich1 .* 65.5 photons .* needs more bins"
+        InputError,
+        match=r"event \d+:\d+:\d+: track \d+: a bin of rich1 .* 65.5 photons .* needs more bins",
     ):
         rich_images(events, GEOMETRY, settings())
 

@@ -164,3 +164,15 @@ def test_a_bad_first_file_is_passed_over_only_where_it_will_be_skipped(tmp_path,
     assert passed.exit_code == 0
     assert "0.root will be skipped" in passed.output
     assert run(tmp_path, own(files[:1], on_bad_file="skip")).exit_code == 1
+
+
+def test_an_empty_first_file_is_passed_over_as_the_conversion_does(tmp_path, events):
+    """Of a job that selected nothing; all empty is an error."""
+    with uproot.recreate(tmp_path / "0.root") as file:
+        file.mktree("events", {"run": "int64", "track_p": "var * float32"})
+    passed = run(tmp_path, own([tmp_path / "0.root", events]))
+    assert passed.exit_code == 0
+    assert "0.root: empty" in passed.output
+    alone = run(tmp_path, own([tmp_path / "0.root"]))
+    assert alone.exit_code == 1
+    assert "no entries" in alone.output

@@ -95,7 +95,10 @@ def test_what_is_no_checkpoint_is_refused(shards, checkpoint, tmp_path):
     (tmp_path / "text").write_text("hello")
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "truncated").write_bytes(whole[: len(whole) // 2])
+    weight = next(iter(data["weights"].values())).numpy().tobytes()
+    (tmp_path / "bit").write_bytes(whole.replace(weight, weight[:-1] + bytes([weight[-1] ^ 1])))
     for name, message in {
+        "bit": "not a checkpoint of .* or damaged",
         "missing": "missing: no such file",
         "text": "not a checkpoint of",
         "empty": "not a checkpoint of",
