@@ -240,8 +240,9 @@ def _jagged(
     values = {name: column.values for name, column in made.items()}
     if not chosen.all():
         # Before they are converted and checked: one odd row must not stop a file.
-        values = {name: v[chosen] if v.ndim else v for name, v in values.items()}
-        offsets = np.concatenate([[0], np.cumsum(chosen)])[offsets]
+        rows = np.flatnonzero(chosen)
+        values = {name: v[rows] if v.ndim else v for name, v in values.items()}
+        offsets = np.searchsorted(rows, offsets)
 
     def row_name(row: int) -> str:
         event, own = Column(chosen, offsets).place(row)
