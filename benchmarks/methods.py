@@ -63,7 +63,7 @@ def inference(name: str, shard: Path) -> float:
         architecture=name,
         options={},
         preprocessing=preprocessing,
-        images={},
+        image_statistics={},
         split=Split(),
         outputs=classes,
         train={},

@@ -139,7 +139,7 @@ def untrained(
         architecture=architecture,
         options=network.options,
         preprocessing=preprocessing,
-        images=image_statistics(images, np.arange(len(images))),
+        image_statistics=image_statistics(images, np.arange(len(images))),
         split=Split(),
         outputs=classes,
         train={},

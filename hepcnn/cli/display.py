@@ -19,7 +19,7 @@ class EventName(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
         parts = str(value).split(":")
-        if len(parts) not in (3, 4) or not all(re.fullmatch(r"\s*-?\d+\s*", p) for p in parts):
+        if len(parts) not in (3, 4) or not all(re.fullmatch(r"\s*-?\d{1,19}\s*", p) for p in parts):
             self.fail(f"'{value}' must be whole numbers, such as 1:0:17 or 1:0:17:3", param, ctx)
         if any(abs(int(p)) >= 2**63 for p in parts):
             self.fail(f"'{value}' has a number beyond 64 bits, which no event has", param, ctx)

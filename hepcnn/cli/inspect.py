@@ -69,5 +69,11 @@ def _write(path: Path, text: str) -> None:
 
     write_text(path, text)
     click.echo(f"\n{path}: written; now it is checked on the first events", err=True)
-    check(load(path))
+    try:
+        check(load(path))
+    except InputError as error:
+        raise InputError(
+            f"{error}\n{path} is written: mend this in it, then look again with "
+            f"`hepcnn config --config {path} --check`"
+        ) from error
     click.echo(f"Nothing wrong was found. To run it: hepcnn run --config {path}")

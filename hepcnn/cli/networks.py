@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
-#: More numbers an image, and more classes, are in no shard.
-_LARGEST, _CLASSES = 2**24, 2**15
+#: Numbers of an image, as many pixels as a shard's images can have, and classes.
+_LARGEST, _CLASSES = 2**31, 2**15
 
 
 class ImageShape(click.ParamType):
@@ -17,7 +19,7 @@ class ImageShape(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int, int]:
         parts = str(value).split(",")
-        if len(parts) != 3 or not all(p.strip().isdecimal() and int(p) > 0 for p in parts):
+        if len(parts) != 3 or not all(re.fullmatch(r"\s*0*[1-9]\d{0,9}\s*", p) for p in parts):
             self.fail(f"'{value}' must be three whole numbers above 0, such as 1,32,32", param, ctx)
         channels, height, width = (int(p) for p in parts)
         if channels * height * width > _LARGEST:

@@ -21,8 +21,10 @@ from hepcnn.events.schema import RICHES, RichEvents
 
 #: The square of a direction's length may differ from 1 by this: rotations in float32.
 _TOLERANCE = 1e-3
-#: Masses (MeV) of the charged leptons, by PDG code; their neutrinos have the next one.
-_LEPTONS = {11: 0.511, 13: 105.66, 15: 1776.9}
+#: Least energies (MeV) of neutrinos that make a charged lepton, by its PDG code; their neutrinos
+#: have the next one. Of νe the 1.50 MeV from 40Ar to the ground state of 40K, of others the mass of
+#: the lepton alone.
+_LEPTONS = {11: 1.5, 13: 105.66, 15: 1776.9}
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -166,14 +168,14 @@ def _check_index(
 
 
 def _check_threshold(events: LArTPCEvents) -> None:
-    """A neutrino's energy is at least the mass of the lepton that it became."""
+    """A neutrino's energy is at least what its charged current takes."""
     if not {"neutrino_energy", "neutrino_pdg", "charged_current"} <= events.truth.keys():
         return
     pdg, energy = np.abs(events.truth["neutrino_pdg"]), events.truth["neutrino_energy"]
     for lepton, mass in _LEPTONS.items():
         bad = (pdg == lepton + 1) & (events.truth["charged_current"] == 1) & (energy < mass)
         rule = (
-            f"its charged current made a lepton of {mass:g} MeV: neutrino_energy must be in MeV, "
+            f"its charged current takes {mass:g} MeV: neutrino_energy must be in MeV, "
             "of a branch in GeV it is 1000 * BRANCH"
         )
         refuse(events, "event", "neutrino_energy", bad, rule)

@@ -337,7 +337,7 @@ def only_value(name: str) -> str:
     """How a list that has one value, or none, becomes one an event."""
     return (
         f"the only value of each event is where(len({name}) == 1, sum({name}), 0/0), NaN where it "
-        "is not one"
+        "is not one (of whole numbers another, such as 0 or -1, in the place of 0/0)"
     )
 
 

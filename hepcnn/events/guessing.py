@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import cache
 from math import isnan, nan
 
 import yaml
@@ -76,13 +77,14 @@ def _unit(name: str, title: str) -> str:
     return _parted(name)[1]
 
 
-def _words(name: str) -> list[str]:
+@cache
+def _words(name: str) -> tuple[str, ...]:
     """``RichHit_x_mm`` → rich, hit, x; in lower case, synonyms replaced, noise dropped."""
     name = name.rsplit("/", 1)[-1]
     for joined, apart in _APART.items():
         name = joined.sub(apart, name)
     words = [word.lower() for word in _WORD.findall(_parted(name)[0])]
-    return [_SYNONYMS.get(word, word) for word in words if word not in _NOISE]
+    return tuple(_SYNONYMS.get(word, word) for word in words if word not in _NOISE)
 
 
 def _likeness(branch: Branch, name: str, kind: str) -> float:

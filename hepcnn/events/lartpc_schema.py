@@ -71,6 +71,9 @@ DEPOSITS = (
            "particle", truth=True, default=-1),
 )  # fmt: skip
 
+#: Width of pulses (ticks) proposed for files that give none; their own may differ.
+USUAL_WIDTH = 3.0
+
 #: What a native file may hold, in order.
 NATIVE = (
     *KEY_BRANCHES, *NEUTRINO, *VERTEX, *VERTEX_WIRE, *VERTEX_TICK,

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from hepcnn.config.samples import LArTPCSample
 from hepcnn.detector.tpc import PLANES, load_tpc, tpc_names
 from hepcnn.errors import InputError
 from hepcnn.events.catalogue import LAYOUTS, Layout
@@ -16,17 +17,16 @@ from hepcnn.events.channels import load_channel_map
 from hepcnn.events.chunk import KEY_BRANCHES
 from hepcnn.events.guessing import branches_block, guess_branches
 from hepcnn.events.inspecting import TreeInfo, is_larcv, native_layout, single_numbers
+from hepcnn.events.lartpc_schema import USUAL_WIDTH
 from hepcnn.events.schema import RICHES
 from hepcnn.events.sources import FileSpec, short_names
-from hepcnn.events.trying import ranges, refused
+from hepcnn.events.trying import ranges, refusal, refused
 
 #: What native branches could be made of, in which tree, by which layout.
 _Choice = tuple[dict[str, str], TreeInfo, Layout]
 
 #: Entries that are enough to train on.
 _ENOUGH = 200
-#: Width of pulses (ticks) that is supposed where a file has none.
-_WIDTH = 3
 _PLANES = {
     "sample": "mine", "maker": "planes", "region": "charge", "shape": [256, 256],
     "steps": [{"step": "log"}],
@@ -88,9 +88,12 @@ def propose(spec: FileSpec, trees: Sequence[TreeInfo], detector: str | None = No
     InputError
         If the file cannot be read.
     """
+    images = [tree for tree in trees if is_larcv(tree)]
+    if images:
+        more = ", ".join(tree.name for tree in images[1:])
+        note = f"There are other images too: {more}." if more else ""
+        return Proposal(images[0], None, {}, note=note)
     for tree in trees:
-        if is_larcv(tree):
-            return Proposal(tree, None, {})
         layout, lacking = native_layout(tree)
         if layout and not lacking and not single_numbers(tree, layout):
             names = {b.name for b in tree.branches} & set(layout.branches)
@@ -109,7 +112,8 @@ def block(spec: FileSpec, found: Proposal) -> str:
     if found.is_native:
         return ""
     if found.layout is None:
-        return f"detector: lartpc\nreader: larcv\ntree: {found.tree.name}"
+        lines = f"detector: lartpc\nreader: larcv\ntree: {found.tree.name}"
+        return f"# {found.note}\n{lines}" if found.note else lines
     native = {name for name, source in found.branches.items() if name == source}
     seen = ranges(FileSpec(spec.path, found.tree.name), found.branches, found.layout)
     lines = branches_block(found.tree.name, found.branches, native, found.layout, seen)
@@ -169,8 +173,12 @@ def _sample(spec: FileSpec, found: Proposal) -> tuple[dict[str, Any], list[str]]
     if settings.get("detector") == "lartpc":
         if "channel_map" in settings:
             settings |= _channel_map(spec)
+        else:
+            settings |= _geometry(spec, sample | {"branches": found.branches})
         if "hit_rms" not in found.branches:
-            supposed.append(f"hit_rms: {_WIDTH}  # supposed: the file has no width of pulses")
+            supposed.append(
+                f"hit_rms: {USUAL_WIDTH:g}  # supposed: the file has no width of pulses"
+            )
     elif "track_pdg" not in found.branches:
         supposed.append("track_pdg: 0  # supposed: the file has no truth")
     if supposed or any(name != source for name, source in found.branches.items()):
@@ -186,20 +194,31 @@ def _channel_map(spec: FileSpec) -> dict[str, str]:
     InputError
         If there is none.
     """
+    some: dict[str, str] = {}
     for path in sorted(Path(spec.path).resolve().parent.glob("*.csv")):
         try:
             channels = load_channel_map(path)
         except InputError:
             continue
+        some = some or {"channel_map": str(path)}
         counts = [int((channels.plane == plane).sum()) for plane in range(len(PLANES))]
         for name in tpc_names():
             if counts == [load_tpc(name).wires(plane) for plane in PLANES]:
                 return {"geometry": name, "channel_map": str(path)}
-        return {"channel_map": str(path)}
+    if some:
+        return some
     raise InputError(
         f"{spec}: its hits are on channels: put the map of channels (CSV with the columns channel, "
         "plane and TPC) beside the file"
     )
+
+
+def _geometry(spec: FileSpec, sample: dict[str, Any]) -> dict[str, str]:
+    """The first geometry on whose wires the first events' hits are; nothing if that is none."""
+    for name in tpc_names():
+        if not refusal(spec, LArTPCSample(detector="lartpc", geometry=name, **sample)):
+            return {"geometry": name}
+    return {}
 
 
 def _work(found: Proposal) -> tuple[dict[str, Any], dict[str, Any]]:

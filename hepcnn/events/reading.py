@@ -160,10 +160,11 @@ def _read(
     counts: Counter[str] | None,
 ) -> Iterator[Chunk]:
     """Read events: `wanted` chooses among the branches of the layout, `make` makes the chunks."""
-    with open_tree(spec, sample.tree) as tree, decoding(f"{spec}: cannot read its events"):
-        if tree.num_entries == 0:
+    with open_tree(spec, sample.tree) as tree:
+        with decoding(f"{spec}: cannot read its branches"):
+            entries, names = tree.num_entries, branch_names(tree)
+        if entries == 0:
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
-        names = branch_names(tree)
         chosen = wanted({*sample.branches, *names})
         given = sample.branches, sample.selection, sample.counters
         made = plan({*names, *NUMBERS}, *given, layout, chosen, str(spec))

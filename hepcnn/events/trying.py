@@ -37,12 +37,26 @@ def why_not(spec: FileSpec, layout: Layout) -> str:
     """
     if "channel_map" in layout.settings:
         return ""
+    if layout.settings.get("detector") == "lartpc":
+        return refusal(spec, LArTPCSample(detector="lartpc", files=["-"]))
+    return refusal(spec, RichSample(files=["-"]))
+
+
+def refusal(spec: FileSpec, sample: LArTPCSample | RichSample) -> str:
+    """Say why the first events of a file cannot be read as a sample says; "" if they can.
+
+    Parameters
+    ----------
+    spec : FileSpec
+        The file and its tree.
+    sample : LArTPCSample or RichSample
+        The settings.
+    """
     try:
-        if layout.settings.get("detector") == "lartpc":
-            next(read_lartpc(spec, LArTPCSample(detector="lartpc", files=["-"]), step=FIRST), None)
+        if isinstance(sample, LArTPCSample):
+            next(read_lartpc(spec, sample, step=FIRST), None)
         else:
-            of = RichSample(files=["-"])
-            next(read_rich(spec, of, truth=False, hit_truth=True, step=FIRST), None)
+            next(read_rich(spec, sample, truth=False, hit_truth=True, step=FIRST), None)
     except InputError as error:
         return str(error)
     return ""

@@ -23,6 +23,7 @@ from hepcnn.config.samples import Sample
 from hepcnn.detector.labels import OTHER
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EVENT_KEY, EventChunk
+from hepcnn.events.lartpc_schema import USUAL_WIDTH
 from hepcnn.events.names import check_names
 from hepcnn.events.reading import (
     FileSpec,
@@ -32,13 +33,11 @@ from hepcnn.events.reading import (
 )
 from hepcnn.imaging.inside import Inside, joined
 from hepcnn.imaging.makers import Maker, maker_of
-from hepcnn.imaging.planes import NO_WIDTH
+from hepcnn.imaging.planes import NO_ORIGIN, NO_WIDTH, PARTICLES
 from hepcnn.progress import note, progress
 from hepcnn.provenance import digest, record
 from hepcnn.store.shard import ShardWriter, Skipped
 
-#: Width of pulses (ticks) proposed for files that give none; their own may differ.
-USUAL_WIDTH = 3.0
 #: Why a file without events is left out.
 EMPTY = "empty, its tree has no entries"
 #: Events of which images are made to see whether they can be.
@@ -147,7 +146,7 @@ def convert(
         check_names(keys)
         warnings = [text for part in inside for text in part.check()]
         if isinstance(sample, LArTPCSample) and sample.reader == "hits":
-            warnings += _widths(cutflow)
+            warnings += _unsaid(cutflow)
         for text in warnings:
             note(f"warning: {output}: {text}")
         provenance = _provenance(sample, settings, maker.geometry, inputs)
@@ -161,14 +160,21 @@ def convert(
     return dict(cutflow)
 
 
-def _widths(cutflow: Mapping[str, int]) -> Iterator[str]:
-    """A warning if most hits have no width."""
+def _unsaid(cutflow: Mapping[str, int]) -> Iterator[str]:
+    """Warnings if most hits have no width, or most particles no origin."""
     hits, without = cutflow.get("hits read", 0), cutflow.get(NO_WIDTH, 0)
     if 2 * without > hits:
         yield (
             f"{without:,} of {hits:,} hits have no width (hit_rms), so that each is in one pixel, "
             "and a network that was trained on pulses with a width sees other images: map hit_rms, "
             f"or suppose one width for all (ticks), as in branches: {{hit_rms: {USUAL_WIDTH:g}}}"
+        )
+    particles, without = cutflow.get(PARTICLES, 0), cutflow.get(NO_ORIGIN, 0)
+    if 2 * without > particles:
+        yield (
+            f"{without:,} of {particles:,} particles are of unknown origin, so that events have no "
+            "class 'particle' and no key points: map particle_origin (0: beam or gun, 1: cosmic), "
+            "or write particle_origin: 0 if all are of the beam or a gun"
         )
 
 

@@ -9,7 +9,13 @@ import numpy.typing as npt
 from numba import njit
 
 from hepcnn.config import PlaneImages
-from hepcnn.detector.labels import INTERACTIONS, OTHER, PIXEL_CLASSES, SINGLE_PARTICLES
+from hepcnn.detector.labels import (
+    INTERACTIONS,
+    OTHER,
+    PIXEL_CLASSES,
+    SINGLE_PARTICLES,
+    UNKNOWN_ORIGIN,
+)
 from hepcnn.detector.tpc import TPC
 from hepcnn.errors import InputError
 from hepcnn.events.columns import event_name
@@ -32,6 +38,7 @@ from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
 
 #: The step of the cutflow that counts the hits each of which is in one pixel.
 NO_WIDTH = "hits without a width"
+PARTICLES, NO_ORIGIN = "particles in the image", "particles in the image, of unknown origin"
 #: Pixels of an image: 32 bits number them.
 MAX_PIXELS = 1 << 31
 #: Classes by the truth that indexes them.
@@ -256,11 +263,12 @@ def count_truth(images: Images) -> dict[str, int]:
     """The cutflow of vertices and of the particles in images."""
     known = np.isfinite(images.truth["vertex"]).all(axis=1)
     known |= np.isfinite(images.truth["vertex_pixel"]).all(axis=1)
-    semantic = images.tables["particles"].columns["semantic"]
-    unknown = int((semantic == PIXEL_CLASSES.index("other")).sum())
+    particles = images.tables["particles"].columns
+    unknown = int((particles["semantic"] == PIXEL_CLASSES.index("other")).sum())
     return {
         "kept, without a vertex": int((~known).sum()),
-        "particles in the image": len(semantic),
+        PARTICLES: len(particles["semantic"]),
+        NO_ORIGIN: int((particles["origin"] == UNKNOWN_ORIGIN).sum()),
         "particles in the image, of no class (unknown process or parent)": unknown,
     }
 

@@ -44,7 +44,7 @@ class Checkpoint:
         Options of the architecture.
     preprocessing : Preprocessing
         The images and features it is for, with its classes, and what is done to them.
-    images : dict of dicts of float
+    image_statistics : dict of dicts of float
         What the images of its training are like: see `hepcnn.learning.image_statistics`.
     split : Split
         Fractions of events that it was trained with.
@@ -72,7 +72,7 @@ class Checkpoint:
     architecture: str
     options: dict[str, Any]
     preprocessing: Preprocessing
-    images: Statistics
+    image_statistics: Statistics
     split: Split
     outputs: int
     train: dict[str, Any]

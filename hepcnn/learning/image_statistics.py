@@ -86,7 +86,7 @@ def compare_images(training: Mapping[str, Mapping[str, float]], here: Statistics
             trained = training[view].get(name, np.nan)
             limit = 1 + EDGES_APART if name.startswith(_EDGE) else APART
             # Comparisons with "not known" are false: then they part too, if it is of one alone.
-            alike = trained / limit <= value <= trained * limit
+            alike = abs(value - trained) <= (limit - 1) * min(abs(value), abs(trained))
             if not alike and not (np.isnan(value) and np.isnan(trained)):
                 yield f"{view}: {name}: {value:.3g} here, {trained:.3g} in the training"
 

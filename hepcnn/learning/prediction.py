@@ -60,7 +60,7 @@ def predict(
     trained.preprocessing.check(images)
     which = indices(images, trained.split, part)
     title = f"{trained.task}/{trained.name}: predict"
-    say_likeness(trained.images, image_statistics(images, which))
+    say_likeness(trained.image_statistics, image_statistics(images, which))
     inputs = dict(zip(map(str, images.paths), images.ids, strict=True))
     inputs[str(checkpoint)] = trained.provenance["id"]
     made = record("predict", {"part": part, "altered": altered}, code=__name__, inputs=inputs)

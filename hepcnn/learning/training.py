@@ -121,7 +121,7 @@ def train(
         architecture=architecture,
         options=options,
         preprocessing=data.preprocessing,
-        images=image_statistics(images, data.train),
+        image_statistics=image_statistics(images, data.train),
         split=config.split,
         outputs=outputs,
         train=settings.model_dump(mode="json"),

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from hepcnn.cli.main import main
 from hepcnn.config import LArTPCSample
-from hepcnn.detector.tpc import PLANES, load_tpc
+from hepcnn.detector.tpc import PLANES, load_tpc, tpc_names
 from hepcnn.events import lartpc_schema, schema
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -147,7 +147,8 @@ def test_a_configuration_is_written_that_runs_with_the_map_beside_the_file(tmp_p
     assert lacking.exit_code == 1
     assert "put the map of channels" in lacking.output
     assert not new.exists()
-    (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "b.csv").write_text("channel,plane,tpc\n1,0,0\n")  # of another detector
     channels_of_sbnd(tmp_path / "mapping.csv")
     done = inspect(tmp_path / "hits.root", "--write", new)
     assert done.exit_code == 0, done.output
@@ -171,8 +172,11 @@ def test_what_no_configuration_runs_without_is_named(tmp_path):
     assert not (tmp_path / "c.yaml").exists()
 
 
-def test_truth_makes_tasks_and_a_native_file_needs_no_branches(tmp_path):
-    settings = {"simulate": {"generator": "interactions", "events": 4}, "detector": "lartpc"}
+@pytest.mark.parametrize("geometry", tpc_names())
+def test_truth_makes_tasks_and_a_native_file_needs_no_branches(tmp_path, geometry):
+    """The geometry is that on whose wires the hits are."""
+    settings = {"simulate": {"generator": "interactions", "events": 12}, "detector": "lartpc"}
+    settings["geometry"] = geometry
     (tmp_path / "s.yaml").write_text(yaml.safe_dump({"samples": {"s": settings}}))
     path = tmp_path / "a.root"
     run = ["simulate", "lartpc", "--config", str(tmp_path / "s.yaml"), "--sample", "s"]
@@ -181,6 +185,7 @@ def test_truth_makes_tasks_and_a_native_file_needs_no_branches(tmp_path):
     assert done.exit_code == 0, done.output
     config = yaml.safe_load((tmp_path / "c.yaml").read_text())
     assert "branches" not in config["samples"]["mine"]
+    assert config["samples"]["mine"]["geometry"] == geometry
     for target in ("interaction", "semantic", "vertex"):
         assert f"#     target: {target}" in (tmp_path / "c.yaml").read_text()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from hand_made_planes import TPC, hand_made, random_events
+from hand_made_planes import TPC, hand_made, particle, random_events
 
 from hepcnn.cli.main import main
 from hepcnn.config import PolarImages, RichSimulation
@@ -121,6 +121,16 @@ def test_hits_without_a_width_are_said_with_one_to_suppose(tmp_path, wide, branc
     assert ("branches: {hit_rms: 3}" in said) == narrow
     assert [text in said for _, text in images.warnings] == [True] * narrow
     assert images.cutflow["hits without a width"] == (1600 if narrow else 0)
+
+
+def test_particles_of_unknown_origin_are_said(tmp_path):
+    """Of which most have none; what to write is in the message."""
+    muons = [[particle(13, origin=origin)] for origin in (-1, -1, 0)]
+    events = hand_made([[(2, 1000, 4000.0, 5.0, 2.0, 0)]] * 3, muons)
+    said = run(tmp_path, events, planes("charge"))
+    assert "2 of 3 particles are of unknown origin" in said
+    assert "particle_origin: 0 if all are of the beam" in said
+    assert ImageSet(tmp_path / "a.h5").cutflow["particles in the image, of unknown origin"] == 2
 
 
 def test_windows_smaller_than_the_event_are_no_fault(tmp_path):

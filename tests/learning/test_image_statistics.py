@@ -94,6 +94,13 @@ def test_prediction_shows_both_and_warns_of_hits_without_a_width(tmp_path):
     assert "warning" not in said[wide]
     (row,) = (line.split() for line in said[wide].splitlines() if "y     run along" in line)
     assert row[-1] == row[-2]
-    warned = [line for line in said[narrow].splitlines() if "warning" in line]
+    *warned, last = [line for line in said[narrow].splitlines() if "warning" in line]
+    assert "hits without a width (hit_rms)" in last
     assert {line.split(": ")[2] for line in warned} == {"u", "v", "y"}
     assert {line.split(": ")[3] for line in warned} >= {"occupied pixels", "charge a pixel"}
+
+
+def test_charges_below_zero_are_compared_by_their_size():
+    training, here = ({"u": {"charge": value}} for value in (-3.0, -3.3))
+    assert not list(compare_images(training, here))
+    assert len(list(compare_images(training, {"u": {"charge": 3.0}}))) == 1
