@@ -4,55 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import h5py
-import hdf5plugin  # noqa: F401 - registers the compression with HDF5
 import numpy as np
 import numpy.typing as npt
 
 from hepcnn.errors import InputError, nearest
 from hepcnn.events.chunk import EVENT_KEY
 from hepcnn.events.names import REMEDY, repeated
-from hepcnn.store.hdf5 import DAMAGE, open_hdf5
-from hepcnn.store.header import HEADER_KEYS, Header, Kind
+from hepcnn.store.header import HEADER_KEYS
 from hepcnn.store.manifest import listed
-from hepcnn.store.shard import FORMAT, KEY, VERSION, Images, Rows, Skipped, Sparse
+from hepcnn.store.shard import Images, Rows, Skipped, Sparse
+from hepcnn.store.shard_info import ShardInfo, damage_named, inspect_shard, open_shard
 
 #: Files held open by one image set.
 MAX_OPEN = 128
-
-
-@dataclass(frozen=True)
-class _Shard:
-    """What is known of a shard without its images."""
-
-    path: Path
-    header: Header
-    provenance: dict[str, Any]
-    id: str
-    length: int
-    nbytes: int
-    cutflow: tuple[tuple[str, int], ...]
-    skipped: tuple[Skipped, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def inputs(self) -> dict[str, str]:
-        """The files that it is made of, and their identities."""
-        return dict(self.provenance.get("inputs", {}))
-
-    @property
-    def origin(self) -> str:
-        """``shard.h5 (of events.root)``."""
-        files = list(self.inputs)
-        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        return f"{self.path} (of {files[0]}{more})" if files else str(self.path)
 
 
 class ImageSet:
@@ -89,7 +59,7 @@ class ImageSet:
         given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
         if not given:
             raise InputError("no image shard was given")
-        self._shards = [_inspect(path) for path in (listed(given) if listed_only else given)]
+        self._shards = [inspect_shard(path) for path in (listed(given) if listed_only else given)]
         _check_together(self._shards)
         self.header = self._shards[0].header
         lengths = [0] + [shard.length for shard in self._shards]
@@ -210,7 +180,7 @@ class ImageSet:
         parts = []
         for shard, low, high in self._spans(start, stop):
             path = self._shards[shard].path
-            with _damage_named(path):
+            with damage_named(path):
                 group = self._file(shard)[name]
                 offsets = group["offsets"][low : high + 1]
                 # Compiled code goes by them: it must not leave the arrays.
@@ -244,7 +214,7 @@ class ImageSet:
     def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
         parts = []
         for shard, low, high in self._spans(start, stop):
-            with _damage_named(self._shards[shard].path):
+            with damage_named(self._shards[shard].path):
                 parts.append(self._file(shard)[name][low:high])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -264,12 +234,12 @@ class ImageSet:
     def _whole(self, name: str) -> np.ndarray:
         parts = []
         for shard, path in enumerate(self.paths):
-            with _damage_named(path):
+            with damage_named(path):
                 parts.append(self._file(shard)[name][:])
         return np.concatenate(parts)
 
     def _group_column(self, group: str, name: str) -> np.ndarray:
-        with _damage_named(self.paths[0]):
+        with damage_named(self.paths[0]):
             names = list(self._file(0)[group])
         if name not in names:
             raise InputError(f"{self.paths[0]}: no {group} '{name}'; {nearest(name, names)}")
@@ -282,7 +252,7 @@ class ImageSet:
         if shard not in self._open:
             if len(self._open) >= MAX_OPEN:
                 self._open.pop(next(iter(self._open))).close()
-            self._open[shard] = _open(self._shards[shard].path)
+            self._open[shard] = open_shard(self._shards[shard].path)
         return self._open[shard]
 
 
@@ -295,89 +265,7 @@ def _events(key: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     return key[new]
 
 
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """Say which file it is that cannot be read."""
-    try:
-        yield
-    except DAMAGE as error:
-        raise InputError(f"{path}: a damaged image shard: {error}; convert it again") from error
-
-
-def _open(path: Path) -> h5py.File:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        return open_hdf5(path)
-    except OSError as error:
-        if not h5py.is_hdf5(path):
-            raise InputError(f"{path}: not an HDF5 file, so not an image shard") from error
-        raise InputError(f"{path}: a damaged HDF5 file: {error}") from error
-
-
-def _inspect(path: Path) -> _Shard:
-    """Read a shard's description and check that it is one."""
-    with _open(path) as file, _damage_named(path):
-        found = file.attrs.get("format")
-        if found != FORMAT:
-            what = "names no format" if found is None else f"has the format '{found}'"
-            raise InputError(f"{path}: not an image shard: it {what}, not '{FORMAT}'")
-        version = int(file.attrs.get("version", 0))
-        if version != VERSION:
-            raise InputError(
-                f"{path}: format version {version}; this hepcnn reads version {VERSION}: "
-                + ("use a newer hepcnn" if version > VERSION else "convert the events again")
-            )
-        provenance = json.loads(file.attrs["provenance"])
-        header = Header.from_json({name: _attribute(file, name) for name in HEADER_KEYS})
-        shard = _Shard(
-            path=path,
-            header=header,
-            provenance=provenance,
-            id=provenance["id"],
-            length=len(file["key"]),
-            nbytes=sum(file[name].nbytes for name in _ragged_columns(header)),
-            cutflow=tuple((row["step"].decode(), int(row["count"])) for row in file["cutflow"]),
-            skipped=tuple(
-                Skipped(row["file"].decode(), row["reason"].decode(), int(row["events"]))
-                for row in file["skipped"]
-            ),
-            # Older shards have none.
-            warnings=tuple(t.decode() for t in file["warnings"]) if "warnings" in file else (),
-        )
-        if wrong := [*_misfits(file, shard.length, shard.header)]:
-            raise InputError(f"{path}: a damaged image shard: {wrong[0]} is not of the right form")
-        return shard
-
-
-def _ragged_columns(header: Header) -> list[str]:
-    return [f"{group}/{name}" for group, columns in header.ragged.items() for name in columns]
-
-
-def _misfits(file: h5py.File, n: int, header: Header) -> Iterator[str]:
-    """Columns that n examples cannot have: of another length, width or type."""
-
-    def check(columns: Mapping[str, Kind], length: int, group: str = "") -> Iterator[str]:
-        for name, (dtype, width) in columns.items():
-            column = file[group + name]
-            shape = (length,) if width is None else (length, width)
-            if column.shape != shape or column.dtype != dtype:
-                yield group + name
-
-    if file["key"].dtype != KEY:
-        yield "key"
-    yield from check(header.columns, n)
-    for group, columns in header.ragged.items():
-        yield from check({"offsets": ("int64", None)}, n + 1, f"{group}/")
-        yield from check(columns, int(file[f"{group}/offsets"][-1]), f"{group}/")
-
-
-def _attribute(file: h5py.File, name: str) -> Any:
-    text = file.attrs[name]
-    return text if name in ("detector", "values") else json.loads(text)
-
-
-def _check_together(shards: Sequence[_Shard]) -> None:
+def _check_together(shards: Sequence[ShardInfo]) -> None:
     """Refuse shards that are not parts of one set."""
     first = shards[0]
     wanted = first.header.to_json()
