@@ -97,7 +97,7 @@ class PlaneImages(Settings):
     """Wires in a pixel; of LArCV's images, columns."""
     ticks_per_pixel: Annotated[float, Field(ge=0.1, le=1e6)] = 6.0
     """Ticks in a pixel; 6 are as long as the wires' pitch in the default geometry. Of LArCV's
-    images, rows in a pixel: by default 1."""
+    images, rows in a pixel: in a configuration by default 1."""
     region: Literal["whole", "charge", "vertex", "fixed"] = "charge"
     """`whole`: all wires and the whole drift; of LArCV's images, all that those of a file cover.
     `charge`: the window of `shape` that holds the most charge. `vertex`: the window with the true

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from hepcnn.config.any_task import AnyTask
 from hepcnn.config.comparable import check_comparable
@@ -67,6 +67,17 @@ class Config(Settings):
     validation: list[Literal["rich", "lartpc"]] = []
     """Detectors whose simulation and reconstruction are checked and shown in the report."""
 
+    @field_validator("images")
+    @classmethod
+    def _of_rows(cls, images: dict[str, AnyImages], info: ValidationInfo) -> dict[str, AnyImages]:
+        """Of LArCV's images one row is a pixel by default: only here both are known."""
+        samples = info.data.get("samples", {})
+        larcv = {n for n, s in samples.items() if s.detector == "lartpc" and s.reader == "larcv"}
+        return {
+            name: own.of_rows() if isinstance(own, PlaneImages) and own.sample in larcv else own
+            for name, own in images.items()
+        }
+
     @model_validator(mode="after")
     def _references(self) -> Self:
         for name, images in self.images.items():
@@ -81,9 +92,6 @@ class Config(Settings):
                     f"images.{name}.maker: '{images.maker}' makes images of "
                     f"{DETECTOR[images.maker]} events; sample '{images.sample}' is {detector}"
                 )
-            sample = self.samples[images.sample]
-            if isinstance(images, PlaneImages) and getattr(sample, "reader", None) == "larcv":
-                self.images[name] = images.of_rows()
         for name, task in self.tasks.items():
             if task.images not in self.images:
                 raise ValueError(
