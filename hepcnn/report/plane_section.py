@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import PlaneImages, VoxelImages
+from hepcnn.imaging.lengths import tpc_of
 from hepcnn.report import class_curves
 from hepcnn.report.blocks import Grid, Picture, Studio, grid
 from hepcnn.report.event_pictures import class_pictures
 from hepcnn.report.image_section import ImageSection, common
 from hepcnn.report.results import ShownImages
 from hepcnn.store.images import ImageSet
+from hepcnn.store.shard import Header
 
 #: Images read at a time.
 _BLOCK = 5_000
@@ -28,6 +30,7 @@ class PlaneSection(ImageSection):
     template: ClassVar[str] = "plane_images.html"
 
     settings: PlaneImages | VoxelImages
+    pixel: str
     target: str
     pictures: Sequence[Picture]
     occupancy: Picture
@@ -44,10 +47,18 @@ class PlaneSection(ImageSection):
         settings = self.settings
         shape = " × ".join(str(n) for n in settings.shape or ()) or "all"
         if isinstance(settings, VoxelImages):
-            return f"{shape} voxels of {settings.voxel:g} mm, region {settings.region}"
+            return f"{shape} voxels of {self.pixel}, region {settings.region}"
         planes = ", ".join(plane.upper() for plane in settings.planes)
-        pixel = f"{settings.ticks_per_pixel:g} ticks × {settings.wires_per_pixel} wires"
-        return f"{planes}, {shape} pixels of {pixel}, region {settings.region}"
+        return f"{planes}, {shape} pixels of {self.pixel}, region {settings.region}"
+
+
+def _pixel(settings: PlaneImages | VoxelImages, header: Header) -> str:
+    """How long a pixel is before the processing steps: a tick can be a row of LArCV's images."""
+    if isinstance(settings, VoxelImages):
+        return f"{settings.voxel:g} mm"
+    tpc = tpc_of(header)
+    rows, columns = settings.ticks_per_pixel, settings.wires_per_pixel
+    return f"{rows * tpc.mm_per_tick:.3g} mm × {columns * tpc.pitch:.3g} mm"
 
 
 def plane_section(
@@ -71,6 +82,7 @@ def plane_section(
     filled = occupied(images)
     return PlaneSection(
         **common(name, settings, shown),
+        pixel=_pixel(settings, images.header),
         target=target,
         pictures=class_pictures(images, target, studio),
         occupancy=_occupancy(images, target, filled, studio),

@@ -64,6 +64,12 @@ def test_all_parts_are_there_and_links_lead_somewhere(page: str) -> None:
     assert page.count("<script") == 2  # what is packed, and what unpacks it
 
 
+def test_pixels_are_as_long_as_the_images_say(page: str) -> None:
+    """In mm: what a tick is depends on the sample."""
+    said = "planes of beam: U, V, Y, 64 × 72 pixels of 3.29 mm × 3 mm, region charge"
+    assert said in _text(page)
+
+
 @pytest.mark.usefixtures("page")
 def test_figures_are_put_beside_the_tables(results: tuple[Path, Config]) -> None:
     figures = results[0] / "tasks" / "lartpc_event" / "figures"
