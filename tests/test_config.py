@@ -26,6 +26,16 @@ def test_rows_of_larcvs_images_are_pixels_by_default():
         assert again.images["i"].ticks_per_pixel == expected
 
 
+def test_rows_and_pixel_are_of_larcvs_images():
+    for key, value in (("rows", "down"), ("pixel", [3, 3])):
+        broken(
+            {"samples": {"a": LARTPC | {key: value}}}, "samples.a", f"{key}: of the reader larcv"
+        )
+        config = validate({"samples": {"a": LARTPC | {"reader": "larcv", key: value}}, "tasks": {}})
+        assert validate(config.model_dump(mode="json")) == config
+    broken({"samples": {"a": LARTPC | {"reader": "larcv", "rows": "left"}}}, "samples.a", "rows")
+
+
 def test_everything_has_a_default():
     config = validate({})
     assert config == Config()

@@ -167,6 +167,8 @@ _EVENT = {"run", "subrun", "event"}
 Source = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 
+#: How the rows of LArCV's images are counted.
+RowOrder = Literal["up", "down"]
 #: What there are any number of in an event, or the event.
 Rows = Literal["event", "track", "hit", "particle", "deposit"]
 
@@ -251,6 +253,10 @@ class LArTPCSample(Sample):
     tick, one column one wire. `branches` can then only name the events (run, subrun, event)."""
     pixel: tuple[Positive, Positive] | None = None
     """Of the reader larcv: length (mm) of a row and of a column, for files that do not say it."""
+    rows: RowOrder = "up"
+    """Of the reader larcv: `up`, an image's first row is its first tick; `down`, its last, as in
+    files of the original LArCV 1 (LArbys/LArCV), in which `origin.y` is where the last tick ends.
+    No file says which it is: look at one event of yours whose direction of drift you know."""
     channel_map: FilePath | None = None
     """CSV file that gives each channel's plane (columns: channel, plane, TPC), for files that name
     channels and not wires: a `hit_channel` in the place of `hit_plane` and `hit_wire`, and
@@ -268,6 +274,8 @@ class LArTPCSample(Sample):
             raise ValueError("the reader larcv takes no 'branches' but run, subrun and event")
         if self.pixel and self.reader != "larcv":
             raise ValueError("pixel: of the reader larcv only")
+        if self.rows != "up" and self.reader != "larcv":
+            raise ValueError("rows: of the reader larcv only")
         if "hit_channel" in self.branches and not self.channel_map:
             raise ValueError("branches: hit_channel needs a 'channel_map'")
         return self

@@ -1,7 +1,8 @@
 """LArCV's images (versions 1 and 2) as events: every pixel above 0 is a hit.
 
 LArCV stores an image as one flat vector, column after column, with its size in a "meta" beside
-it: columns are wires (or another coordinate), rows times. Hits are counted in pixels, column and
+it: columns are wires (or another coordinate), rows times, from the first or, with the sample's
+`rows: down`, from the last. Hits are counted in pixels, column and
 row, from where `larcv_frame` says that the image begins.
 """
 
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.config import LArTPCSample
+from hepcnn.config.samples import RowOrder
 from hepcnn.detector.labels import BEAM, PROCESSES
 from hepcnn.detector.tpc import TPC, load_tpc
 from hepcnn.errors import InputError
@@ -32,6 +34,7 @@ from hepcnn.events.larcv_frame import (
     PIXELS,
     ROWS,
     Arrays,
+    ImagePlanes,
     flat,
     frames,
     full_names,
@@ -46,6 +49,7 @@ from hepcnn.events.names import NUMBERS, numbers
 from hepcnn.events.sources import (
     FileSpec,
     branch_names,
+    decoding,
     fingerprint,
     open_file,
     open_tree,
@@ -74,6 +78,7 @@ def read_images(
     spec: FileSpec,
     sample: LArTPCSample,
     *,
+    planes: ImagePlanes | None = None,
     truth: bool = True,
     step: int | None = None,
     counts: Counter[str] | None = None,
@@ -91,8 +96,10 @@ def read_images(
     spec : FileSpec
         The file; its own tree, if it names one, goes before `sample.tree`.
     sample : LArTPCSample
-        Name of the images' tree, for example ``image2d_wire_tree``; geometry, and size of a pixel
-        for files that do not say it.
+        Name of the images' tree, for example ``image2d_wire_tree``; geometry, order of the rows,
+        and size of a pixel for files that do not say it.
+    planes : ImagePlanes, optional
+        Those of the file, where they are known; by default all of its meta are read first.
     truth : bool
         Read the particles, if they are there.
     step : int, optional
@@ -108,17 +115,18 @@ def read_images(
     Raises
     ------
     InputError
-        As of `larcv_frame.image_planes`; if an image has not as many pixels as rows times
-        columns, two are of one plane, one has charge beyond the geometry's wires, or the particles
-        are of other events.
+        As of `larcv_frame.image_planes`; if the file is damaged, an image has not as many pixels
+        as rows times columns, two are of one plane, one has charge beyond the geometry's wires, or
+        the particles are of other events.
     """
     with open_file(spec.path) as directory:
         has_particles = truth and PARTICLE_TREE in tree_names(directory)
-    with ExitStack() as stack:
+    reading = decoding(f"{spec}: cannot read LArCV's images")
+    with reading, ExitStack() as stack:
         images = stack.enter_context(open_tree(spec, sample.tree))
         if images.num_entries == 0:
             raise InputError(f"{spec}: tree '{spec.tree or sample.tree}' has no entries")
-        tpc = image_planes(spec, sample).tpc
+        tpc = (planes or image_planes(spec, sample)).tpc
         known, meta = branch_names(images), meta_names(images)
         plane = next((name for name in _PLANES if name in known), _PLANES[0])
         naming = _naming(known, sample, spec)
@@ -138,7 +146,8 @@ def read_images(
         make = partial(
             _with_hits,
             plane=plane,
-            places=lambda arrays: frames(arrays, geometry).first,
+            places=lambda arrays: frames(arrays, geometry, sample.rows).first,
+            rows=sample.rows,
             counts=Counter() if counts is None else counts,
         )
         yield from ahead(_events(zip(*chunks, strict=True), make, naming, tpc, str(spec), identity))
@@ -186,13 +195,15 @@ def _offsets(counts: np.ndarray) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
-def _with_hits(arrays: Arrays, plane: str, places: _Places, counts: Counter[str]) -> LArTPCEvents:
+def _with_hits(
+    arrays: Arrays, plane: str, places: _Places, rows: RowOrder, counts: Counter[str]
+) -> LArTPCEvents:
     """The pixels above 0 of some events."""
     key = key_of(arrays)
-    pixels, rows, columns = (arrays[name] for name in _IMAGE)
-    of_event = np.repeat(np.arange(len(key)), ak.to_numpy(ak.num(rows)))
+    pixels, height, width = (arrays[name] for name in _IMAGE)
+    of_event = np.repeat(np.arange(len(key)), ak.to_numpy(ak.num(height)))
     sizes, planes = flat(ak.num(pixels, axis=2)), flat(arrays[plane]).astype(np.int64)
-    n_rows, n_columns = flat(rows).astype(np.int64), flat(columns).astype(np.int64)
+    n_rows, n_columns = flat(height).astype(np.int64), flat(width).astype(np.int64)
     _, first = np.unique(3 * of_event + planes, return_index=True)
     alone = np.isin(np.arange(len(planes)), first) & (planes <= 2)
     refuse_image(key, of_event, ~alone, "is not the only one of plane 0, 1 or 2")
@@ -203,6 +214,8 @@ def _with_hits(arrays: Arrays, plane: str, places: _Places, counts: Counter[str]
     image = np.searchsorted(offsets, pixel, side="right") - 1
     counts[NEGATIVE] += int((values < 0).sum())
     column, row = np.divmod(pixel - offsets[image], n_rows[image])
+    if rows == "down":
+        row = n_rows[image] - 1 - row
     tick, wire = places(arrays)[image].T
     none = np.zeros(len(key) + 1, np.int64)
     return LArTPCEvents(
@@ -211,7 +224,7 @@ def _with_hits(arrays: Arrays, plane: str, places: _Places, counts: Counter[str]
         hit_offsets=_offsets(np.bincount(of_event[image], minlength=len(key))),
         hits={
             "plane": planes[image].astype(np.int8),
-            "wire": (column + np.round(wire)).astype(np.int32),
+            "wire": (column + wire).astype(np.int32),
             "time": (row + tick + 0.5).astype(np.float32),
             "charge": values[pixel].astype(np.float32),
             "rms": np.zeros(len(pixel), np.float32),

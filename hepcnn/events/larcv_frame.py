@@ -1,9 +1,11 @@
 """Where LArCV's images lie and how large their pixels are, by the "meta" beside each.
 
-Version 1 counts wires and ticks. Version 2 says what it counts: wires and ticks, or centimetres of
-any projection. In wires and ticks an image is a part of the wire planes of the sample's geometry;
-in centimetres (or of a size that the configuration states) it is a plane of its own. Either way
-one row is one tick, and one column one wire, of the TPC that `image_planes` gives.
+Version 1 counts wires and ticks. In its original form an image's origin is its top left corner, and
+rows count down from there; in later forks the origin is the lowest tick, and rows count up. No file
+tells which: the sample's `rows` does. Version 2 says what it counts: wires and ticks, or
+centimetres of any projection. In wires and ticks an image is a part of the wire planes of the
+sample's geometry; in centimetres (or of a size that the configuration states) it is a plane of its
+own. Either way one row is one tick, and one column one wire, of the TPC that `image_planes` gives.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hepcnn.config import LArTPCSample
+from hepcnn.config.samples import RowOrder
 from hepcnn.detector.tpc import CM, PLANES, TPC, load_tpc
 from hepcnn.errors import InputError, nearest
 from hepcnn.events.chunk import EVENT_KEY, event_name
-from hepcnn.events.sources import FileSpec, branch_names, open_tree
+from hepcnn.events.sources import FileSpec, branch_names, decoding, open_tree
 from hepcnn.events.streaming import in_steps
 
 #: Branches that name the event, in every tree.
@@ -48,7 +51,7 @@ class Frames(NamedTuple):
     pixel : float64 array (n, 2)
         Length of a row and of a column (mm); NaN: the file does not say.
     first : float64 array (n, 2)
-        Tick and wire, of the TPC that `image_planes` gives, at which the image begins.
+        Lowest tick and wire of the image, of the TPC that `image_planes` gives: whole numbers.
     units : float64 array (n, 2)
         Ticks in a row and wires in a column; NaN: it is a plane of its own.
     """
@@ -67,7 +70,7 @@ class ImagePlanes:
     tpc : TPC
         One row is one of its ticks, one column one of its wires.
     first : tuple of float
-        Lowest tick and lowest wire of any image.
+        Lowest tick and lowest wire of any image: whole numbers.
     shape : tuple of int
         Rows and columns from there to the end of the last image.
     """
@@ -123,8 +126,11 @@ def meta_names(tree: Any) -> tuple[str, ...]:
     return next((m for m in (_META_1, _META_2) if all(n in known for n in m)), ())
 
 
-def frames(meta: Arrays, tpc: TPC) -> Frames:
+def frames(meta: Arrays, tpc: TPC, rows: RowOrder) -> Frames:
     """Where the images of some entries lie, by what the file says.
+
+    Pixels have whole numbers: an image that begins inside of one, as at wire 67 in columns of two
+    wires, is moved to the nearest, upwards from the middle.
 
     Parameters
     ----------
@@ -132,10 +138,13 @@ def frames(meta: Arrays, tpc: TPC) -> Frames:
         Counts of rows and columns, and the branches of `meta_names`.
     tpc : TPC
         The sample's geometry.
+    rows : {"up", "down"}
+        Down: of version 1 the origin is where the last tick ends.
     """
     counts = np.stack([flat(meta[ROWS]), flat(meta[COLUMNS])], axis=1).astype(np.float64)
     if _META_1[0] in meta:
         x, y, width, height = (flat(meta[name]) for name in _META_1)
+        y = y - height if rows == "down" else y
         unit = np.full(len(counts), _WIRE_AND_TICK)
     elif _META_2[0] in meta:
         x, y, right, top, unit = (flat(meta[name]) for name in _META_2)
@@ -145,7 +154,8 @@ def frames(meta: Arrays, tpc: TPC) -> Frames:
         return Frames(nothing, np.zeros(counts.shape), nothing)
     with np.errstate(all="ignore"):
         size = np.stack([height, width], axis=1) / counts
-        first = np.stack([y, x], axis=1) / size
+        # Halves all upwards: images that are whole pixels apart stay so.
+        first = np.floor(np.stack([y, x], axis=1) / size + 0.5)
     sized = (np.isfinite(size) & (size > 0) & np.isfinite(first)).all(axis=1)
     wires, lengths = (
         (sized & (unit == kind))[:, None] for kind in (_WIRE_AND_TICK, _CENTIMETRE)
@@ -168,23 +178,25 @@ def image_planes(spec: FileSpec, sample: LArTPCSample) -> ImagePlanes:
     Raises
     ------
     InputError
-        If the file has no images; if it does not say how long their pixels are and the
-        configuration does not either, or says something else; if they are not all alike.
+        If the file has no images or is damaged; if it does not say how long their pixels are and
+        the configuration does not either, or says something else; if they are not all alike, or
+        one of version 1 ends beyond the readout.
     """
     geometry = load_tpc(sample.geometry)
-    extent = _Extent(sample)
-    with open_tree(spec, sample.tree) as tree:
+    extent = _Extent(sample, geometry.readout.ticks)
+    with open_tree(spec, sample.tree) as tree, decoding(f"{spec}: cannot read LArCV's images"):
         used = full_names(tree, (*KEYS, PIXELS, ROWS, COLUMNS, *meta_names(tree)), spec)
         del used[PIXELS]  # only seen to be there: they are most of the file
         for step in in_steps(tree, set(used.values()), None, str(spec)):
             arrays = {name: step[full] for name, full in used.items()}
             try:
-                extent.add(arrays, frames(arrays, geometry))
+                _check_numbers(arrays)
+                extent.add(arrays, frames(arrays, geometry, sample.rows))
             except InputError as error:
                 raise InputError(f"{spec}: {error}") from error
     if extent.pixel is None or extent.units is None:
         raise InputError(f"{spec}: no entry of '{spec.tree or sample.tree}' has an image")
-    rows, columns = (math.ceil(n - _ROUNDING) for n in extent.end - extent.first)
+    rows, columns = (int(n) for n in extent.end - extent.first)
     # Rounded, for files whose edges differ are not of another size because of the last bit.
     if np.isfinite(extent.units).all():
         tpc = _in_pixels(geometry, *(float(f"{unit:.9g}") for unit in extent.units))
@@ -195,11 +207,27 @@ def image_planes(spec: FileSpec, sample: LArTPCSample) -> ImagePlanes:
     return ImagePlanes(tpc, (tick, wire), (rows, columns))
 
 
+def _check_numbers(arrays: Arrays) -> None:
+    """Refuse meta that are not one of each image."""
+    for name in sorted(arrays.keys() - set(KEYS)):
+        if arrays[name].ndim != 2:
+            raise InputError(f"'{name}' is no list: one number of each image is needed")
+    number = ak.num(arrays[ROWS])
+    for name in sorted(arrays.keys() - set(KEYS)):
+        if (other := ak.to_numpy(ak.num(arrays[name]) != number)).any():
+            i = int(np.argmax(other))
+            raise InputError(
+                f"{event_name(key_of(arrays)[i])}: there are {number[i]} of '{ROWS}' and "
+                f"{len(arrays[name][i])} of '{name}': one of each image is needed"
+            )
+
+
 class _Extent:
     """Size of a file's pixels, all alike, and where its images begin and end."""
 
-    def __init__(self, sample: LArTPCSample) -> None:
+    def __init__(self, sample: LArTPCSample, ticks: int) -> None:
         self._stated = np.array(sample.pixel) if sample.pixel else None
+        self._rows, self._ticks = sample.rows, ticks
         self.pixel: npt.NDArray[np.float64] | None = None
         self.units: npt.NDArray[np.float64] | None = None
         self.first, self.end = np.full(2, np.inf), np.full(2, -np.inf)
@@ -239,8 +267,29 @@ class _Extent:
             f"has pixels of another size or unit than the file's first image, {row:g} mm × "
             f"{column:g} mm: all must be alike",
         )  # fmt: skip
+        if _META_1[0] in arrays:
+            origin, height = (flat(arrays[name]) for name in (_META_1[1], _META_1[3]))
+            row = np.where(some, found.units[:, 0], np.nan)  # not a number is not beyond
+            bad, why = _beyond(origin, height, row, self._rows, self._ticks)
+            refuse_image(key, event, bad, why)
         self.first = np.minimum(self.first, found.first[some].min(axis=0))
         self.end = np.maximum(self.end, (found.first + counts)[some].max(axis=0))
+
+
+def _beyond(
+    origin: np.ndarray, height: np.ndarray, row: np.ndarray, rows: RowOrder, ticks: int
+) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which images of version 1 have whole rows outside of the readout, and why the first has."""
+    starts = {"up": origin, "down": origin - height}
+    bad = np.asarray((starts[rows] <= -row) | (starts[rows] + height - row >= ticks))
+    i = np.argmax(bad)
+    spans = {key: f"{low[i]:g} to {low[i] + height[i]:g}" for key, low in starts.items()}
+    return bad, (
+        f"covers the ticks {spans[rows]}, beyond the geometry's readout, 0 to {ticks}. With `rows: "
+        f"up`, as in later forks of LArCV 1, rows count up from the origin: ticks {spans['up']}; "
+        "with `rows: down`, as in the original LArCV 1, down from it: ticks "
+        f"{spans['down']}. Give the right one in the sample, or the right geometry"
+    )
 
 
 def _alike(sizes: npt.NDArray[np.float64], size: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

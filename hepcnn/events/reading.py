@@ -141,8 +141,7 @@ def read_lartpc(
     if sample.reader == "larcv":
         if deposits:
             raise InputError(f"{spec}: LArCV's images have no energy deposits")
-        with decoding(f"{spec}: cannot read LArCV's images"):
-            yield from read_images(spec, sample, truth=truth, step=step, counts=counts)
+        yield from read_images(spec, sample, truth=truth, step=step, counts=counts)
         return
     channels = load_channel_map(sample.channel_map) if sample.channel_map else None
     wanted = partial(wanted_lartpc, channels=channels is not None, truth=truth, deposits=deposits)

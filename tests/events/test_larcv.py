@@ -285,3 +285,121 @@ def test_pixels_below_0_are_counted(tmp_path):
     counts = Counter()
     read(larcv_file(tmp_path / "a.root", IMAGES, PLANES), counts=counts)
     assert counts == {NEGATIVE: 1}
+
+
+# --- the order of rows --------------------------------------------------------------------------
+
+
+def read_down(path):
+    [events] = read_lartpc(FileSpec(str(path)), SAMPLE.model_copy(update={"rows": "down"}))
+    return events
+
+
+def test_rows_down_count_from_the_last_tick_of_version_1(tmp_path):
+    """As in LArbys/LArCV: row = (origin.y - tick) / height of a row, here 3 rows of 6 ticks."""
+    places = in_version_1((40, 8448), (2, 18))
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, places=places)
+    events, planes = read_down(path), planes_of(path, rows="down")
+    rows = (8448 - 6 * events.hits["time"]) / 6
+    np.testing.assert_array_equal(np.floor(rows), [1, 2, 2, 0])
+    np.testing.assert_array_equal(events.hits["wire"], [40, 40, 41, 40])
+    np.testing.assert_array_equal(events.hits["charge"], [1, 2, 3, 4.5])
+    assert (planes.first, planes.shape) == (((8448 - 18) / 6, 40), (3, 2))
+
+
+def test_rows_down_turn_images_of_version_2_where_they_are(tmp_path):
+    """These say themselves where they begin and end."""
+    places = in_version_2((40, 2400), (42, 2418))
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, version=2, places=places)
+    np.testing.assert_array_equal(read_down(path).hits["time"], [401.5, 400.5, 400.5, 402.5])
+    assert planes_of(path, rows="down") == planes_of(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "origin", "said"),
+    [("up", 8448, ("8448 to 14496", "2400 to 8448")),
+     ("down", 2400, ("-3648 to 2400", "2400 to 8448"))],
+)  # fmt: skip
+def test_images_beyond_the_readout_are_refused(tmp_path, rows, origin, said):
+    """MicroBooNE's 1008 rows of 6 ticks, read in the other's order: one of four images."""
+    places = in_version_1((0, 0), (1, 6048))
+    right = 2400 if rows == "up" else 8448
+    places["origin.y"] = [[right, right], [right, origin]]
+    images = [[[0.0] * 1008] * 2] * 2
+    path = larcv_file(tmp_path / "a.root", images, PLANES, rows=1008, columns=1, places=places)
+    with pytest.raises(InputError, match=r"a\.root: event 1:2:11: image 1 covers") as error:
+        planes_of(path, rows=rows)
+    text = str(error.value)
+    assert f"covers the ticks {said[0]}, beyond the geometry's readout, 0 to 9600" in text
+    up, down = said if rows == "up" else said[::-1]
+    assert f"count up from the origin: ticks {up}; with `rows: down`" in text
+    assert f"down from it: ticks {down}" in text
+
+
+def test_an_image_may_end_within_its_last_row(tmp_path):
+    places = in_version_1((0, 9588), (2, 18))  # the third row would begin where the readout ends
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, places=places)
+    with pytest.raises(InputError, match="9588 to 9606"):
+        read(path)
+    places = in_version_1((0, 9587), (2, 18))
+    path = larcv_file(tmp_path / "b.root", IMAGES, PLANES, places=places)
+    assert len(read(path)) == 2
+
+
+# --- pixels and damage --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wire", "first"), [(66, 33), (67, 34), (68, 34), (69, 35), (68.9, 34), (65, 33)]
+)
+@pytest.mark.parametrize("rows", ["up", "down"])
+def test_images_that_begin_inside_a_pixel_are_moved_to_a_whole_one(tmp_path, wire, first, rows):
+    """Of two wires; so are those that begin in a row of six ticks."""
+    low, high = (wire, 2403), (wire + 4, 2403 + 18)
+    places = in_version_2(low, high)
+    path = larcv_file(tmp_path / "a.root", IMAGES, PLANES, version=2, places=places)
+    [events] = read_lartpc(FileSpec(str(path)), SAMPLE.model_copy(update={"rows": rows}))
+    planes = planes_of(path, rows=rows)
+    assert (planes.first, planes.shape) == ((401, first), (3, 2))
+    np.testing.assert_array_equal(events.hits["wire"] - first, [0, 0, 1, 0])
+    up = np.array([1.5, 2.5, 2.5, 0.5])
+    np.testing.assert_array_equal(events.hits["time"] - 401, up if rows == "up" else 3 - up)
+
+
+def damaged(path, **changes):
+    """A file whose meta are not one of each image."""
+    ones = [[1], [1, 1]]
+    meta = dict.fromkeys(
+        ("row_count", "col_count", "origin.x", "origin.y", "width", "height"), ones
+    )
+    lists = {f"_image_v._meta._{k}": ak.Array(v) for k, v in (meta | changes).items()}
+    image = ak.values_astype(ak.Array([[[1.0]], [[1.0], [1.0]]]), "f4")
+    planes = {"_image_v._meta._plane": ak.Array([[0], [0, 1]])}
+    with uproot.recreate(path) as file:
+        file.mkrntuple("image2d_wire_tree", key(2) | {"_image_v._img": image} | lists | planes)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"col_count": [[1], [1]]},
+         "event 1:2:11: there are 2 of '_image_v._meta._row_count' and 1 of '_image_v._meta._col_"),
+        ({"col_count": [[1, 1], [1]]}, "event 1:2:10: there are 1 of '_image_v._meta._row_count'"),
+        ({"width": [[1], [1]]}, "and 1 of '_image_v._meta._width': one of each image is needed"),
+        ({"origin.x": [1, 2]}, "'_image_v._meta._origin.x' is no list: one number of each image"),
+        ({"row_count": [1, 2]}, "'_image_v._meta._row_count' is no list: one number of each im"),
+        ({"width": [["a"], ["b", "c"]]}, "cannot read LArCV's images: "),
+    ],
+)  # fmt: skip
+def test_damaged_meta_are_no_traceback(tmp_path, changes, message):
+    path = damaged(tmp_path / "a.root", **changes)
+    for read_it in (planes_of, read):
+        with pytest.raises(InputError, match=r"a\.root: ") as error:
+            read_it(path)
+        assert message in str(error.value)
+
+
+def test_meta_of_one_number_an_image_are_read(tmp_path):
+    """What is damaged above, whole."""
+    assert read(damaged(tmp_path / "a.root")).hits["charge"].tolist() == [1, 1, 1]
