@@ -19,12 +19,13 @@ from hepcnn.config.images import DETECTOR
 from hepcnn.detector.geometry import load_geometry
 from hepcnn.detector.tpc import TPC, load_tpc
 from hepcnn.errors import InputError
+from hepcnn.events.larcv import read_images
 from hepcnn.events.larcv_frame import ImagePlanes, image_planes
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.reading import FileSpec, expand_files, n_entries, read_lartpc, read_rich
 from hepcnn.events.schema import RichEvents
 from hepcnn.imaging.inside import Inside
-from hepcnn.imaging.planes import plane_header, plane_hits_inside, plane_images
+from hepcnn.imaging.planes import plane_header, plane_hits_inside, plane_images, words_of
 from hepcnn.imaging.rich import rich_header, rich_hits_inside, rich_images
 from hepcnn.imaging.steps import apply_steps, step_header
 from hepcnn.imaging.voxels import deposits_inside, voxel_header, voxel_images
@@ -93,7 +94,7 @@ def maker_of(
     """
     if isinstance(settings, PlaneImages) and isinstance(sample, LArTPCSample):
         if sample.reader == "larcv":
-            return _larcv_maker(sample, settings.of_rows(), files)
+            return _larcv_maker(sample, settings, files)
         return _planes_of(sample, settings, load_tpc(sample.geometry))
     if isinstance(settings, VoxelImages) and isinstance(sample, LArTPCSample):
         return _voxel_maker(sample, settings)
@@ -128,16 +129,17 @@ def _larcv_maker(sample: LArTPCSample, settings: PlaneImages, files: Sequence[Fi
     """The maker of LArCV's images: all of the size of the first file's."""
     first, planes = _first_planes(sample, files)
     whole = settings.region == "whole"
-    maker = _planes_of(sample, _window(settings, planes) if whole else settings, planes.tpc)
+    window = _window(settings, planes) if whole else None
+    maker = _planes_of(sample, settings, planes.tpc, window)
 
     def read(spec: FileSpec, step: int | None, counts: Counter[str]) -> Iterator[LArTPCEvents]:
-        own = image_planes(spec, sample)
+        own = planes if spec == first else image_planes(spec, sample)
         if own.tpc != planes.tpc or (whole and own != planes):
             raise InputError(
                 f"{spec}: its images are {_words(own)}; those of {first} are {_words(planes)}; "
                 "all must be alike"
             )
-        return maker.read(spec, step, counts)
+        return read_images(spec, sample, planes=own, step=step, counts=counts)
 
     return replace(maker, read=read)
 
@@ -185,12 +187,21 @@ def _words(planes: ImagePlanes) -> str:
     )
 
 
-def _planes_of(sample: LArTPCSample, settings: PlaneImages, tpc: TPC) -> Maker:
-    header = plane_header(settings, tpc)
+def _planes_of(
+    sample: LArTPCSample, settings: PlaneImages, tpc: TPC, window: PlaneImages | None = None
+) -> Maker:
+    """The maker of wire planes; `window`: the settings that `settings` come to for LArCV's."""
+    own = window or settings
+    header = plane_header(own, tpc)
+    if window:  # The header has what was asked for, as the report does, and where the window lies.
+        stated = settings.model_dump(mode="json", exclude={"sample"})
+        place = {"window": own.model_dump(mode="json", include={"shape", "corner"})}
+        header = replace(header, maker=header.maker | stated | place)
 
     def images(events: LArTPCEvents) -> Made:
-        raw, counts = plane_images(events, tpc, settings)
-        inside = plane_hits_inside(events, raw, tpc, settings)
+        raw, counts = plane_images(events, tpc, own)
+        inside = plane_hits_inside(events, raw, tpc, own)
+        inside = replace(inside, where=words_of(settings))
         return apply_steps(settings.steps, header, raw), counts, [inside]
 
     return Maker(

@@ -182,7 +182,7 @@ def plane_hits_inside(
     inside = images.features["n_hits"]
     return Inside(
         what="hits",
-        where=f"region '{settings.region}', planes {', '.join(p.upper() for p in planes)}",
+        where=words_of(settings),
         read=events.n_hits,
         seen=int(number),
         allowed=int(right),
@@ -191,6 +191,12 @@ def plane_hits_inside(
         empty=int((filled & (inside == 0)).sum()),
         spans=_spans(planes, data, allowed, image),
     )
+
+
+def words_of(settings: PlaneImages) -> str:
+    """What images are, for messages: their region and planes."""
+    planes = ", ".join(plane.upper() for plane in settings.planes)
+    return f"region '{settings.region}', planes {planes}"
 
 
 def _spans(planes: Sequence[str], *ranges: npt.NDArray[np.float64]) -> tuple[Span, ...]:

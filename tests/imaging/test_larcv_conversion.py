@@ -11,9 +11,11 @@ from click.testing import CliRunner
 from hand_made_planes import TPC
 
 from hepcnn.cli.main import main
-from hepcnn.config import LArTPCSample, PlaneImages
+from hepcnn.config import LArTPCSample, PlaneImages, load
 from hepcnn.errors import InputError
+from hepcnn.events import larcv_frame
 from hepcnn.events.larcv import NEGATIVE
+from hepcnn.events.streaming import in_steps
 from hepcnn.imaging.convert import convert
 from hepcnn.imaging.lengths import pixel_size
 from hepcnn.imaging.plane_kernels import CHARGE_UNIT
@@ -114,12 +116,15 @@ def test_larcv_images_of_two_files_have_one_row_a_pixel_and_their_truth(tmp_path
 
 # --- made-up LArCV files ------------------------------------------------------------------------
 
+#: As a configuration has it: there one row is a pixel by default.
+WHOLE = PlaneImages(sample="s", maker="planes", region="whole", shape=None, ticks_per_pixel=1)
 
-def larcv(path, wires=2, ticks=18, event=10, n=1):
+
+def larcv(path, wires=2, ticks=18, event=10, n=1, origin=(40.0, 2400.0)):
     """One image of 3 rows and 2 columns from wire 40 and tick 2400, n times; 3 pixels above 0."""
     names = {"_run": np.full(n, 1), "_subrun": np.full(n, 2), "_event": event + np.arange(n)}
-    meta = {"row_count": 3, "col_count": 2, "plane": 1, "origin.x": 40.0, "origin.y": 2400.0,
-            "width": float(wires), "height": float(ticks)}  # fmt: skip
+    meta = {"row_count": 3, "col_count": 2, "plane": 1, "width": float(wires),
+            "height": float(ticks), "origin.x": origin[0], "origin.y": origin[1]}  # fmt: skip
     image = ak.values_astype(ak.Array([[[0, 1, 2, 0, -1, 3]]] * n), "f4")
     lists = {f"_image_v._meta._{k}": ak.Array([[v]] * n) for k, v in meta.items()}
     if not n:
@@ -172,7 +177,7 @@ def test_the_shard_of_an_empty_larcv_file_is_like_the_others(tmp_path):
     sample = LArTPCSample(
         detector="lartpc", files=list(map(str, files)), reader="larcv", tree="image2d_wire_tree"
     )
-    settings = PlaneImages(sample="s", maker="planes", region="whole", shape=None)
+    settings = WHOLE
     headers = []
     for file in files:
         convert([str(file)], sample, settings, tmp_path / f"{file.stem}.h5")
@@ -182,3 +187,85 @@ def test_the_shard_of_an_empty_larcv_file_is_like_the_others(tmp_path):
     alone = sample.model_copy(update={"files": [str(files[0])]})
     with pytest.raises(InputError, match=r"no file has an entry with images .*a\.root"):
         convert([str(files[0])], alone, settings, tmp_path / "a.h5")
+
+
+def sample_of(files, **settings):
+    return LArTPCSample(
+        detector="lartpc", files=[str(f) for f in files], reader="larcv",
+        tree="image2d_wire_tree", **settings,
+    )  # fmt: skip
+
+
+def test_the_images_of_the_original_larcv_1_begin_at_their_last_tick(tmp_path):
+    """The origin is their end, and their first row is the last tick: the last of ours."""
+    path = larcv(tmp_path / "a.root", origin=(40.0, 2418.0))
+    pixels = {}
+    for rows in ("up", "down"):
+        convert([str(path)], sample_of([path], rows=rows), WHOLE, tmp_path / f"{rows}.h5")
+        images = ImageSet(tmp_path / f"{rows}.h5")
+        assert images.header.shape == (3, 2)
+        pixels[rows] = images.read(0, 1).views["v"].pixel.tolist()
+        assert images.truth("corner")[0, :2].tolist() == [{"up": 403, "down": 400}[rows], 40]
+    assert pixels == {"up": [2, 4, 5], "down": [0, 1, 2]}
+
+
+@pytest.mark.parametrize("wire", [66.0, 67.0, 69.0])
+def test_columns_that_begin_inside_a_pixel_are_all_in_the_whole_image(tmp_path, wire):
+    """Columns of two wires: 67 is their half."""
+    path = larcv(tmp_path / "a.root", wires=4, origin=(wire, 2403.0))
+    counts = convert([str(path)], sample_of([path]), WHOLE, tmp_path / "a.h5")
+    assert counts["hits in the image"] == counts["hits read"] == 3
+    images = ImageSet(tmp_path / "a.h5")
+    assert images.header.shape == (3, 2)
+    assert images.read(0, 1).views["v"].pixel.tolist() == [2, 4, 5]
+
+
+def test_the_meta_of_each_file_are_read_once(tmp_path, monkeypatch):
+    """And once more with the pixels themselves."""
+    scanned = []
+
+    def counting(tree, branches, step, file):
+        scanned.append(Path(file).name)
+        return in_steps(tree, branches, step, file)
+
+    monkeypatch.setattr(larcv_frame, "in_steps", counting)
+    files = [larcv(tmp_path / f"{n}.root", event=10 * n) for n in (1, 2, 3)]
+    convert([str(f) for f in files], sample_of(files), WHOLE, tmp_path / "a.h5")
+    assert scanned == ["1.root", "2.root", "3.root"]
+    assert len(ImageSet(tmp_path / "a.h5")) == 3
+
+
+def test_whole_images_are_called_so(tmp_path):
+    """By warnings, and by the header, which the report compares with the configuration."""
+    path = larcv(tmp_path / "a.root")
+    images, _ = converted(
+        tmp_path, [path], "image2d_wire_tree", planes=["v", "y"], region="whole", shape=None
+    )
+    wanted = load(tmp_path / "c.yaml").images["i"].model_dump(mode="json", exclude={"sample"})
+    assert {name: images.header.maker[name] for name in wanted} == wanted
+    corner = [400.0, 40.0]
+    assert images.header.maker["window"] == {
+        "shape": [3, 2], "corner": {"v": corner, "y": corner}
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r"none of 3 hits .* \(region 'whole', planes U\)"):
+        convert(
+            [str(path)], sample_of([path]), WHOLE.model_copy(update={"planes": ["u"]}),
+            tmp_path / "b.h5",
+        )  # fmt: skip
+
+
+def test_damaged_meta_are_skipped_or_refused(tmp_path):
+    files = [larcv(tmp_path / "a.root"), larcv(tmp_path / "b.root", event=20)]
+    with uproot.recreate(files[0]) as file:
+        names = {"_run": [1], "_subrun": [2], "_event": [10]}
+        meta = {"row_count": ak.Array([[1, 1]]), "col_count": ak.Array([[1]])}
+        image = ak.values_astype(ak.Array([[[1.0], [1.0]]]), "f4")
+        lists = {f"_image_v._meta._{name}": own for name, own in meta.items()}
+        file.mkrntuple("image2d_wire_tree", names | {"_image_v._img": image} | lists)
+    names = [str(f) for f in files]
+    with pytest.raises(InputError, match=r"a\.root: event 1:2:10: there are 2 of .*row_count"):
+        convert(names, sample_of(files), WHOLE, tmp_path / "a.h5")
+    convert(names, sample_of(files, on_bad_file="skip"), WHOLE, tmp_path / "a.h5")
+    images = ImageSet(tmp_path / "a.h5")
+    assert [Path(row.file).name for row in images.skipped] == ["a.root"]
+    assert len(images) == 1
