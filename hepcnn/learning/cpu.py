@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from hepcnn.networks.inputs import Inputs
+from hepcnn.networks.registry import Shape
 
 #: glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -32,6 +36,33 @@ def computes_bf16() -> bool:
     """Tell whether this CPU multiplies bfloat16 itself; emulated, it is slower than float32."""
     found = torch.cpu.get_capabilities()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
+def wrong_in_bf16(network: nn.Module, shape: Shape) -> str:
+    """Name a convolution of which a CPU computes wrong gradients in bf16; "" for none.
+
+    They are strided ones over maps of one column: seen with PyTorch 2.15, whose gradients are then
+    off by any number, or NaN, at those weights that see nothing but padding.
+
+    Parameters
+    ----------
+    network : Module
+        A network of dense images.
+    shape : Shape
+        Of its examples.
+    """
+    copy, found = deepcopy(network).to("meta").eval(), []
+    for name, layer in copy.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.stride[-1] > 1:
+
+            def look(_: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
+                if inputs[0].shape[-1] == 1:
+                    found.append(name)
+
+            layer.register_forward_pre_hook(look)
+    with torch.inference_mode(), torch.device("meta"):  # shapes only
+        copy(Inputs.zeros(shape))
+    return found[0] if found else ""
 
 
 def channels_last(network: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ from typing import cast
 
 import torch
 
+from hepcnn.learning.cpu import wrong_in_bf16
 from hepcnn.learning.hardware import Precision, threads, threads_of_torch
 from hepcnn.learning.loading import on_device
 from hepcnn.learning.module import TrainingModule
@@ -40,13 +41,22 @@ def fastest(module: TrainingModule, gpu: bool, processes: int, name: str) -> Pre
     state = module.state
     if not state.precision:
         full, half = step_seconds(module, gpu, processes)
-        state.precision = "bf16-mixed" if half * GAIN < full else "32-true"
+        right = gpu or not wrong_layer(module)
+        state.precision = "bf16-mixed" if half * GAIN < full and right else "32-true"
         state.save(module.folder)
         note(
             f"{name}: a step takes {full:.4f} s in 32 bits, {half:.4f} s in bf16: "
             f"{state.precision}; bf16 if {GAIN} × faster"
+            + ("" if right else " and computed rightly, which it is not by a CPU")
         )
     return cast(Precision, state.precision)
+
+
+def wrong_layer(module: TrainingModule) -> str:
+    """Name a layer of a classifier of which a CPU computes wrong gradients in bf16; "" for none."""
+    if module.data.sparse or module.data.labels is None:
+        return ""
+    return wrong_in_bf16(module.network, module.data.preprocessing.shape)
 
 
 def step_seconds(module: TrainingModule, gpu: bool, processes: int) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from hepcnn.learning.image_statistics import image_statistics
 from hepcnn.learning.module import ShowProgress, TrainingModule, seed_torch
 from hepcnn.learning.prediction import posteriors
 from hepcnn.learning.progress import TrainingProgress
-from hepcnn.learning.timing import fastest
+from hepcnn.learning.timing import fastest, wrong_layer
 from hepcnn.learning.training_data import TrainingData, training_data
 from hepcnn.networks.inputs import Inputs
 from hepcnn.networks.registry import DETECTORS, Shape, build
@@ -181,6 +181,15 @@ def _check_single(network: nn.Module, shape: Shape) -> None:
         ) from error
 
 
+def _check_bf16(module: TrainingModule) -> None:
+    """Refuse bf16 on a CPU where PyTorch computes it wrongly."""
+    if layer := wrong_layer(module):
+        raise InputError(
+            f"train.precision: bf16: '{layer}' sees maps of one column, of which PyTorch computes "
+            "wrong gradients in bf16 on a CPU; use 32, or larger images"
+        )
+
+
 def _temperature(trained: Checkpoint, data: TrainingData, settings: Train, seed: int) -> float:
     """Fit the temperature on the validation split, in the mixture that the scores stand under."""
     title = f"{trained.task}/{trained.name}: temperature"
@@ -198,6 +207,8 @@ def fit(
     """Train a module to its end, showing the progress under a name."""
     gpu, several = hardware.accelerator == "gpu", hardware.devices > 1
     precision = hardware.precision or fastest(module, gpu, hardware.devices, name)
+    if precision == "bf16-mixed" and not gpu:
+        _check_bf16(module)
     note(
         f"{name}: {len(module.data.train)} training and {len(module.data.validation)} validation "
         f"images, {hardware.devices} × {hardware.accelerator}, {precision}"

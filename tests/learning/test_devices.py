@@ -145,11 +145,29 @@ def test_threads_are_shared_by_processes_and_sparse_networks_have_one(monkeypatc
     assert [threads(False), threads(False, 3), threads(False, 9), threads(True)] == [8, 2, 1, 1]
 
 
+@pytest.mark.parametrize(("precision", "refused"), [("bf16", True), ("fastest", False)])
+def test_bf16_is_refused_where_a_cpu_computes_it_wrongly(run, monkeypatch, precision, refused):
+    """Where the last maps have one column; measured faster, it is not chosen either."""
+    monkeypatch.setattr(timing, "step_seconds", lambda *_: (1.0, 0.1))
+    tower = {"architecture": "siamese", "options": {"backbone": "tower"}}
+    settings = {"epochs": 1, "networks": {"mlp": tower}, "precision": precision}
+    if refused:
+        with pytest.raises(
+            InputError, match=r"bf16: 'towers\.0\.down3\.0' sees maps of one column"
+        ):
+            run(**settings)
+    else:
+        folder = run(**settings)
+        assert np.isfinite(np.loadtxt(folder / "history.csv", delimiter=",", skiprows=1)).all()
+
+
 @pytest.mark.parametrize(("sparse", "expected"), [(True, 1), (False, 2)])
 def test_a_training_computes_with_its_threads_and_leaves_the_number(
-    run, monkeypatch, sparse, expected
+    run, make_shards, tmp_path, monkeypatch, sparse, expected
 ):
     monkeypatch.setattr(hardware, "available", lambda: 2)
+    (tmp_path / "larger").mkdir()
+    images = make_shards(tmp_path / "larger", events=200, shape=(32, 32))
     seen = []
     loss = ClassificationHead.loss
     monkeypatch.setattr(
@@ -159,6 +177,7 @@ def test_a_training_computes_with_its_threads_and_leaves_the_number(
     )
     backbone = "sparse_tower" if sparse else "tower"
     run(
+        images=images,
         epochs=1,
         networks={"mlp": {"architecture": "siamese", "options": {"backbone": backbone}}},
     )
