@@ -54,11 +54,12 @@ def command(file: str, detector: str | None, write: Path | None) -> None:
             raise InputError(f"{spec}: there is nothing to write a configuration for")
         return
     found = proposing.propose(spec, trees, detector)
-    if block := proposing.block(spec, found):
+    block = proposing.block(spec, found)
+    if block:
         console.print("To read it, complete these lines in the sample of your configuration:\n")
         console.print(block, soft_wrap=True, markup=False, highlight=False)
     if write:
-        _write(write, proposing.configuration(spec, found))
+        _write(write, proposing.configuration(spec, found, block))
 
 
 def _write(path: Path, text: str) -> None:

@@ -120,7 +120,7 @@ def block(spec: FileSpec, found: Proposal) -> str:
     return f"# {found.note}\n{lines}" if found.note else lines
 
 
-def configuration(spec: FileSpec, found: Proposal) -> str:
+def configuration(spec: FileSpec, found: Proposal, lines: str) -> str:
     """A whole configuration that reads a file, makes images of it and, with truth, learns.
 
     Parameters
@@ -129,6 +129,8 @@ def configuration(spec: FileSpec, found: Proposal) -> str:
         The file.
     found : Proposal
         How it could be read.
+    lines : str
+        As of `block`.
 
     Raises
     ------
@@ -141,7 +143,7 @@ def configuration(spec: FileSpec, found: Proposal) -> str:
             f"{', '.join(found.missing)}; map them in `branches:` by hand"
         )
     sample, supposed = _sample(spec, found)
-    lines = block(spec, found).partition("branches:\n")[2] if "branches" in sample else ""
+    mapped = lines.partition("branches:\n")[2] if "branches" in sample else ""
     notes = {f"  # {note}" for note in found.layout.notes} if found.layout else set()
     head = yaml.safe_dump({k: v for k, v in sample.items() if k != "branches"}, sort_keys=False)
     text = [
@@ -152,7 +154,7 @@ def configuration(spec: FileSpec, found: Proposal) -> str:
         "  mine:",
         *(f"    {line}" for line in head.splitlines()),
         *(["    branches:"] if "branches" in sample else []),
-        *(f"    {line}" for line in lines.splitlines() if line not in notes),
+        *(f"    {line}" for line in mapped.splitlines() if line not in notes),
         *(f"      {line}" for line in supposed),
     ]
     images, tasks = _work(found)
