@@ -13,11 +13,9 @@ from hepcnn.config import Config, entry
 @click.command()
 @click.argument("files", nargs=-1, required=True)
 @config_option()
-@click.option(
-    "--images", default="rich_polar", show_default=True, help="Image set of the configuration."
-)
+@click.option("--images", help="Image set of the configuration; by default its only one.")
 @output_option("Image shard (HDF5)")
-def command(files: tuple[str, ...], config: Config, images: str, output: Path) -> None:
+def command(files: tuple[str, ...], config: Config, images: str | None, output: Path) -> None:
     """Make an image shard of ROOT files.
 
     FILES are paths, globs or root:// addresses; FILE.root:TREE names the tree too. How they are

@@ -42,8 +42,16 @@ def load(path: str | Path) -> Config:
     return validate(read_mapping(path), str(path))
 
 
-def entry(entries: Mapping[str, T], name: str, what: str) -> T:
-    """One entry of a list of the configuration by name, or an error with the nearest names."""
+def entry(entries: Mapping[str, T], name: str | None, what: str) -> T:
+    """One entry of a list of the configuration by name, or an error with the nearest names.
+
+    Without a name it is the only entry.
+    """
+    if name is None:
+        if len(entries) != 1:
+            names = ", ".join(entries) or "none"
+            raise InputError(f"the configuration has {len(entries)} {what}s ({names}): name one")
+        return next(iter(entries.values()))
     if name not in entries:
         raise InputError(f"no {what} '{name}' in the configuration; {nearest(name, entries)}")
     return entries[name]

@@ -23,7 +23,7 @@ from hepcnn.config.samples import Sample
 from hepcnn.detector.labels import OTHER
 from hepcnn.errors import InputError
 from hepcnn.events.chunk import EVENT_KEY, EventChunk
-from hepcnn.events.lartpc_schema import USUAL_WIDTH
+from hepcnn.events.lartpc_schema import USUAL_WIDTH, LArTPCEvents
 from hepcnn.events.names import check_names
 from hepcnn.events.reading import (
     FileSpec,
@@ -31,6 +31,7 @@ from hepcnn.events.reading import (
     fingerprint,
     n_entries,
 )
+from hepcnn.events.schema import RichEvents
 from hepcnn.imaging.inside import Inside, joined
 from hepcnn.imaging.makers import Maker, maker_of
 from hepcnn.imaging.planes import NO_ORIGIN, NO_WIDTH, PARTICLES
@@ -57,8 +58,13 @@ def try_first_events(
     spec: FileSpec,
     sample: RichSample | LArTPCSample,
     settings: PolarImages | PlaneImages | VoxelImages,
-) -> None:
+) -> RichEvents | LArTPCEvents | None:
     """Make images of a file's first events, and throw them away: can they be made?
+
+    Returns
+    -------
+    RichEvents or LArTPCEvents
+        These events; None if the file has none.
 
     Raises
     ------
@@ -71,7 +77,8 @@ def try_first_events(
             maker.images(events)
         except InputError as error:
             raise InputError(f"{spec}: {error}") from error
-        return
+        return events
+    return None
 
 
 def convert(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -10,8 +10,11 @@ import torch
 from hepcnn.config import AnySample, Config, LArTPCSample, Network, Task, entry
 from hepcnn.config.images import AnyImages
 from hepcnn.errors import InputError
+from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.reading import FileSpec, expand_files, n_entries
+from hepcnn.events.schema import RichEvents
 from hepcnn.imaging.convert import EMPTY, try_first_events
+from hepcnn.imaging.known_truth import missing_branches
 from hepcnn.imaging.makers import maker_of
 from hepcnn.imaging.steps import step_header
 from hepcnn.learning.heads.choosing import head_for
@@ -26,7 +29,8 @@ def check(config: Config, files: Sequence[str] = ()) -> None:
     """Refuse what would stop a later stage, as far as it can be known before the first.
 
     Every network is built, without weights, for the images that it will see. Of each sample of the
-    user's, images of the first events of its first file are made.
+    user's, images of the first events of its first file are made; tasks that learn from them need
+    their truth.
 
     Parameters
     ----------
@@ -97,27 +101,66 @@ def _check_files(config: Config, name: str, files: Sequence[str]) -> None:
     with _at(f"samples.{name}"):
         specs = expand_files(files)
         for images in _images_of(config, name):
-            _try_files(specs, sample, images)
+            _try_files(specs, sample, config.images[images], _learnt_from(config, images))
 
 
-def _images_of(config: Config, sample: str) -> list[AnyImages]:
+def _images_of(config: Config, sample: str) -> list[str]:
     """Image sets made of a sample, also as one that methods are only tried on."""
     chosen = {name for name, images in config.images.items() if images.sample == sample}
     for task in config.tasks.values():
         if sample in task.robustness:
             chosen |= {task.images_of(method) for method in task.methods}
-    return [images for name, images in config.images.items() if name in chosen]
+    return [name for name in config.images if name in chosen]
 
 
-def _try_files(specs: Sequence[FileSpec], sample: AnySample, images: AnyImages) -> None:
+def _learnt_from(config: Config, images: str) -> dict[str, str]:
+    """Targets that are learnt from an image set, by their tasks."""
+    return {
+        name: task.target
+        for name, task in config.tasks.items()
+        if any(task.images_of(method) == images for method in task.networks)
+    }
+
+
+def _try_files(
+    specs: Sequence[FileSpec], sample: AnySample, images: AnyImages, targets: Mapping[str, str]
+) -> None:
     """Make images of a first file with events; of the next one where bad files are skipped."""
     for number, spec in enumerate(specs, start=1):
         try:
             if number < len(specs) and not n_entries(spec, sample.tree):
                 note(f"{spec}: {EMPTY}")
                 continue
-            return try_first_events(spec, sample, images)
+            events = try_first_events(spec, sample, images)
         except InputError as error:
             if sample.on_bad_file == "fail" or number == len(specs):
                 raise
             note(f"{spec} will be skipped: {error}")
+            continue
+        if events is not None:
+            _check_truth(events, spec, sample, targets, alone=len(specs) == 1)
+        return
+
+
+def _check_truth(
+    events: RichEvents | LArTPCEvents,
+    spec: FileSpec,
+    sample: AnySample,
+    targets: Mapping[str, str],
+    *,
+    alone: bool,
+) -> None:
+    """Refuse a file alone without what tasks learn from; of several, others may have it."""
+    for task, target in targets.items():
+        if not (lacking := missing_branches(events, target)):
+            continue
+        # LArCV's images are read without any truth, so there is nothing to map.
+        larcv = isinstance(sample, LArTPCSample) and sample.reader == "larcv"
+        mapped = "" if larcv else f"map {lacking}, or "
+        words = (
+            f"{spec}: no truth of '{target}', which the task '{task}' learns from: {mapped}"
+            "train on other events and `hepcnn predict` on these"
+        )
+        if alone:
+            raise InputError(words)
+        note(f"{words}; if the other files have none either, the training will refuse them")

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from hepcnn.config import Network, Split, Train
+from hepcnn.detector.labels import PIXEL_CLASSES
 from hepcnn.errors import InputError
 from hepcnn.imaging.steps import step_header
 from hepcnn.learning.examples import indices
@@ -19,7 +20,7 @@ from hepcnn.learning.preprocessing import Preprocessing
 from hepcnn.networks.registry import is_sparse
 from hepcnn.progress import note
 from hepcnn.store.batches import swapped
-from hepcnn.store.findings import TARGETS
+from hepcnn.store.findings import EVENTS, TARGETS
 from hepcnn.store.images import ImageSet
 
 
@@ -92,6 +93,7 @@ def training_data(
             part: _some(indices(images, split, part), part, settings)
             for part in ("train", "validation")
         }
+        _check_known(images, target, parts["train"])
         header = step_header(tuple(network.steps), images.header)
         asked = target, architecture, settings.model_dump(), header
         heads = head_for(*asked), head_for(*asked)
@@ -118,6 +120,27 @@ def _some(which: NDArray[np.int64], part: str, settings: Train) -> NDArray[np.in
     if part != "train" or settings.examples is None or settings.examples >= len(which):
         return which
     return which[np.arange(settings.examples) * len(which) // settings.examples]
+
+
+def _check_known(images: ImageSet, target: str, which: NDArray[np.int64]) -> None:
+    """Refuse training examples none of which has truth of a target that is no class."""
+    if target == "vertex":
+        known = bool(np.isfinite(images.truth("vertex_pixel")[which]).any())
+    else:
+        starts = np.unique(which // EVENTS) * EVENTS
+        known = any(_has_particles(images, start) for start in starts.tolist())
+    if not known:
+        raise InputError(
+            f"none of the {len(which)} examples of the train split has truth of '{target}' to "
+            "learn from: map the branches of truth (see `hepcnn inspect`), or train on other events"
+        )
+
+
+def _has_particles(images: ImageSet, start: int) -> bool:
+    """Whether a pixel of the examples from here on is of a known class."""
+    block = images.read(start, min(start + EVENTS, len(images)))
+    other = PIXEL_CLASSES.index("other")
+    return any((view.truth["semantic"] != other).any() for view in block.views.values())
 
 
 def _classes(

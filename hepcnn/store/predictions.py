@@ -138,7 +138,9 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
             arrays["log_likelihood"] = p.log_likelihood
         for name, array in arrays.items():
             # gzip, not a plugin's filter: every HDF5 reader opens it, and the file is small.
-            file.create_dataset(name, data=array, compression="gzip", shuffle=True, chunks=True)
+            file.create_dataset(
+                name, data=array, compression="gzip", shuffle=True, chunks=True, fletcher32=True
+            )
 
 
 def read_predictions(path: str | Path) -> Predictions:

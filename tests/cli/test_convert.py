@@ -38,7 +38,8 @@ def run(*arguments, status=0):
     return result.output
 
 
-def test_a_shard_of_the_default_images(tmp_path, events):
+def test_a_shard_of_the_default_images(tmp_path, events, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run("convert", events, "-o", tmp_path / "a.h5")
     images = ImageSet(tmp_path / "a.h5")
     assert len(images) > 100
@@ -55,10 +56,11 @@ def test_several_files_and_the_tree_named_with_the_file(tmp_path, events, config
     output = tmp_path / "a.h5"
     run("simulate", "rich", "--events", "2", "--seed", "7", "-o", tmp_path / "b.root")
     files = (f"{events}:events", tmp_path / "b.root")
-    refused = run("convert", *files, "--config", config, "-o", output, status=1)
+    polar = ("--config", config, "--images", "rich_polar")
+    refused = run("convert", *files, *polar, "-o", output, status=1)
     assert "event 1:0:0 is in" in refused
     config.write_text(CONFIG.replace("mine: {", "mine: {branches: {run: $file}, "))
-    run("convert", *files, "--config", config, "-o", output)
+    run("convert", *files, *polar, "-o", output)
     assert ImageSet(output).cutflow["events read"] == 5
     assert len(np.unique(ImageSet(output).key["event"])) >= 3
 
@@ -70,7 +72,8 @@ def test_several_files_and_the_tree_named_with_the_file(tmp_path, events, config
             ["--images", "coarze"],
             "no image set 'coarze' in the configuration; did you mean 'coarse'",
         ),
-        (["none.root"], "no file matches 'none.root'"),
+        (["none.root", "--images", "coarse"], "no file matches 'none.root'"),
+        ([], "the configuration has 2 image sets (rich_polar, coarse): name one"),
     ],
 )
 def test_mistakes_exit_with_a_message(tmp_path, events, config, arguments, message):
@@ -85,7 +88,7 @@ def test_a_bad_file_fails_or_is_skipped_as_the_sample_says(tmp_path, events, con
     bad.write_bytes(events.read_bytes()[:-500])
     output = tmp_path / "a.h5"
     assert "bad.root' is truncated" in run(
-        "convert", bad, events, "--config", config, "-o", output, status=1
+        "convert", bad, events, "--config", config, "--images", "rich_polar", "-o", output, status=1
     )
     assert not output.exists()
     run("convert", bad, events, "--config", config, "--images", "coarse", "-o", output)
@@ -94,5 +97,6 @@ def test_a_bad_file_fails_or_is_skipped_as_the_sample_says(tmp_path, events, con
 
 def test_an_output_that_cannot_be_written(tmp_path, events):
     (tmp_path / "file").write_text("")
-    said = run("convert", events, "-o", tmp_path / "file" / "a.h5", status=1)
+    polar = ("--images", "rich_polar")
+    said = run("convert", events, *polar, "-o", tmp_path / "file" / "a.h5", status=1)
     assert "cannot write" in said

@@ -150,7 +150,9 @@ def test_networks_are_checked_on_the_images_that_larcvs_files_have(tmp_path):
     config["images"][name] = images | {"steps": [{"step": "crop", "shape": [24, 40]}]}
     refused = run(tmp_path, config)
     assert f"images.{name}: no file matches" in refused.output
-    assert run(tmp_path, config, str(tmp_path / "a.root")).exit_code == 0
+    # The networks fit; only there is nothing to learn from.
+    fitting = run(tmp_path, config, str(tmp_path / "a.root"))
+    assert "no truth of 'semantic', which the task 't' learns from: train on" in fitting.output
     config["images"][name]["steps"][0]["shape"] = [24, 41]
     refused = run(tmp_path, config, str(tmp_path / "a.root"))
     assert "24 × 41 pixels is larger than the images, 24 × 40" in refused.output
@@ -176,3 +178,59 @@ def test_an_empty_first_file_is_passed_over_as_the_conversion_does(tmp_path, eve
     alone = run(tmp_path, own([tmp_path / "0.root"]))
     assert alone.exit_code == 1
     assert "no entries" in alone.output
+
+
+@pytest.fixture(scope="module")
+def argon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("argon")
+    config = folder / "c.yaml"
+    config.write_text(yaml.safe_dump({"samples": SIMULATED}))
+    asked = ["--config", str(config), "--sample", "argon", "--events", "3"]
+    done = CliRunner().invoke(main, ["simulate", "lartpc", *asked, "-o", str(folder / "a.root")])
+    assert done.exit_code == 0
+    return folder / "a.root"
+
+
+def without(path, target, names):
+    """A copy of a file of events without the branches whose names begin so."""
+    with uproot.open(path) as file:
+        arrays = file["events"].arrays()
+    kept = {n: arrays[n] for n in arrays.fields if not n.startswith(names) and n[0] != "n"}
+    with uproot.recreate(target) as file:
+        file["events"] = kept
+    return target
+
+
+LEARNT = [
+    ("vertex", "vertex", "vertex_x"),
+    ("semantic", "hit_particle", "hit_particle"),
+    ("points", ("particle", "hit_particle"), "particle_pdg"),
+    ("interaction", "neutrino", "neutrino_pdg"),
+    ("particle", ("particle", "hit_particle"), "particle_pdg"),
+]
+
+
+def learning(target, *files):
+    network = "siamese" if target in ("interaction", "particle") else "sparse_uresnet"
+    files = {"argon": {"detector": "lartpc", "files": [str(f) for f in files]}}
+    return planes(target, network) | {"samples": files}
+
+
+@pytest.mark.parametrize(("target", "missing", "branch"), LEARNT)
+def test_a_task_needs_the_truth_that_it_learns_from(tmp_path, argon, target, missing, branch):
+    assert run(tmp_path, learning(target, argon)).output == "Nothing wrong was found.\n"
+    lacking = without(argon, tmp_path / "lacking.root", missing)
+    refused = run(tmp_path, learning(target, lacking))
+    assert refused.exit_code == 1
+    for word in ("samples.argon: ", "lacking.root", f"no truth of '{target}'", "'t'", branch):
+        assert word in refused.output
+    # Of several files another may have it.
+    passed = run(tmp_path, learning(target, lacking, argon))
+    assert passed.exit_code == 0
+    assert f"no truth of '{target}'" in passed.output
+
+
+def test_a_rich_task_needs_a_known_species(tmp_path, events):
+    refused = run(tmp_path, own([events], branches={"track_pdg": 0}))
+    assert refused.exit_code == 1
+    assert "no truth of 'species'" in refused.output

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from plane_shards import write_planes
+from plane_shards import plane_header, plane_images, write_planes
 from precision import PRECISION
 
 from hepcnn.config import Network, Split, validate
 from hepcnn.config.image_tasks import InstanceTrain, SegmentTrain
-from hepcnn.detector.labels import INTERACTIONS, SINGLE_PARTICLES
+from hepcnn.detector.labels import INTERACTIONS, PIXEL_CLASSES, SINGLE_PARTICLES
 from hepcnn.errors import InputError
 from hepcnn.learning import prediction
 from hepcnn.learning.anchors import with_anchors
@@ -23,6 +23,7 @@ from hepcnn.learning.training import train
 from hepcnn.learning.training_data import training_data
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
+from hepcnn.store.shard import ShardWriter
 from hepcnn.store.split import split_of
 
 STEPS = [{"step": "downsample", "factor": [2, 4]}, {"step": "log", "scale": 50.0}]
@@ -214,6 +215,23 @@ def test_batch_normalisation_never_has_a_single_example(run, config, shards):
     assert run(network=one_view, epochs=1, batch_size=but_one).is_dir()
     with pytest.raises(InputError, match=r"train\.batch_size: a process has one example a step"):
         run("single", network=one_view, epochs=1, batch_size=1)
+
+
+@pytest.mark.parametrize("target", ["vertex", "semantic", "instance", "points"])
+def test_images_without_truth_are_not_learnt_from(tmp_path, target):
+    """As of a user's file without the branches of truth; scored they can be."""
+    unknown, header = plane_images(np.random.default_rng(3), 60), plane_header()
+    unknown.truth["vertex_pixel"][:] = np.nan
+    for view in unknown.views.values():
+        view.truth["semantic"][:] = PIXEL_CLASSES.index("other")
+        view.truth["instance"][:] = -1
+    with ShardWriter(tmp_path / "unknown.h5", header) as writer:
+        writer.append(unknown)
+        writer.describe({"id": "unknown"}, {"kept": len(unknown)})
+    asked = (target, "sparse_uresnet", Split(), SegmentTrain(), Network())
+    words = rf"none of the \d+ examples of the train split has truth of '{target}'"
+    with pytest.raises(InputError, match=words):
+        training_data(ImageSet([tmp_path / "unknown.h5"]), *asked)
 
 
 def test_it_goes_on_where_it_was_interrupted(run, monkeypatch):

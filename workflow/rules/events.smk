@@ -13,6 +13,7 @@ rule simulate:
         f"{OUT}/logs/simulate/{{sample}}-{{shard}}.log",
     benchmark:
         f"{OUT}/benchmarks/simulate/{{sample}}-{{shard}}.tsv"
+    priority: 2  # before the rest: trainings wait for it
     shell:
         "hepcnn simulate {params.detector:q} --config - --sample {wildcards.sample:q} --shard {wildcards.shard:q}"
         " -o {output:q} <<< {params.config:q} 2>&1 | tee {log:q}"

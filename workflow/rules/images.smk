@@ -26,6 +26,7 @@ rule convert:
         f"{OUT}/logs/convert/{{imageset}}-{{shard}}.log",
     benchmark:
         f"{OUT}/benchmarks/convert/{{imageset}}-{{shard}}.tsv"
+    priority: 2
     shell:
         "hepcnn convert {params.files:q} --config - --images {params.images:q}"
         " -o {output:q} <<< {params.config:q} 2>&1 | tee {log:q}"
@@ -39,5 +40,6 @@ rule gather:
         f"{OUT}/images/{{imageset}}/{MANIFEST}",
     log:
         f"{OUT}/logs/gather/{{imageset}}.log",
+    priority: 2
     shell:
         "hepcnn gather {input:q} 2>&1 | tee {log:q}"

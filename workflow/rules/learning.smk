@@ -37,6 +37,7 @@ rule train:
     benchmark:
         f"{OUT}/benchmarks/train/{{task}}/{{network}}.tsv"
     threads: network_threads
+    priority: 1  # the longest first, so that none is left alone at the end
     shell:
         "hepcnn train {input.images[0]:q} --config - --task {wildcards.task:q} --network {wildcards.network:q}"
         " -o {params.folder:q} <<< {params.config:q} 2>&1 | tee {log:q}"
