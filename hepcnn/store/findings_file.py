@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
 from hepcnn.store.findings import Findings, Found, check_names, check_offsets, tables_of
-from hepcnn.store.hdf5 import DAMAGE, open_hdf5
+from hepcnn.store.hdf5 import DAMAGE, get_text, open_hdf5, set_text
 from hepcnn.store.results import CHUNK, opened, written
 from hepcnn.store.shard import Rows
 
@@ -70,10 +70,10 @@ def write_findings(path: str | Path, blocks: Iterable[Findings]) -> None:
         if twice := len(key) - len(np.unique(key)):
             raise InputError(f"{path}: {twice} events are found in twice")
         for name in _TEXT:
-            file.attrs[name] = getattr(first, name)
+            set_text(file, name, getattr(first, name))
         for name in _JSON:
-            file.attrs[name] = json.dumps(getattr(first, name), sort_keys=True)
-        file.attrs["cutflow"] = json.dumps(first.cutflow_of(len(key)))
+            set_text(file, name, json.dumps(getattr(first, name), sort_keys=True))
+        set_text(file, "cutflow", json.dumps(first.cutflow_of(len(key))))
 
 
 def _arrays(block: Findings) -> dict[str, np.ndarray]:
@@ -108,7 +108,7 @@ def holds_findings(path: str | Path) -> bool:
     """Whether a file is one of `write_findings`, of any version."""
     try:
         with open_hdf5(path) as file:
-            return bool(file.attrs.get("format") == FORMAT)
+            return get_text(file, "format") == FORMAT
     except DAMAGE:
         return False
 
@@ -209,7 +209,7 @@ def open_findings(path: str | Path) -> FindingsFile:
     """
     path = Path(path)
     with _opened(path) as file:
-        parts: dict[str, Any] = {name: json.loads(file.attrs[name]) for name in _JSON}
+        parts: dict[str, Any] = {name: json.loads(get_text(file, name)) for name in _JSON}
         cutflow = tuple((step, count) for step, count in parts.pop("cutflow"))
         lists = {name: tuple(parts[name]) for name in ("classes", "views", "pixel_mm", "shape")}
         key = file["key"][()]
@@ -218,7 +218,7 @@ def open_findings(path: str | Path) -> FindingsFile:
         for name, table in file["tables"].items():
             offsets[name] = table["offsets"][()]
             _check_lengths(name, table, int(offsets[name][-1]))
-        text: dict[str, Any] = {name: str(file.attrs[name]) for name in _TEXT}
+        text: dict[str, Any] = {name: get_text(file, name) for name in _TEXT}
         return FindingsFile(
             **text,
             **(parts | lists),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
+from hepcnn.store.hdf5 import get_text, set_text
 from hepcnn.store.results import check_array, check_cutflow, check_probabilities, opened, written
 from hepcnn.store.shard import KEY
 
@@ -124,14 +125,14 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
     """
     p = predictions
     with written(path, FORMAT, VERSION) as file:
-        file.attrs["task"] = p.task
-        file.attrs["method"] = p.method
-        file.attrs["altered"] = p.altered
-        file.attrs["classes"] = json.dumps(p.classes)
+        set_text(file, "task", p.task)
+        set_text(file, "method", p.method)
+        set_text(file, "altered", p.altered)
+        set_text(file, "classes", json.dumps(p.classes))
         file.attrs["prior"] = p.prior
         file.attrs["temperature"] = p.temperature
-        file.attrs["cutflow"] = json.dumps(p.cutflow)
-        file.attrs["provenance"] = json.dumps(p.provenance, sort_keys=True)
+        set_text(file, "cutflow", json.dumps(p.cutflow))
+        set_text(file, "provenance", json.dumps(p.provenance, sort_keys=True))
         features = {f"features/{name}": column for name, column in p.features.items()}
         arrays = {"key": p.key, "scores": p.scores, "label": p.label} | features
         if p.log_likelihood is not None:
@@ -156,17 +157,17 @@ def read_predictions(path: str | Path) -> Predictions:
     with opened(path, FORMAT, VERSION, _ATTRIBUTES, datasets, ("features",)) as file:
         likelihood = file.get("log_likelihood")
         return Predictions(
-            task=str(file.attrs["task"]),
-            method=str(file.attrs["method"]),
-            classes=tuple(json.loads(file.attrs["classes"])),
+            task=get_text(file, "task"),
+            method=get_text(file, "method"),
+            classes=tuple(json.loads(get_text(file, "classes"))),
             prior=np.asarray(file.attrs["prior"]),
             key=file["key"][()],
             scores=file["scores"][()],
             label=file["label"][()],
             features={name: column[()] for name, column in file["features"].items()},
-            cutflow=tuple((step, count) for step, count in json.loads(file.attrs["cutflow"])),
-            provenance=json.loads(file.attrs["provenance"]),
+            cutflow=tuple((step, count) for step, count in json.loads(get_text(file, "cutflow"))),
+            provenance=json.loads(get_text(file, "provenance")),
             temperature=float(file.attrs["temperature"]),
             log_likelihood=None if likelihood is None else likelihood[()],
-            altered=str(file.attrs["altered"]),
+            altered=get_text(file, "altered"),
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
 from hepcnn.files import atomic_path
-from hepcnn.store.hdf5 import DAMAGE, made_hdf5, open_hdf5
+from hepcnn.store.hdf5 import DAMAGE, get_text, made_hdf5, open_hdf5, set_text
 
 #: Bytes of a chunk of what is written and read in parts.
 CHUNK = 1 << 16
@@ -32,7 +32,7 @@ def written(path: str | Path, form: str, version: int) -> Iterator[h5py.File]:
         If the file cannot be written.
     """
     with atomic_path(path) as temporary, made_hdf5(temporary, **_CACHE) as file:
-        file.attrs["format"] = form
+        set_text(file, "format", form)
         file.attrs["version"] = version
         yield file
 
@@ -71,7 +71,8 @@ def opened(
         raise InputError(f"{path}: not a readable HDF5 file: {error}") from error
     with file:
         try:
-            found = file.attrs.get("format"), file.attrs.get("version")
+            named = get_text(file, "format") if "format" in file.attrs else None
+            found = named, file.attrs.get("version")
             if found != (form, version):
                 raise InputError(
                     f"format {found[0]}, version {found[1]}, where {form}, version {version} is "

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from hepcnn.files import atomic_path
 from hepcnn.rows import Rows as Rows
-from hepcnn.store.hdf5 import made_hdf5
+from hepcnn.store.hdf5 import made_hdf5, set_text, table, text_array
 from hepcnn.store.header import Axis as Axis
 from hepcnn.store.header import Header as Header
 from hepcnn.store.header import Kind as Kind
@@ -35,9 +35,6 @@ KEY = np.dtype([(name, np.int64) for name in ("run", "subrun", "event", "object"
 
 #: Elements of a chunk.
 CHUNK = 1 << 16
-_TEXT = h5py.string_dtype()
-CUTFLOW = np.dtype([("step", _TEXT), ("count", np.int64)])
-SKIPPED = np.dtype([("file", _TEXT), ("reason", _TEXT), ("events", np.int64)])
 
 
 class Skipped(NamedTuple):
@@ -196,11 +193,11 @@ class ShardWriter:
 
     def _create(self) -> None:
         """Write the header and make all columns, empty."""
-        attributes = self._file.attrs
-        attributes["format"] = FORMAT
-        attributes["version"] = VERSION
+        set_text(self._file, "format", FORMAT)
+        self._file.attrs["version"] = VERSION
         for name, value in self.header.to_json().items():
-            attributes[name] = value if isinstance(value, str) else json.dumps(value)
+            text = value if isinstance(value, str) else json.dumps(value)
+            set_text(self._file, name, text)
         self._column("key", KEY)
         for name, (dtype, width) in self.header.columns.items():
             self._column(name, dtype, width)
@@ -295,10 +292,13 @@ class ShardWriter:
         warnings : sequence of str
             What looks wrong.
         """
-        self._file.attrs["provenance"] = json.dumps(provenance)
-        self._file["cutflow"] = np.array(list(cutflow.items()), dtype=CUTFLOW)
-        self._file["skipped"] = np.array([tuple(row) for row in skipped], dtype=SKIPPED)
-        self._file["warnings"] = np.array(warnings, dtype=_TEXT)
+        set_text(self._file, "provenance", json.dumps(provenance))
+        self._file["cutflow"] = table({"step": list(cutflow)}, {"count": list(cutflow.values())})
+        self._file["skipped"] = table(
+            {"file": [row.file for row in skipped], "reason": [row.reason for row in skipped]},
+            {"events": [row.events for row in skipped]},
+        )
+        self._file["warnings"] = text_array(warnings)
         self._described = True
 
 

@@ -13,7 +13,7 @@ import h5py
 import hdf5plugin  # noqa: F401 - registers the compression with HDF5
 
 from hepcnn.errors import InputError
-from hepcnn.store.hdf5 import DAMAGE, open_hdf5
+from hepcnn.store.hdf5 import DAMAGE, get_text, open_hdf5
 from hepcnn.store.header import HEADER_KEYS, Header, Kind
 from hepcnn.store.shard import FORMAT, KEY, VERSION, Skipped
 
@@ -81,7 +81,7 @@ def inspect_shard(path: Path) -> ShardInfo:
         If it is no image shard, of another version, or damaged.
     """
     with open_shard(path) as file, damage_named(path):
-        found = file.attrs.get("format")
+        found = get_text(file, "format") if "format" in file.attrs else None
         if found != FORMAT:
             what = "names no format" if found is None else f"has the format '{found}'"
             raise InputError(f"{path}: not an image shard: it {what}, not '{FORMAT}'")
@@ -91,7 +91,7 @@ def inspect_shard(path: Path) -> ShardInfo:
                 f"{path}: format version {version}; this hepcnn reads version {VERSION}: "
                 + ("use a newer hepcnn" if version > VERSION else "convert the events again")
             )
-        provenance = json.loads(file.attrs["provenance"])
+        provenance = json.loads(get_text(file, "provenance"))
         header = Header.from_json({name: _attribute(file, name) for name in HEADER_KEYS})
         shard = ShardInfo(
             path=path,
@@ -136,5 +136,5 @@ def _misfits(file: h5py.File, n: int, header: Header) -> Iterator[str]:
 
 
 def _attribute(file: h5py.File, name: str) -> Any:
-    text = file.attrs[name]
+    text = get_text(file, name)
     return text if name in ("detector", "values") else json.loads(text)

@@ -65,7 +65,7 @@ def test_layout_is_as_documented(tmp_path):
         writer.append(images)
         writer.describe({"id": "x"}, {"events read": 7, "kept": 5}, [Skipped("b.root", "bad", -1)])
     with h5py.File(tmp_path / "a.h5") as file:
-        assert file.attrs["format"] == "hepcnn-images"
+        assert file.attrs["format"] == b"hepcnn-images"
         assert file.attrs["version"] == 3
         assert json.loads(file.attrs["views"]) == ["rich1", "rich2"]
         assert json.loads(file.attrs["axes"])["rich2"][0] == {
