@@ -6,7 +6,7 @@ from hepcnn.errors import InputError
 from hepcnn.learning.checkpoint import Checkpoint
 from hepcnn.learning.prediction import predict
 from hepcnn.networks.inputs import Inputs
-from hepcnn.store.hdf5 import open_hdf5
+from hepcnn.store.hdf5 import get_text, open_hdf5
 from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import read_predictions
 from hepcnn.store.split import split_of
@@ -129,7 +129,7 @@ def test_provenance_leads_back(scored, shards, checkpoint):
     assert inputs[str(checkpoint)] == Checkpoint.load(checkpoint).provenance["id"]
     for path in shards:
         with open_hdf5(path) as file:
-            assert inputs[str(path)] in file.attrs["provenance"]
+            assert inputs[str(path)] in get_text(file, "provenance")
 
 
 def test_weights_of_another_architecture_are_refused(shards, checkpoint, tmp_path):
