@@ -74,7 +74,9 @@ def try_first_events(
     maker = maker_of(sample, settings, [spec])
     for events in maker.read(spec, FIRST_EVENTS, Counter()):
         try:
-            maker.images(events)
+            _, _, inside = maker.images(events)
+            for text in (text for part in inside for text in part.check()):
+                note(f"warning: {spec}, first {len(events)} events: {text}")
         except InputError as error:
             raise InputError(f"{spec}: {error}") from error
         return events

@@ -104,7 +104,8 @@ class Inside:
         for name, span in theirs.items():
             mine[name] = mine[name].join(span) if name in mine else span
         sums = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
-        return replace(self, **sums, spans=tuple(mine.values()))
+        fatal = self.fatal and other.fatal
+        return replace(self, **sums, spans=tuple(mine.values()), fatal=fatal)
 
     def check(self) -> Iterator[str]:
         """Say what is amiss.

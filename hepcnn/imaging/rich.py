@@ -21,11 +21,14 @@ from hepcnn.imaging.inside import NOWHERE, Inside, Span
 from hepcnn.imaging.panels import PANELS, PanelPoints, check_sides, panel_points
 from hepcnn.imaging.polar import MAX_POINTS, check_shape, polar_counts
 from hepcnn.imaging.sparse import merge_channels
+from hepcnn.imaging.track_segments import segments_inside
 from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
 from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
 
 #: Fewer tracks may all be without a hit by chance.
 _FEW_TRACKS = 20
+#: Momenta that are all so many times smaller or larger than those wanted are in another unit.
+_FAR = 5.0
 #: Tracks among which it is looked where hits lie that are in no image.
 _SAMPLE = 256
 #: What is looked at then, in the axis' unit: far beyond any image, in fine bins.
@@ -168,7 +171,7 @@ def rich_hits_inside(
     counts: Mapping[str, int],
     settings: PolarImages,
 ) -> list[Inside]:
-    """How many tracks are in the momentum range, and how many hits inside of images in each RICH.
+    """How many tracks are in the momentum range and in the gas, and how many hits inside of images.
 
     If hits are few it is found where they lie.
 
@@ -184,6 +187,8 @@ def rich_hits_inside(
         What the images are.
     """
     found = [_momenta(events, counts, settings)]
+    for rich in settings.rich:
+        found += segments_inside(events, geometry[rich], rich)
     for rich in settings.rich if "hits" in settings.channels else ():
         of_rich, images = counts[f"hits of {rich}"], counts[f"kept, in {rich}"]
         empty = counts[f"kept, in {rich}, without a hit in the image"]
@@ -209,7 +214,7 @@ def _momenta(events: RichEvents, counts: Mapping[str, int], settings: PolarImage
     p = events.tracks["p"]
     crossing = min(counts[f"projected on a panel of {rich}"] for rich in settings.must_cross)
     data = (float(p.min()), float(p.max())) if len(p) else NOWHERE
-    allowed = settings.momentum_range
+    low, high = allowed = settings.momentum_range
     return Inside(
         what="tracks",
         where="momentum_range",
@@ -221,7 +226,8 @@ def _momenta(events: RichEvents, counts: Mapping[str, int], settings: PolarImage
         empty=0,
         spans=(Span("track_p", "MeV", data, allowed, allowed),),
         ask="track_p must be in MeV: of a branch in GeV it is 1000 * BRANCH",
-        fatal=False,
+        # Few tracks, or those of a narrow range, may all be outside; not in another unit.
+        fatal=data[1] < low / _FAR or data[0] > high * _FAR,
     )
 
 

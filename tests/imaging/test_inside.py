@@ -183,24 +183,80 @@ def test_the_distance_is_that_of_the_hits(rich_events):
     position[:, 0] = 5000
     events = replace(rich_events, hits=rich_events.hits | {"position": position})
     _, counts = rich_images(events, geometry, settings)
-    _, inside = rich_hits_inside(events, geometry, counts, settings)
+    *_, inside = rich_hits_inside(events, geometry, counts, settings)
     (span,) = inside.spans
     assert 3000 < span.data[0] < span.data[1] < 7000
     with pytest.raises(InputError, match=r"distance of the hits .* \(images: 0 to 130 mm\)"):
         list(inside.check())
 
 
-def test_momenta_in_gev_are_named_with_the_cut_that_left_nothing(tmp_path, rich_events):
+def test_momenta_in_gev_are_refused_with_the_remedy(tmp_path, rich_events):
     p = rich_events.tracks["p"] / np.float32(1000)
-    said = run(tmp_path, replace(rich_events, tracks=rich_events.tracks | {"p": p}), {})
+    events = replace(rich_events, tracks=rich_events.tracks | {"p": p})
+    said = run(tmp_path, events, {}, status=1)
+    assert "tracks lies inside the images (momentum_range)" in said
+    assert f"track_p {p.min():.2g} to {p.max():,.0f} MeV (images: 3,000 to 100,000 MeV)" in said
+    assert "1000 * BRANCH" in said
+
+
+def test_a_range_of_momenta_that_no_track_has_leaves_nothing(tmp_path, rich_events):
+    """As in a job of few events; it is said which step of the cutflow left none."""
+    said = run(tmp_path, rich_events, {"momentum_range": [1.5e5, 2e5]})
     images = ImageSet(tmp_path / "a.h5")
     crossing = images.cutflow["projected on a panel of rich1"]
     assert "nothing was kept: of " in said
     assert f"{crossing:,} 'projected on a panel of rich1' none is 'in the momentum range'" in said
     ((_, warning),) = images.warnings
     assert warning in said
-    assert f"track_p {p.min():.2g} to {p.max():,.0f} MeV (images: 3,000 to 100,000 MeV)" in warning
-    assert "1000 * BRANCH" in warning
+    assert "MeV (images: 150,000 to 200,000 MeV)" in warning
+
+
+def segments(events, change):
+    """The events with their segments in RICH1 changed."""
+    changed = {
+        f"rich1_{part}": change(part, events.tracks[f"rich1_{part}"])
+        for part in ("entry", "direction", "exit")
+    }
+    return replace(events, tracks=events.tracks | changed)
+
+
+@pytest.mark.parametrize("coordinates", ["detector", "cherenkov"])
+def test_segments_in_cm_are_refused(tmp_path, rich_events, coordinates):
+    """They project somewhere all the same."""
+
+    def in_cm(part, values):
+        return values if part == "direction" else values / np.float32(10)
+
+    said = run(tmp_path, segments(rich_events, in_cm), {"coordinates": coordinates}, status=1)
+    assert "segments of tracks lie where they should (the gas of rich1)" in said
+    assert "z of the middle " in said
+    assert "(should be in: 890 to 2,257 mm)" in said
+
+
+def test_directions_that_do_not_lead_from_entry_to_exit_are_refused(tmp_path, rich_events):
+    def exchanged(part, values):
+        return values[:, [1, 2, 0]] if part == "direction" else values
+
+    said = run(tmp_path, segments(rich_events, exchanged), {}, status=1)
+    assert "directions of tracks lie where they should (the gas of rich1)" in said
+    assert "should be in: 0 to 100 mrad" in said
+
+
+def test_some_tracks_of_another_unit_are_a_warning(tmp_path, rich_events):
+    def some(part, values):
+        values = values.copy()
+        values[::3] /= 10 if part != "direction" else 1
+        values[::5] /= 10 if part != "direction" else 1
+        return values
+
+    assert "warning" not in run(tmp_path, segments(rich_events, some), {})
+
+    def most(part, values):
+        values = values.copy()
+        values[: 2 * len(values) // 3] /= 10 if part != "direction" else 1
+        return values
+
+    assert "warning: " in run(tmp_path, segments(rich_events, most), {})
 
 
 def test_hits_of_another_rich_only(tmp_path, rich_events):

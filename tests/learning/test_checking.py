@@ -234,3 +234,10 @@ def test_a_rich_task_needs_a_known_species(tmp_path, events):
     refused = run(tmp_path, own([events], branches={"track_pdg": 0}))
     assert refused.exit_code == 1
     assert "no truth of 'species'" in refused.output
+
+
+def test_what_would_leave_nothing_is_said_before_the_first_stage(tmp_path, events):
+    refused = run(tmp_path, own([events], branches={"track_p": "track_p / 1000"}))
+    assert refused.exit_code == 1
+    for word in ("samples.rich: ", "momentum_range", "1000 * BRANCH"):
+        assert word in refused.output
