@@ -29,7 +29,7 @@ _SYNONYMS = {
 _NOISE = {"number", "num", "nr", "no", "id", "true", "mc", "en"}
 #: Words in one, and how they are written apart.
 _APART = {
-    re.compile("sub_?run", re.IGNORECASE): "subrun",
+    re.compile("sub_?run|lumi_?(block|section)", re.IGNORECASE): "subrun",
     re.compile("hit(?=[a-z]{2})"): "hit_",
     re.compile("(?<=True)V(?=[A-Zxyz])"): "Vertex_",
     re.compile("(?<=[Dd]ep)_?E$"): "Energy",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,16 @@ _PLANES = {
     "sample": "mine", "maker": "planes", "region": "charge", "shape": [256, 256],
     "steps": [{"step": "log"}],
 }  # fmt: skip
+#: What stands for a part of the events' names that a file does not have.
+_NAMES = {"run": "$file", "subrun": "0", "event": "$entry"}
+_NETWORKS = {
+    "lecture_cnn": {"images": "rings", "train": {"epochs": 2, "batch_size": 64}},
+    "ours": {
+        "architecture": "aligned",
+        "features": ["p", "eta", "n_tracks"],
+        "train": {"learning_rate": 4.0e-3, "schedule": "cosine"},
+    },
+}
 _TOWER = {
     "architecture": "siamese",
     "options": {"backbone": "sparse_tower", "shared": True, "dropout": 0.0},
@@ -137,10 +147,10 @@ def configuration(spec: FileSpec, found: Proposal, lines: str) -> str:
     InputError
         If something is not known without which no configuration runs; it says what.
     """
-    if found.missing:
+    if missing := [name for name in found.missing if name not in _NAMES]:
         raise InputError(
             f"{spec}: no configuration can be proposed that runs: nothing there is like "
-            f"{', '.join(found.missing)}; map them in `branches:` by hand"
+            f"{', '.join(missing)}; map them in `branches:` by hand"
         )
     sample, supposed = _sample(spec, found)
     mapped = lines.partition("branches:\n")[2] if "branches" in sample else ""
@@ -171,12 +181,15 @@ def _sample(spec: FileSpec, found: Proposal) -> tuple[dict[str, Any], list[str]]
     sample: dict[str, Any] = {"files": [spec.path], "tree": found.tree.name}
     if found.layout is None:
         return {"detector": "lartpc", "reader": "larcv", **sample}, []
-    settings, supposed = dict(found.layout.settings), []
+    settings = dict(found.layout.settings)
+    names = {name: _NAMES[name] for name in found.missing}
+    supposed = [f"{n}: {text}  # supposed: nothing there is like it" for n, text in names.items()]
+    branches = found.branches | names
     if settings.get("detector") == "lartpc":
         if "channel_map" in settings:
             settings |= _channel_map(spec)
         else:
-            settings |= _geometry(spec, sample | {"branches": found.branches})
+            settings |= _geometry(spec, sample | {"branches": branches})
         if "hit_rms" not in found.branches:
             supposed.append(
                 f"hit_rms: {USUAL_WIDTH:g}  # supposed: the file has no width of pulses"
@@ -184,7 +197,7 @@ def _sample(spec: FileSpec, found: Proposal) -> tuple[dict[str, Any], list[str]]
     elif "track_pdg" not in found.branches:
         supposed.append("track_pdg: 0  # supposed: the file has no truth")
     if supposed or any(name != source for name, source in found.branches.items()):
-        sample["branches"] = found.branches
+        sample["branches"] = branches
     return {**settings, **sample}, supposed
 
 
@@ -227,9 +240,7 @@ def _work(found: Proposal) -> tuple[dict[str, Any], dict[str, Any]]:
     """Image sets, and tasks for which the truth is there."""
     known = found.branches
     if found.layout is not None and found.layout.settings.get("detector") != "lartpc":
-        crossed = [r for r in RICHES if any(n.startswith(f"track_{r}_") for n in known)]
-        images = {"rings": {"sample": "mine", "maker": "polar", "rich": crossed[:1]}}
-        return images, {"pid": {"images": "rings"}} if "track_pdg" in known else {}
+        return _rich_work(known)
     tasks: dict[str, Any] = {}
     if {"neutrino_pdg", "charged_current"} <= set(known):
         networks = {"three_planes": _TOWER}
@@ -239,6 +250,31 @@ def _work(found: Proposal) -> tuple[dict[str, Any], dict[str, Any]]:
     if "vertex_x" in known:
         tasks["vertex"] = {"images": "planes", "target": "vertex"}
     return {"planes": _PLANES}, tasks
+
+
+def _rich_work(known: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same of a RICH; the analytic methods, and networks like them, need whole segments."""
+    riches = [r for r in RICHES if any(n.startswith(f"track_{r}_") for n in known)]
+    parts = [f"{part}_{x}" for part in ("entry", "direction", "exit") for x in "xyz"]
+    whole = [r for r in riches if all(f"track_{r}_{part}" in known for part in parts)]
+    images: dict[str, Any] = {"rings": {"sample": "mine", "maker": "polar", "rich": riches[:1]}}
+    task: dict[str, Any] = {"images": "rings"}
+    if whole == riches:
+        images["angles"] = {
+            "sample": "mine",
+            "coordinates": "cherenkov",
+            "rich": riches,
+            "required": riches[:1],
+            "shape": [64, 16],
+            "channels": ["hits", "expected_other"],
+        }
+        task = {
+            "images": "angles",
+            "networks": _NETWORKS,
+            "baselines": ["momentum_prior", "likelihood_local", "likelihood_global"],
+            "train": {"epochs": 8, "batch_size": 256},
+        }
+    return images, {"pid": task} if "track_pdg" in known else {}
 
 
 def _guesses_for(tree: TreeInfo, layout: Layout) -> dict[str, str]:
