@@ -20,7 +20,6 @@ ONE     = train=1 predict=1 predict_baseline=1
 demo: $(VENV)/.ready
 	$(RUN) snakemake --cores $(CORES) --quiet host rules --rerun-incomplete --set-threads $(ONE)
 	@cat results/tasks/lartpc_particle/tables/classes.md results/tasks/rich_pid/tables/printout_ours.txt
-	@echo "The report: results/report.html"
 
 test: $(VENV)/.ready check
 	$(RUN) pytest -n $(CORES) --dist loadfile --no-loadscope-reorder

@@ -31,6 +31,11 @@ localrules:
     tables,
 
 
+onsuccess:
+    if Path(f"{OUT}/report.html").exists():
+        print(f"The report: {OUT}/report.html")
+
+
 rule all:
     # Not the report alone: Snakemake makes a deleted file again only if it is asked for.
     default_target: True

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 import yaml
 
-from hepcnn.cli.options import lazy_config_option
+from hepcnn.cli.options import HERE, config_here, lazy_config_option
 from hepcnn.config import Config
 
 
@@ -42,6 +42,8 @@ def command(
 
         checking.check(config(), files)
         click.echo("Nothing wrong was found.")
+        if config is config_here and not HERE.exists():
+            click.echo(f"There is no {HERE} here: all defaults were looked at.", err=True)
     elif schema:
         click.echo(json.dumps(Config.model_json_schema(), indent=2))
     else:

@@ -26,36 +26,37 @@ class UserPath(click.Path):
         return Path(expanded(os.fspath(value)))
 
 
-_HERE = Path("config.yaml")
+#: A folder's own configuration.
+HERE = Path("config.yaml")
 _HELP = (
     "Configuration file, - for standard input; by default config.yaml here if there is one, else"
     " all defaults."
 )
 
 
-def _here() -> Config:
+def config_here() -> Config:
     """The configuration of this folder, or all defaults."""
-    if not _HERE.exists():
+    if not HERE.exists():
         return Config()
-    data = read_mapping(_HERE)
+    data = read_mapping(HERE)
     if data and not set(data) & set(Config.model_fields):
         click.echo(
-            f"{_HERE} here has none of the keys of a configuration of hepcnn: it is left alone, and"
+            f"{HERE} here has none of the keys of a configuration of hepcnn: it is left alone, and"
             " all is by default",
             err=True,
         )
         return Config()
-    return validate(data, str(_HERE))
+    return validate(data, str(HERE))
 
 
 def config_option() -> Decorator:
     """`--config FILE`: gives the command a checked `config: Config`."""
-    return _option(lambda ctx, param, value: _here() if value is None else load(value))
+    return _option(lambda ctx, param, value: config_here() if value is None else load(value))
 
 
 def lazy_config_option() -> Decorator:
     """`--config FILE` of commands that may need none: gives a function `config()` that reads it."""
-    return _option(lambda ctx, param, value: _here if value is None else partial(load, value))
+    return _option(lambda ctx, param, value: config_here if value is None else partial(load, value))
 
 
 def _option(callback: Callable[[click.Context, click.Parameter, Path | None], Any]) -> Decorator:

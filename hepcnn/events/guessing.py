@@ -185,6 +185,7 @@ def branches_block(
         if branch.name in names:
             continue
         kind = "needed" if branch.name in needed else "optional"
+        kind += ", to train on" if branch.truth else ""
         if branch.name not in guesses:
             lines.append(f"  # {branch.name}:   {kind}: {branch.title}")
             continue

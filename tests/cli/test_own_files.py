@@ -198,3 +198,34 @@ def test_a_job_may_have_an_empty_file_of_a_sample_alone(odd, tmp_path):
     with h5py.File(tmp_path / "x.h5") as shard:
         assert len(shard["key"]) == 0
         assert len(shard["skipped"]) == 1
+
+
+def test_names_of_events_that_a_file_lacks_are_supposed(folder, tmp_path):
+    """So that its configuration runs as it stands; the same images, under other names."""
+    with uproot.open({folder / "own.root": "DecayTree"}) as tree:
+        arrays = tree.arrays()
+    named = ("My_Run", "My_Subrun", "My_Event")
+    kept = {n: arrays[n] for n in arrays.fields if n not in named and n[0] != "n"}
+    with uproot.recreate(tmp_path / "nameless.root") as file:
+        file["DecayTree"] = kept
+    new = tmp_path / "new.yaml"
+    said = hepcnn("inspect", tmp_path / "nameless.root", "--write", new)
+    assert "Nothing wrong was found" in said.output
+    for line in ("run: $file  # supposed", "subrun: 0  # supposed", "event: $entry  # supposed"):
+        assert line in new.read_text()
+    config = yaml.safe_load(new.read_text())
+    assert list(config["tasks"]) or "entries are too few" in new.read_text()
+    rings = ("--config", new, "--images", "rings", "-o", tmp_path / "a.h5")
+    hepcnn("convert", tmp_path / "nameless.root", *rings)
+    with h5py.File(folder / "native.h5") as native, h5py.File(tmp_path / "a.h5") as mine:
+        np.testing.assert_array_equal(native["key"]["object"], mine["key"]["object"])
+        assert len(np.unique(mine["key"][()][["run", "subrun", "event"]])) == 12
+
+
+def test_the_likelihoods_are_proposed_where_segments_are_known(folder, tmp_path):
+    new = tmp_path / "new.yaml"
+    hepcnn("inspect", folder / "own.root", "--write", new)
+    text = new.read_text().replace("# ", "").partition("images:\n")[2]
+    assert "coordinates: cherenkov" in text
+    for method in ("ours", "lecture_cnn", "likelihood_global"):
+        assert method in text

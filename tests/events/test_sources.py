@@ -173,7 +173,10 @@ def test_a_file_that_was_not_closed_is_said_to_be_so(native, tmp_path):
     for opened in (open_file(str(path)), open_tree(FileSpec(str(path)))):
         with pytest.raises(InputError, match=message), opened:
             pass
-    for command in (["inspect", path], ["convert", path, "-o", tmp_path / "a.h5"]):
+    for command in (
+        ["inspect", path],
+        ["convert", path, "--images", "rich_polar", "-o", tmp_path / "a.h5"],
+    ):
         result = CliRunner().invoke(main, [str(argument) for argument in command])
         assert result.exit_code == 1
         assert "was not closed" in result.stderr
