@@ -27,7 +27,11 @@ from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
 #: The baselines that are likelihoods, and the columns of ln L.
-LOG_LIKELIHOODS = {"likelihood_local": "log_local", "likelihood_global": "log_global"}
+LOG_LIKELIHOODS = {
+    "likelihood_local": "log_local",
+    "likelihood_global": "log_global",
+    "likelihood_marginal": "log_marginal",
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 #: LHCb's ProbNN is made of the Δ ln L of all species.
 TREES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "boosted_tree": (("p",), ("theta_mean", "counts", "expected_other")),
-    "dll_tree": (("p", "eta", "n_tracks", "log_local", "log_global"), ()),
+    "dll_tree": (("p", "eta", "n_tracks", "log_local", "log_global", "log_marginal"), ()),
     "charge_tree": (("n_hits",), ("charge",)),
     "shape_tree": (("n_hits",), ("charge",)),
 }

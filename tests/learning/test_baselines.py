@@ -23,7 +23,8 @@ RICHES = ("rich1", "rich2")
 #: Refractive index, photons of a saturated ring, angle of one and resolution (mrad).
 GAS = {"rich1": (1.0014, 40, 0.053, 1.0), "rich2": (1.0005, 22, 0.0316, 0.6)}
 TREES = ("boosted_tree", "dll_tree")
-ANALYTIC = ("threshold_counting", *TREES, "likelihood_local", "likelihood_global")
+LIKELIHOODS = ("likelihood_local", "likelihood_global", "likelihood_marginal")
+ANALYTIC = ("threshold_counting", *TREES, *LIKELIHOODS)
 AXES = (Axis("theta", "mrad", 0, 64, 8), Axis("phi", "rad", -3, 3, 8))
 HEADER = Header(
     *("rich", RICHES, (8, 8), ("hits",), dict.fromkeys(RICHES, AXES), {"species": SPECIES}),
@@ -63,7 +64,7 @@ def write_toy(path, tracks=3000, run=1, density=0.05, abundance=(0.05, 0.05, 0.5
     features = dict.fromkeys(FEATURES, np.full(tracks, 4, np.float32)) | {"p": p.astype(np.float32)}
     for rich in RICHES:
         features |= windows(rng, rich, p, species, rng.gamma(4, density / 4, tracks))
-    for name, power in (("log_local", 3), ("log_global", 6)):
+    for name, power in (("log_local", 3), ("log_global", 6), ("log_marginal", 6)):
         log = rng.normal(0, 1, (tracks, 7))
         log[np.arange(tracks), species] += power
         features[name] = ((log - log[:, 2:3]) * power).astype(np.float32)
