@@ -23,7 +23,14 @@ Channel = Literal["hits", "tracks", "expected_other"]
 Control = Literal["majority", "momentum_prior"]
 Tree = Literal["charge_tree", "shape_tree"]
 Plane = Literal["u", "v", "y"]
-Analytic = Literal["threshold_counting", "boosted_tree", "likelihood_local", "likelihood_global"]
+Analytic = Literal[
+    "threshold_counting",
+    "boosted_tree",
+    "likelihood_local",
+    "likelihood_global",
+    "likelihood_marginal",
+    "dll_tree",
+]
 Edges = Annotated[list[NonNegative], Field(min_length=2)]
 
 

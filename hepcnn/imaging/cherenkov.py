@@ -101,6 +101,7 @@ def cherenkov_images(
     return views, features | {
         "log_local": found.log_local[kept],
         "log_global": found.log_global[kept],
+        "log_marginal": found.log_marginal[kept],
     }
 
 

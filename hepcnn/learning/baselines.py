@@ -27,7 +27,11 @@ from hepcnn.store.images import ImageSet
 from hepcnn.store.predictions import write_predictions
 
 #: The baselines that are likelihoods, and the columns of ln L.
-LOG_LIKELIHOODS = {"likelihood_local": "log_local", "likelihood_global": "log_global"}
+LOG_LIKELIHOODS = {
+    "likelihood_local": "log_local",
+    "likelihood_global": "log_global",
+    "likelihood_marginal": "log_marginal",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +76,16 @@ class Examples:
     def numbers(self, tree: str) -> NDArray[np.float32]:
         """What a boosted tree sees, (N, F)."""
         names = tree_columns(tree, self.images.header.views)
-        stored = np.column_stack([self.column(name) for name in names])
+        stored = np.column_stack([self._numbers(name) for name in names])
         return np.hstack([stored, self.shapes]) if tree in MEASURING else stored
+
+    def _numbers(self, name: str) -> NDArray[np.float32]:
+        """A feature; of ln L the differences to a pion's, which alone mean something."""
+        found = self.column(name)
+        if name not in LOG_LIKELIHOODS.values():
+            return found
+        pion = self.classes.index("pion")
+        return np.delete(found - found[:, [pion]], pion, axis=1)
 
     @cached_property
     def shapes(self) -> NDArray[np.float32]:

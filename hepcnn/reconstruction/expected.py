@@ -13,7 +13,7 @@ from hepcnn.detector.optics import trace_photons
 from hepcnn.detector.particles import MASSES
 from hepcnn.detector.pixels import sensitive_part
 from hepcnn.detector.radiator import DetectedSpectrum, detected_spectrum
-from hepcnn.reconstruction.resolution import angle_sigma
+from hepcnn.reconstruction.resolution import photon_sigma, tracking_sigma
 
 Floats = NDArray[np.float64]
 
@@ -32,8 +32,11 @@ class Expected:
 
     Attributes
     ----------
-    angle, sigma : float64 array (n, 6)
-        Mean Cherenkov angle and a photon's RMS about it (rad); NaN where there is no light.
+    angle, sigma, own : float64 array (n, 6)
+        Mean Cherenkov angle and a photon's RMS about it (rad), with and without the tracking's
+        part; NaN where there is no light.
+    spread : float64 array (n,)
+        The tracking's part: RMS (rad) of the track's direction along each axis.
     emitted : float64 array (n, 6)
         Photons that would be detected if all of the photon plane were sensitive; 0 without light.
     photons : float64 array (n, 6)
@@ -42,6 +45,8 @@ class Expected:
 
     angle: Floats
     sigma: Floats
+    own: Floats
+    spread: Floats
     emitted: Floats
     photons: Floats
 
@@ -75,13 +80,14 @@ def expected_light(
     light = emitted >= MIN_PHOTONS
     emitted = np.where(light, emitted, 0.0)
     angle = np.where(light, angle, np.nan)
-    sigma = angle_sigma(geometry.resolution, angle, p)
+    own, spread = photon_sigma(geometry.resolution, angle), tracking_sigma(geometry.resolution, p)
+    sigma = np.hypot(own, spread)
     track, species = light.nonzero()
     seen = np.zeros(light.shape)
     seen[track, species] = _fraction_on_pixels(
         geometry, first[track], last[track], angle[track, species], sigma[track, species]
     )
-    return Expected(angle, sigma, emitted, emitted * seen)
+    return Expected(angle, sigma, own, spread[:, 0], emitted, emitted * seen)
 
 
 def angle_and_yield(spectrum: DetectedSpectrum, x: Floats) -> tuple[Floats, Floats]:

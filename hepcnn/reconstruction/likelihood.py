@@ -81,7 +81,7 @@ def signals(
     angle: Floats,
     sigma: Floats,
     emitted: Floats,
-) -> tuple[Offsets, Indices, Floats32]:
+) -> tuple[Offsets, Indices, Floats32, Indices, Floats32]:
     """Expected signals of tracks in one RICH, from their photon candidates.
 
     A track's photons are spread evenly in φ and as a Gaussian in θ, so that in a pixel of area A
@@ -109,12 +109,16 @@ def signals(
 
     Returns
     -------
-    Signals as a tuple, those of no species left out.
+    The three of `Signals`, those of no species left out; and of each of them
+    where : int32 array (m,)
+        Index of the candidate.
+    density : float32 array (m,)
+        Area A of its pixel in dθ dφ (rad²).
     """
     n = 0
     first = np.zeros_like(offsets)
     number, where = np.empty(hit.size, np.int32), np.empty(hit.size, np.int32)
-    x = np.empty((hit.size, _SPECIES), np.float32)
+    x, solid = np.empty((hit.size, _SPECIES), np.float32), np.empty(hit.size, np.float32)
     point, shifted = np.empty((3, hits.shape[1])), np.empty((4, hits.shape[1]))
     for j in range(offsets.size - 1):
         for c in range(offsets[j], offsets[j + 1]):
@@ -145,6 +149,7 @@ def signals(
                 density = area[number[start + i]] * _angular_density(
                     theta[c], phi[c], shifted[0, i], shifted[1, i], shifted[2, i], shifted[3, i]
                 )
+                solid[start + i] = density
                 for h in range(_SPECIES):
                     pull = (theta[c] - angle[j, h]) / sigma[j, h]
                     x[start + i, h] = 0.0
@@ -152,7 +157,7 @@ def signals(
                         a = emitted[j, h] * density / sigma[j, h] * math.exp(-0.5 * pull * pull)
                         x[start + i, h] = math.expm1(a * (2 * math.pi) ** -1.5)
             start = end
-    return first, number[:n].copy(), x[:n].copy()
+    return first, number[:n].copy(), x[:n].copy(), where[:n].copy(), solid[:n].copy()
 
 
 @njit(inline="always")

@@ -4,7 +4,8 @@ The *local* likelihood changes one track and leaves all others pions. The *globa
 all tracks as pions and changes the one track that gains most until no change gains. The background
 is estimated from the event's own hits: for the local likelihood with all tracks as pions, and for
 the global one again with the tracks as a first search has left them, after which it is searched
-once more.
+once more. The *marginal* likelihood is the global one, with the error of a track's direction taken as
+common to all of its photons (`hepcnn.reconstruction.direction`).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Reconstruction:
         By RICH: expected Cherenkov angle of each species (rad); NaN: no light, or not in it.
     photons : dict of float32 array (n, 6)
         By RICH: expected detected photons; 0 without light.
-    log_local, log_global : float32 array (n, 7)
+    log_local, log_global, log_marginal : float32 array (n, 7)
         ln L(h) − ln L(pion) of each of `HYPOTHESES`, all RICHes together.
     best : int8 array (n,)
         The hypothesis of the global likelihood's solution.
@@ -73,6 +74,7 @@ class Reconstruction:
     photons: dict[str, Floats32]
     log_local: Floats32
     log_global: Floats32
+    log_marginal: Floats32
     best: NDArray[np.int8]
     candidates: dict[str, EventCandidates]
 
@@ -109,14 +111,15 @@ def reconstruct(
     _check_segments(events, riches)
     chunks = {rich: prepare(events, geometry[rich], rich, largest_angle[rich]) for rich in riches}
     n = events.n_tracks
-    local, final = np.zeros((2, n, len(HYPOTHESES)), np.float32)
+    local, final, marginal = np.zeros((3, n, len(HYPOTHESES)), np.float32)
     best = np.full(n, PION, np.int8)
     rows: dict[str, list[tuple[np.ndarray, ...]]] = {rich: [] for rich in riches}
     for event in range(len(events)):
         tracks = slice(events.track_offsets[event], events.track_offsets[event + 1])
         lit = {rich: light(chunk, event, tracks) for rich, chunk in chunks.items()}
         solution = solve(chunks, lit, event, tracks, background)
-        local[tracks], final[tracks], best[tracks] = solution[:3]
+        local[tracks], final[tracks] = solution.local, solution.final
+        marginal[tracks], best[tracks] = solution.marginal, solution.choice
         for rich, chunk in chunks.items():
             found = lit[rich]
             other = others(chunk, found, event, rich, solution)
@@ -130,6 +133,7 @@ def reconstruct(
         {rich: chunk.expected.photons.astype(np.float32) for rich, chunk in chunks.items()},
         local,
         final,
+        marginal,
         best,
         {rich: _joined(rows[rich]) for rich in riches},
     )

@@ -20,6 +20,7 @@ from hepcnn.errors import InputError
 from hepcnn.events.columns import event_name, row_hint
 from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.reconstruction.background import FLOOR, Grid, estimate, grid_of
+from hepcnn.reconstruction.direction import Ring, marginalised
 from hepcnn.reconstruction.expected import Expected, expected_light
 from hepcnn.reconstruction.likelihood import (
     PION,
@@ -112,6 +113,7 @@ class Light(NamedTuple):
     theta: Floats32
     phi: Floats32
     signals: Signals
+    ring: Ring
 
 
 class Solution(NamedTuple):
@@ -119,8 +121,9 @@ class Solution(NamedTuple):
 
     Attributes
     ----------
-    local, final : float64 array (n, 7)
-        ln L(h) − ln L(pion) by the local and by the global likelihood.
+    local, final, marginal : float64 array (n, 7)
+        ln L(h) − ln L(pion) by the local and by the global likelihood, and by the latter
+        marginalised over the track's direction in each RICH.
     choice : int8 array (n,)
         Hypotheses of the global likelihood's best combination.
     nu, background : dict of float64 array (hits,)
@@ -130,6 +133,7 @@ class Solution(NamedTuple):
 
     local: Floats
     final: Floats
+    marginal: Floats
     choice: NDArray[np.int8]
     nu: dict[str, Floats]
     background: dict[str, Floats]
@@ -241,7 +245,7 @@ def light(chunk: RichChunk, event: int, tracks: slice) -> Light:
     hit, theta, phi = candidates(
         chunk.mirrors, chunk.window, emission, direction, hits, split, offsets
     )
-    found = signals(
+    *found, where, density = signals(
         chunk.mirrors,
         chunk.axes,
         emission,
@@ -257,7 +261,8 @@ def light(chunk: RichChunk, event: int, tracks: slice) -> Light:
         chunk.expected.sigma[tracks],
         chunk.expected.emitted[tracks],
     )
-    return Light(offsets, hit, theta, phi, Signals(*found))
+    ring = Ring(theta[where], np.cos(phi[where]), np.sin(phi[where]), density)
+    return Light(offsets, hit, theta, phi, Signals(*found), ring)
 
 
 def solve(
@@ -307,12 +312,31 @@ def solve(
         signal, level = expect()
         maximise(*every, photons, signal + level, choice)
     nu = total(*every, choice, start) + level
+    marginal = np.zeros_like(local)
+    for rich, chunk in chunks.items():
+        marginal += _marginal(chunk, lit[rich], tracks, nu[spans[rich]], choice)
     return Solution(
         local,
         each_alone(*every, photons, nu, choice),
+        marginal,
         choice,
         {rich: nu[span] for rich, span in spans.items()},
         {rich: level[span] for rich, span in spans.items()},
+    )
+
+
+def _marginal(
+    chunk: RichChunk, lit: Light, tracks: slice, nu: Floats, choice: NDArray[np.int8]
+) -> Floats:
+    """ln L(h) − ln L(pion) in one RICH, (n, 7), marginalised over the tracks' directions."""
+    expected = chunk.expected
+    angle, emitted, photons, own = (
+        array[tracks]
+        for array in (expected.angle, expected.emitted, expected.photons, expected.own)
+    )
+    spread = expected.spread[tracks]
+    return marginalised(
+        *lit.signals, tuple(lit.ring), angle, own, emitted, photons, spread, nu, choice
     )
 
 

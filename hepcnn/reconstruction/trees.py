@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 #: By tree the features of an example, and those of each view, ``NAME_VIEW``. `charge_tree` sees
 #: only how much there is: a control without images. `boosted_tree` sees what the analytic
-#: reconstruction counts in each RICH.
+#: reconstruction counts in each RICH, `dll_tree` what its likelihoods say, momentum and crowd: so
+#: LHCb's ProbNN is made of the Δ ln L of all species.
 TREES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "boosted_tree": (("p",), ("theta_mean", "counts", "expected_other")),
+    "dll_tree": (("p", "eta", "n_tracks", "log_local", "log_global", "log_marginal"), ()),
     "charge_tree": (("n_hits",), ("charge",)),
     "shape_tree": (("n_hits",), ("charge",)),
 }

@@ -11,6 +11,8 @@ from hepcnn.store.header import Kind
 TRUTH: Mapping[str, Kind] = {"species": ("int16", None), "pdg": ("int32", None)}
 #: Features of all images: MeV, none, e, tracks in the event.
 FEATURES = ("p", "eta", "charge", "n_tracks")
+#: Logarithms of the likelihoods.
+LOGARITHMS = ("log_local", "log_global", "log_marginal")
 #: Unit of the channel `expected_other`, in photons.
 DENSITY_UNIT = 1e-3
 
@@ -22,8 +24,8 @@ def analytic_features(riches: Sequence[str]) -> dict[str, int | None]:
     ``photons`` the number of its photons expected, ``counts`` the hits within 3σ of its angle and
     ``expected_other`` the photons expected in these hits' pixels from all but the track; and
     ``theta_mean``, the mean θ (rad) of the hits within 3σ of any species' angle (0: none). Of all
-    RICHes together ``log_local`` and ``log_global``: ln L of each species, and of a particle below
-    threshold, less that of a pion.
+    RICHes together ``log_local``, ``log_global`` and ``log_marginal``: ln L of each species, and of
+    a particle below threshold, less that of a pion.
 
     Parameters
     ----------
@@ -39,4 +41,4 @@ def analytic_features(riches: Sequence[str]) -> dict[str, int | None]:
     wide: dict[str, int | None] = {}
     for rich in riches:
         wide |= {f"{name}_{rich}": len(SPECIES) for name in each} | {f"theta_mean_{rich}": None}
-    return wide | dict.fromkeys(("log_local", "log_global"), len(SPECIES) + 1)
+    return wide | dict.fromkeys(LOGARITHMS, len(SPECIES) + 1)

@@ -1,5 +1,8 @@
 """Baselines on toy windows: the right angles, and hits drawn by their counts."""
 
+import shutil
+
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -19,7 +22,9 @@ from hepcnn.store.split import split_of
 RICHES = ("rich1", "rich2")
 #: Refractive index, photons of a saturated ring, angle of one and resolution (mrad).
 GAS = {"rich1": (1.0014, 40, 0.053, 1.0), "rich2": (1.0005, 22, 0.0316, 0.6)}
-ANALYTIC = ("threshold_counting", "boosted_tree", "likelihood_local", "likelihood_global")
+TREES = ("boosted_tree", "dll_tree")
+LIKELIHOODS = ("likelihood_local", "likelihood_global", "likelihood_marginal")
+ANALYTIC = ("threshold_counting", *TREES, *LIKELIHOODS)
 AXES = (Axis("theta", "mrad", 0, 64, 8), Axis("phi", "rad", -3, 3, 8))
 HEADER = Header(
     *("rich", RICHES, (8, 8), ("hits",), dict.fromkeys(RICHES, AXES), {"species": SPECIES}),
@@ -59,7 +64,7 @@ def write_toy(path, tracks=3000, run=1, density=0.05, abundance=(0.05, 0.05, 0.5
     features = dict.fromkeys(FEATURES, np.full(tracks, 4, np.float32)) | {"p": p.astype(np.float32)}
     for rich in RICHES:
         features |= windows(rng, rich, p, species, rng.gamma(4, density / 4, tracks))
-    for name, power in (("log_local", 3), ("log_global", 6)):
+    for name, power in (("log_local", 3), ("log_global", 6), ("log_marginal", 6)):
         log = rng.normal(0, 1, (tracks, 7))
         log[np.arange(tracks), species] += power
         features[name] = ((log - log[:, 2:3]) * power).astype(np.float32)
@@ -160,7 +165,7 @@ def test_temperatures_are_of_the_validation_split(scored):
     assert best.temperature != local.temperature
 
 
-@pytest.mark.parametrize("name", ["threshold_counting", "boosted_tree"])
+@pytest.mark.parametrize("name", ["threshold_counting", *TREES])
 def test_a_class_without_an_example_has_a_small_score(scored, name):
     found = scored(name)
     deuteron = found.scores[:, SPECIES.index("deuteron")]
@@ -168,7 +173,7 @@ def test_a_class_without_an_example_has_a_small_score(scored, name):
     assert deuteron.mean() < 0.01
 
 
-@pytest.mark.parametrize("name", ["threshold_counting", "boosted_tree"])
+@pytest.mark.parametrize("name", ["threshold_counting", *TREES])
 def test_equal_bytes(toy, config, tmp_path, name):
     for file in ("a", "b"):
         predict_baseline(toy, config, "pid", name, tmp_path / file)
@@ -184,6 +189,20 @@ def test_altered_events_are_scored_with_what_was_fitted_on_the_others(scored, to
     assert found.temperature == nominal.temperature
     assert accuracy(found) < accuracy(nominal)
     assert set(found.provenance["inputs"]) == {str(dark[0]), str(toy[0])}
+
+
+def test_the_tree_of_likelihoods_sees_differences_alone(toy, config, tmp_path):
+    """What is added to all ln L of a track changes nothing."""
+    shifted = tmp_path / "shifted.h5"
+    shutil.copy(toy[0], shifted)
+    with h5py.File(shifted, "r+") as file:
+        log = file["features/log_global"]
+        log[:] = log[:] + np.arange(len(log), dtype=np.float32)[:, None] % 8
+    scores = []
+    for path in (toy[0], shifted):
+        predict_baseline([path], config, "pid", "dll_tree", tmp_path / "p.h5")
+        scores.append(read_predictions(tmp_path / "p.h5"))
+    np.testing.assert_allclose(scores[0].scores, scores[1].scores, atol=1e-3)
 
 
 def test_a_boosted_tree_of_one_class_is_refused():

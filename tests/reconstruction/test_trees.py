@@ -24,5 +24,5 @@ def test_images_have_the_columns(tree):
     views, features = {
         True: (riches, {*FEATURES, *analytic_features(riches)}),
         False: (planes.planes, plane_header(planes, load_tpc("microboone")).features),
-    }[tree == "boosted_tree"]
+    }[tree in ("boosted_tree", "dll_tree")]
     assert set(tree_columns(tree, views)) <= set(features)
