@@ -14,7 +14,7 @@ from hepcnn.report.results import PidResults
 from hepcnn.report.style import COLOURS, Look
 
 #: The methods that a reader compares with, where the task has them; after them the controls.
-REFERENCES = ("likelihood_global", "likelihood_local")
+REFERENCES = ("dll_tree", "likelihood_marginal", "likelihood_global", "likelihood_local")
 
 
 def figure(misid: float) -> str:

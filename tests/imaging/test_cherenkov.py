@@ -26,7 +26,7 @@ from hepcnn.simulation.rich.generate import simulate_chunk
 from hepcnn.store.batches import Batches
 from hepcnn.store.hdf5 import open_hdf5
 from hepcnn.store.images import ImageSet
-from hepcnn.store.rich import FEATURES, analytic_features
+from hepcnn.store.rich import FEATURES, LOGARITHMS, analytic_features
 
 GEOMETRY = load_geometry("lhcb-run3")
 SHAPE = (64, 24)
@@ -261,7 +261,7 @@ def test_features_are_those_of_the_obvious_way(events, images):
             ):
                 value = images.features[f"{name}_{rich}"][i]
                 np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5, err_msg=name)
-    for name in ("log_local", "log_global"):
+    for name in LOGARITHMS:
         np.testing.assert_array_equal(images.features[name], getattr(found, name)[row])
     assert images.features.keys() == rich_header(settings()).features.keys()
 

@@ -55,12 +55,11 @@ def test_shapes_and_types(busy, found):
         assert rows.hit.shape == rows.theta.shape == rows.phi.shape == rows.other.shape == (m,)
         assert rows.hit.dtype == np.int32
         assert rows.other.dtype == np.float32
-    assert found.log_local.shape == found.log_global.shape == (n, 7)
-    assert found.log_global.dtype == np.float32
-    assert np.isfinite(found.log_local).all()
-    assert np.isfinite(found.log_global).all()
-    assert (found.log_local[:, PION] == 0).all()
-    assert (found.log_global[:, PION] == 0).all()
+    for log in (found.log_local, found.log_global, found.log_marginal):
+        assert log.shape == (n, 7)
+        assert log.dtype == np.float32
+        assert np.isfinite(log).all()
+        assert (log[:, PION] == 0).all()
 
 
 @pytest.mark.parametrize(
