@@ -242,7 +242,7 @@ def test_damaged_data_is_a_bad_file(tmp_path, files):
 
 def test_no_track_kept_is_a_valid_shard(tmp_path, files, capsys):
     """And so is a shard of bad files only."""
-    settings = PolarImages(sample="rich", momentum_range=(1e8, 1e9))
+    settings = PolarImages(sample="rich", momentum_range=(1.5e5, 2e5))
     convert([str(files / "*.root")], SAMPLE, settings, tmp_path / "none.h5")
     assert "none.h5: nothing was kept" in capsys.readouterr().err
     images = ImageSet(tmp_path / "none.h5")
