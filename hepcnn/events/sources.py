@@ -200,8 +200,9 @@ def open_tree(spec: FileSpec, tree: str = TREE) -> Iterator[Any]:
     with open_file(spec.path) as directory:
         names = tree_names(directory)
         if name.split(";")[0] not in names:
-            others = f"; trees in it: {', '.join(names)}" if names else ""
-            raise InputError(f"{spec.path}: no tree '{name}'; {nearest(name, names)}{others}")
+            near = nearest(name, names)
+            others = f"; trees in it: {', '.join(names)}" if near.startswith("did you") else ""
+            raise InputError(f"{spec.path}: no tree '{name}'; {near}{others}")
         with decoding(f"{spec.path}: cannot read the tree '{name}'"):
             opened = directory[name]
             # An RNTuple's description is read when it is first asked for.
