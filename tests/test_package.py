@@ -120,4 +120,4 @@ def test_a_configuration_that_is_not_there_is_named(installed: Path, tmp_path: P
     command = [str(installed / "hepcnn"), "run", "--config", "mine.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("hepcnn: error: 'mine.yaml' is not there")
+    assert done.stderr.startswith("hepcnn: error: 'mine.yaml' is not in")
