@@ -47,7 +47,8 @@ def _check(arguments: Sequence[str]) -> None:
     """Refuse a target that there is not, and our own options misspelt, before Snakemake starts."""
     for argument in arguments:
         option = argument.partition("=")[0]
-        if meant := get_close_matches(option, ("--config", "--cores"), cutoff=0.8):
+        meant = get_close_matches(option, ("--config", "--cores"), cutoff=0.8)
+        if meant and option.startswith("--"):
             raise InputError(f"no option '{option}'; did you mean '{meant[0]}'?")
     target = arguments[0] if arguments else "all"
     if not target.startswith("-") and "/" not in target and target not in TARGETS:

@@ -32,7 +32,13 @@ def test_a_configuration_that_is_not_there_is_said_with_the_folder(tmp_path, mon
 
 
 @pytest.mark.parametrize(
-    ("given", "quiet"), [([], True), (["tables"], True), (["-n"], False), (["--verbose"], False)]
+    ("given", "quiet"),
+    [
+        ([], True),
+        (["tables", "--profile", "config"], True),
+        (["-n"], False),
+        (["--verbose"], False),
+    ],
 )
 def test_snakemakes_own_lines_are_left_out_unless_asked_for(given, quiet, tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text("")
