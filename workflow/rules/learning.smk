@@ -54,8 +54,6 @@ rule predict:
         code=code_version("hepcnn.learning.prediction"),
     log:
         f"{OUT}/logs/predict/{{task}}/{{network}}{{altered}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/predict/{{task}}/{{network}}{{altered}}.tsv"
     threads: network_threads
     shell:
         "hepcnn predict {input.images[0]:q} --checkpoint {input.checkpoint:q} {params.altered:q} -o {output:q}"
@@ -88,8 +86,6 @@ rule predict_baseline:
         code=code_version("hepcnn.learning.baselines"),
     log:
         f"{OUT}/logs/predict/{{task}}/{{baseline}}{{altered}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/predict/{{task}}/{{baseline}}{{altered}}.tsv"
     threads: lambda w: 8 if w.baseline.endswith("_tree") else 1  # capped by --cores
     shell:
         "hepcnn predict {input.images[0]:q} {params.train:q} --config - --task {wildcards.task:q}"
