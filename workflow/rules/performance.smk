@@ -15,7 +15,7 @@ for _task in SETTINGS.tasks:
             code=code_version("hepcnn.performance.evaluate"),
         log:
             f"{OUT}/logs/evaluate/{_task}.log",
-            shell:
+        shell:
             "hepcnn evaluate {input:q} --config - --task {params.task:q} -o {params.folder:q}"
             " <<< {params.config:q} 2>&1 | tee {log:q}"
 
