@@ -36,8 +36,8 @@ Indices = NDArray[np.int32]
 Offsets = NDArray[np.int64]
 
 _SPECIES = len(SPECIES)
-#: Steps of the expectation–maximisation: δ then moves by less than a tenth of its error.
-_STEPS = 6
+#: Steps of the expectation–maximisation at most, and the square of the last one, in errors of δ.
+_STEPS, _STILL = 6, 0.01
 
 
 class Ring(NamedTuple):
@@ -143,38 +143,76 @@ def _of_ring(
     spread: float,
 ) -> float:
     """The logarithm of the marginal likelihood of one track's hits for one hypothesis."""
-    prior = 1.0 / (spread * spread)
+    prior, known = 1.0 / (spread * spread), 1.0 / (sigma * sigma)
     along = across = 0.0
-    for step in range(_STEPS + 1):
-        value = -0.5 * prior * (along * along + across * across)
-        # What is known of δ: of complete data, and as it is observed.
-        aa = bb = oaa = obb = prior
-        ab = oab = ga = gb = 0.0
+    for _ in range(_STEPS):
+        # What is known of δ, and where the hits would have it.
+        aa = bb = prior
+        ab = ga = gb = 0.0
         for c in range(first, end):
             u, v, w = cosine[c], sine[c], weight[c - first]
-            a, pull = _signal(theta[c], along * u + across * v, density[c], angle, sigma, emitted)
+            a, _ = _signal(theta[c], along * u + across * v, density[c], angle, sigma, emitted)
             if a == 0.0:
                 continue
-            grown = 1.0 + w * math.expm1(a)
-            value += math.log(grown)
-            r = w * a * math.exp(a) / grown
-            known = r / (sigma * sigma)
-            seen = known * (1.0 - (1.0 + a - r) * pull * pull)
-            # Where the hit would lie without the shift of now.
-            free = r * (theta[c] - angle) / (sigma * sigma)
-            aa += known * u * u
-            ab += known * u * v
-            bb += known * v * v
-            oaa += seen * u * u
-            oab += seen * u * v
-            obb += seen * v * v
+            grown = math.exp(a)
+            r = w * a * grown / (1.0 + w * (grown - 1.0))
+            aa += r * u * u * known
+            ab += r * u * v * known
+            bb += r * v * v * known
+            free = r * (theta[c] - angle) * known
             ga += free * u
             gb += free * v
-        if step == _STEPS:
-            information = oaa * obb - oab * oab
-            if not (information > 0.0 and oaa > 0.0):
-                information = aa * bb - ab * ab
-            return value - 0.5 * math.log(information) + math.log(prior)
         scale = aa * bb - ab * ab
-        along, across = (bb * ga - ab * gb) / scale, (aa * gb - ab * ga) / scale
-    return 0.0
+        new_along, new_across = (bb * ga - ab * gb) / scale, (aa * gb - ab * ga) / scale
+        moved = aa * (new_along - along) ** 2 + bb * (new_across - across) ** 2
+        along, across = new_along, new_across
+        if moved < _STILL:
+            break
+    return _about(
+        first, end, theta, cosine, sine, density, weight,
+        angle, sigma, emitted, prior, along, across,
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _about(
+    first: int,
+    end: int,
+    theta: Floats32,
+    cosine: Floats32,
+    sine: Floats32,
+    density: Floats32,
+    weight: Floats,
+    angle: float,
+    sigma: float,
+    emitted: float,
+    prior: float,
+    along: float,
+    across: float,
+) -> float:
+    """Laplace's approximation about a direction."""
+    known = 1.0 / (sigma * sigma)
+    value = -0.5 * prior * (along * along + across * across)
+    # The information of complete data on δ, and that of what is observed.
+    aa = bb = oaa = obb = prior
+    ab = oab = 0.0
+    for c in range(first, end):
+        u, v, w = cosine[c], sine[c], weight[c - first]
+        a, pull = _signal(theta[c], along * u + across * v, density[c], angle, sigma, emitted)
+        if a == 0.0:
+            continue
+        grown = math.exp(a)
+        whole = 1.0 + w * (grown - 1.0)
+        value += math.log(whole)
+        r = w * a * grown / whole
+        seen = r * known * (1.0 - (1.0 + a - r) * pull * pull)
+        aa += r * u * u * known
+        ab += r * u * v * known
+        bb += r * v * v * known
+        oaa += seen * u * u
+        oab += seen * u * v
+        obb += seen * v * v
+    information = oaa * obb - oab * oab
+    if not (information > 0.0 and oaa > 0.0):
+        information = aa * bb - ab * ab
+    return value - 0.5 * math.log(information) + math.log(prior)
