@@ -36,8 +36,8 @@ _SHOWN = [k for k, r in enumerate(RADII) if r in SHOWN]
 _OF_PART = (_TRUE, _FOUND, *(_WITHIN[k] for k in _SHOWN), _RADIUS)
 _MISSED = f"a vertex that is not found is within no distance; errors from a {BOOTSTRAP}"
 _SPACE = (
-    "Of the events whose true vertex is in the images of all views; methods of one view find none "
-    f"in space; {_MISSED}"
+    "Of the events whose true vertex is in the images of all views; methods of one view give none "
+    f"in space, nor does any in a detector of several drift volumes; {_MISSED}"
 )
 
 
@@ -100,7 +100,8 @@ def _best(near: Mapping[str, Merits]) -> str | None:
 
     It is that of the sample in every bootstrap sample.
     """
-    return max(near, key=lambda m: float(np.nan_to_num(near[m].value)), default=None)
+    known = [method for method, merit in near.items() if not np.isnan(merit.value)]
+    return max(known, key=lambda m: float(near[m].value), default=None)
 
 
 def _gain(

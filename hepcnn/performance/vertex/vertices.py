@@ -33,10 +33,13 @@ class Vertices:
         The events that have a true vertex where it is looked for.
     distance : ndarray, (N,) float64
         From the found to the true vertex (cm); infinite where nothing is found.
+    sought : bool
+        Whether the method gives such vertices at all; if not, its figures are NaN.
     """
 
     true: NDArray[np.bool_]
     distance: Floats
+    sought: bool = True
 
     @classmethod
     def join(cls, parts: Sequence[Vertices]) -> Vertices:
@@ -46,20 +49,25 @@ class Vertices:
 
     def take(self, events: NDArray[np.bool_]) -> Vertices:
         """Some of the events."""
-        return Vertices(self.true[events], self.distance[events])
+        return Vertices(self.true[events], self.distance[events], self.sought)
+
+    @property
+    def _counted(self) -> NDArray[np.bool_]:
+        return self.true & self.sought
 
     def within(self, times: NDArray[np.int16]) -> Merits:
         """Fraction of the true vertices within each of `RADII`, (R,)."""
         near = self.distance[:, np.newaxis] <= RADII
-        return ratio(times, near & self.true[:, np.newaxis], self.true[:, np.newaxis])
+        counted = self._counted[:, np.newaxis]
+        return ratio(times, near & counted, counted)
 
     def found(self, times: NDArray[np.int16]) -> Merits:
         """Fraction of the events with a true vertex in which one is found; a scalar."""
-        return ratio(times, np.isfinite(self.distance) & self.true, self.true)
+        return ratio(times, np.isfinite(self.distance) & self._counted, self._counted)
 
     def radius(self, times: NDArray[np.int16]) -> Merits:
         """Distance within which `CONTAINED` of the true vertices are (cm); a scalar."""
-        event = np.flatnonzero(self.true)
+        event = np.flatnonzero(self._counted)
         return quantiles(times, self.distance[event], event, [CONTAINED])[0]
 
 
@@ -112,11 +120,16 @@ def differences(findings: Found) -> Floats:
 
 
 def in_space(findings: Found) -> Vertices:
-    """Vertices in space, of the events whose true one is in the images of all views."""
+    """Vertices in space, of the events whose true one is in the images of all views.
+
+    Methods of one view give none, and none does in a detector of several drift volumes.
+    """
     known = np.isfinite(findings.columns["vertex"]).all(axis=1)
     distance = np.sqrt((differences(findings) ** 2).sum(axis=1))
     return Vertices(
-        known & inside(findings).all(axis=1), np.where(np.isnan(distance), np.inf, distance)
+        known & inside(findings).all(axis=1),
+        np.where(np.isnan(distance), np.inf, distance),
+        sought=bool(np.isfinite(findings.columns["found"]).any()),
     )
 
 

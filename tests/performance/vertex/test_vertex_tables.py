@@ -103,12 +103,32 @@ def test_fakes_are_counted_above_the_score_that_keeps_most_vertices():
     assert record["fakes_err_low"] > 0
 
 
-def test_a_method_that_finds_nothing_has_no_cut_and_no_rate_of_fakes():
-    f = make_findings([None, None], vertex=[TRUTH, NAN], vertex_pixel=[INSIDE, NOWHERE])
+def test_a_method_that_finds_nothing_in_true_events_has_no_cut_and_no_rate_of_fakes():
+    f = make_findings([None, 0.0], vertex=[TRUTH, NAN], vertex_pixel=[INSIDE, NOWHERE])
+    f.columns["found"][1] = TRUTH
     record = first(make(f))
     assert np.isnan(record["cut"])
     assert np.isnan(record["fakes"])
     assert record["found"] == record["within_10_cm"] == 0
+
+
+def test_a_method_that_gives_none_in_space_has_no_figures_there():
+    """One of a single view, or in a detector of several drift volumes: not 0 %."""
+    seen = [[candidate(8.0, 10.0)]] * 4
+    flat = make_findings([None] * 4, "flat", candidates=seen)
+    made = make(flat, make_findings([0.5] * 4, "deep"), baselines=("flat",))
+    for name in ("vertex", "vertex_energy", "vertex_interactions"):
+        for record in made[name].records():
+            if record["method"] == "flat":
+                assert np.isnan([record["found"], record["within_1_cm"], record["radius_68"]]).all()
+    assert first(made)["true"] == 4
+    gain = {record["method"]: record for record in made["vertex_gain"].records()}
+    assert gain["deep"]["best_within_1_cm"] == "–"
+    assert np.isnan(gain["flat"]["within_1_cm"])
+    assert gain["deep"]["within_1_cm"] == 1
+    assert {record["better"] for record in made["comparison"].records()} == {"–"}
+    planes = [r for r in made["vertex_planes"].records() if r["method"] == "flat"]
+    assert planes[0]["within_1_cm"] == 1
 
 
 def test_planes_take_the_best_candidate_in_centimetres():
