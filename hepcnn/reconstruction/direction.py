@@ -38,6 +38,8 @@ Offsets = NDArray[np.int64]
 _SPECIES = len(SPECIES)
 #: Steps of the expectation–maximisation at most, and the square of the last one, in errors of δ.
 _STEPS, _STILL = 6, 0.01
+#: A direction without an error is known so well (rad).
+_EXACT = 1e-8
 
 
 class Ring(NamedTuple):
@@ -120,7 +122,7 @@ def marginalised(
             if emitted[j, h] > 0.0:
                 log[j, h] = -photons[j, h] + _of_ring(
                     first, end, theta, cosine, sine, density, weight,
-                    angle[j, h], sigma[j, h], emitted[j, h], spread[j],
+                    angle[j, h], sigma[j, h], emitted[j, h], max(spread[j], _EXACT),
                 )  # fmt: skip
         pion = log[j, PION]
         for h in range(_SPECIES + 1):

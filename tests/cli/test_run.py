@@ -1,5 +1,7 @@
 """`hepcnn run`: what it refuses before Snakemake starts."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -24,6 +26,13 @@ def refused(*arguments):
 )
 def test_mistakes_are_said_at_once(arguments, words):
     assert words in refused(*arguments)
+
+
+def test_the_targets_are_rules_of_the_workflow():
+    root = run.snakefile().parent
+    files = [root / "Snakefile", *(root / "workflow" / "rules").glob("*.smk")]
+    rules = {name for file in files for name in re.findall(r"^rule (\w+):", file.read_text(), re.M)}
+    assert set(run.TARGETS) <= rules
 
 
 def test_a_configuration_that_is_not_there_is_said_with_the_folder(tmp_path, monkeypatch):

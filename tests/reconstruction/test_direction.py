@@ -86,8 +86,9 @@ def test_it_is_the_integral(spread):
 
 def test_without_an_error_of_the_direction_it_is_the_likelihood():
     hits = ring(np.random.default_rng(2), 0.0)
-    ours, alone = found(hits, 1e-7)
-    np.testing.assert_allclose(ours, alone, atol=1e-2)
+    for spread in (0.0, 1e-7):
+        ours, alone = found(hits, spread)
+        np.testing.assert_allclose(ours, alone, atol=1e-2)
 
 
 def test_the_tracks_own_hypothesis_now_does_not_matter():
