@@ -57,6 +57,8 @@ class Row(NamedTuple):
 
 #: The rows of this process, in order.
 ROWS: list[Row] = []
+#: What is timed runs for so long in all (s): a machine is often disturbed for tenths of a second.
+_LEAST = sized(3.0, 0.0)
 
 
 def row(
@@ -94,13 +96,16 @@ def seconds(
 ) -> dict[str, float]:
     """Median seconds of each piece of work, after a first call that compiles.
 
-    The pieces run in turns, so that a change of the machine's speed meets all of them. The
-    default clock is CPU time, which other processes disturb least.
+    Each runs `repeats` times or more, until `_LEAST` is over. The pieces run in turns, so that a
+    change of the machine's speed meets all of them. The default clock is CPU time, which other
+    processes disturb least.
     """
     for piece in work.values():
         piece()
     taken: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(sized(repeats, 1)):
+    begin, repeats, turns = time.monotonic(), sized(repeats, 1), 0
+    while turns < repeats or time.monotonic() - begin < _LEAST:
+        turns += 1
         for name, piece in work.items():
             start = clock()
             piece()
