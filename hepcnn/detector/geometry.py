@@ -189,7 +189,7 @@ class Resolution(Settings):
 
     The photon's own part (emission point, energy, pixel) depends on the angle θ, linearly between
     points; the tracking adds a ⊕ b/p in quadrature. `reconstruction.resolution.calibrate` finds
-    the numbers from events with truth.
+    these numbers from events with truth.
     """
 
     angle: Annotated[list[NonNegative], Field(min_length=2)]
@@ -200,6 +200,8 @@ class Resolution(Settings):
     """a: RMS from the track's direction at high momentum (mrad)."""
     tracking_scattering: NonNegative
     """b: RMS from multiple scattering, times the momentum (mrad GeV)."""
+    tracking_momentum: Annotated[float, Field(ge=0, lt=0.1)] = 0.0
+    """Relative RMS of the measured momentum, by which rings are too wide or too narrow."""
 
     @model_validator(mode="after")
     def _curve(self) -> Self:

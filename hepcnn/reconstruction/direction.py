@@ -1,4 +1,4 @@
-"""The likelihood of a track marginalised over the error of its direction.
+"""The likelihood of a track marginalised over the errors of its direction and momentum.
 
 The error of a track's direction moves all of its photons together: by δ = (δ_a, δ_b) along the axes
 a and b of `hepcnn.reconstruction.photons` a photon at azimuth φ is found at
@@ -9,9 +9,12 @@ to first order in δ/θ. A likelihood that adds that error to each photon's own,
 one for each, does not know that a whole ring can tell where its middle is. Here the photons have
 their own resolution alone, and
 
-    L(h) = ∫ dδ N(δ; 0, s²) L(h | δ)
+    L(h) = Σ_k w_k Π_RICH ∫ dδ N(δ; 0, s²) L(h | δ, p_k),
 
-is taken by Laplace's approximation about the δ that is most likely. It is found by
+where p_k are momenta about the measured one (the Gauss–Hermite rule): the error of the momentum is
+common to the radii of a track's rings in all RICHes.
+
+The integral is taken by Laplace's approximation about the δ that is most likely. It is found by
 expectation–maximisation: the weights are the photons of the track that a hit, where there is one,
 lets expect. With w = (1 + y)/y, where y = exp(ν) − 1 of all but the track, and its signal a, that
 is r = w a eᵃ/(1 + w (eᵃ − 1)), and −∂²ln L/∂u² = r (1 − (1 + a − r) t²)/σ² for a shift u of a hit
@@ -26,8 +29,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from hepcnn.detector.particles import SPECIES
+from hepcnn.reconstruction.expected import WEIGHTS
 from hepcnn.reconstruction.likelihood import BELOW, CUT, PION
 
 Floats = NDArray[np.float64]
@@ -79,15 +84,12 @@ def marginalised(
     hit: Indices,
     x: Floats32,
     ring: tuple[Floats32, Floats32, Floats32, Floats32],
-    angle: Floats,
-    sigma: Floats,
-    emitted: Floats,
-    photons: Floats,
+    around: tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]],
     spread: Floats,
     nu: Floats,
     choice: NDArray[np.int8],
 ) -> Floats:
-    """ln L(h) − ln L(pion) of each track in one RICH, (n, 7), the other tracks as chosen.
+    """ln L(h) − ln L(no light) of each track in one RICH, the other tracks as chosen, (K, n, 7).
 
     Parameters
     ----------
@@ -95,10 +97,8 @@ def marginalised(
         The `Signals` in this RICH.
     ring : Ring
         Of these signals.
-    angle, emitted, photons : float64 array (n, 6)
-        Of `Expected`.
-    sigma : float64 array (n, 6)
-        RMS (rad) of a photon's angle without the tracking's part.
+    around : AtMomenta
+        Light of these tracks at K momenta.
     spread : float64 array (n,)
         RMS s (rad) of the track's direction along each axis.
     nu : float64 array (k,)
@@ -107,8 +107,9 @@ def marginalised(
         A hypothesis for each track.
     """
     theta, cosine, sine, density = ring
+    angle, sigma, emitted, photons, matters = around
     y = np.expm1(nu)
-    log = np.zeros((choice.size, _SPECIES + 1))
+    log = np.zeros((len(angle), choice.size, _SPECIES + 1))
     most = 0
     for j in range(choice.size):
         most = max(most, offsets[j + 1] - offsets[j])
@@ -119,15 +120,21 @@ def marginalised(
             own = x[c, choice[j]] if choice[j] != BELOW else np.float32(0.0)
             weight[c - first] = (1.0 + y[hit[c]]) / max(y[hit[c]] - own, 1e-12)
         for h in range(_SPECIES):
-            if emitted[j, h] > 0.0:
-                log[j, h] = -photons[j, h] + _of_ring(
-                    first, end, theta, cosine, sine, density, weight,
-                    angle[j, h], sigma[j, h], emitted[j, h], max(spread[j], _EXACT),
-                )  # fmt: skip
-        pion = log[j, PION]
-        for h in range(_SPECIES + 1):
-            log[j, h] -= pion
+            for k in range(len(angle)):
+                if k > 0 and not matters[j, h]:
+                    log[k, j, h] = log[0, j, h]
+                elif emitted[k, j, h] > 0.0:
+                    log[k, j, h] = -photons[k, j, h] + _of_ring(
+                        first, end, theta, cosine, sine, density, weight,
+                        angle[k, j, h], sigma[k, j, h], emitted[k, j, h], max(spread[j], _EXACT),
+                    )  # fmt: skip
     return log
+
+
+def over_momenta(log: Floats) -> Floats:
+    """ln L(h) − ln L(pion), (n, 7), of likelihoods at K momenta, (K, n, 7), all RICHes together."""
+    total = logsumexp(log, axis=0, b=WEIGHTS[:, None, None])
+    return np.asarray(total - total[:, PION, None])
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

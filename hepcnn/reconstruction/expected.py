@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,31 @@ _CURVE_POINTS = 1024
 _ENERGIES = 256
 #: Fewer detected photons than this on a fully sensitive plane are no light.
 MIN_PHOTONS = 1e-3
+#: Errors of the momentum, in RMS, and their weights: the Gauss–Hermite rule, that of none first.
+_MIDDLE_FIRST = [1, 0, 2]
+ERRORS, _WEIGHTS = (values[_MIDDLE_FIRST] for values in np.polynomial.hermite_e.hermegauss(3))
+WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+#: An error of the momentum of 1 RMS is of no account if it changes a ring's radius by less than
+#: this part of what its photons know it to.
+_NO_ACCOUNT = 0.2
+
+
+class AtMomenta(NamedTuple):
+    """Expected light of n tracks in one RICH at K momenta: the measured one and `ERRORS`.
+
+    Attributes
+    ----------
+    angle, own, emitted, photons : float64 array (K, n, 6)
+        As in `Expected`, which is the first.
+    matters : bool array (n, 6)
+        Where the others tell anything else than the first.
+    """
+
+    angle: Floats
+    own: Floats
+    emitted: Floats
+    photons: Floats
+    matters: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +67,8 @@ class Expected:
         Photons that would be detected if all of the photon plane were sensitive; 0 without light.
     photons : float64 array (n, 6)
         Expected detected photons: those that fall on pixels.
+    around : AtMomenta
+        The same at momenta that differ from the measured one by its error.
     """
 
     angle: Floats
@@ -49,6 +77,7 @@ class Expected:
     spread: Floats
     emitted: Floats
     photons: Floats
+    around: AtMomenta
 
 
 def expected_light(
@@ -73,21 +102,26 @@ def expected_light(
         In MeV.
     """
     first, last = np.asarray(entry, np.float64), np.asarray(exit, np.float64)
-    p = np.asarray(momentum, np.float64)[:, None]
+    p, resolution = np.asarray(momentum, np.float64)[:, None], geometry.resolution
     length = np.linalg.norm(last - first, axis=1)[:, None]
-    angle, per_mm = angle_and_yield(_coarse(detected_spectrum(geometry)), (MASSES / p) ** 2)
+    momenta = p * (1 + resolution.tracking_momentum * ERRORS[:, None, None])
+    angles, per_mm = angle_and_yield(_coarse(detected_spectrum(geometry)), (MASSES / momenta) ** 2)
     emitted = np.nan_to_num(length * per_mm)
-    light = emitted >= MIN_PHOTONS
-    emitted = np.where(light, emitted, 0.0)
-    angle = np.where(light, angle, np.nan)
-    own, spread = photon_sigma(geometry.resolution, angle), tracking_sigma(geometry.resolution, p)
-    sigma = np.hypot(own, spread)
-    track, species = light.nonzero()
-    seen = np.zeros(light.shape)
+    # A track that has none at its measured momentum has none.
+    lit = (emitted >= MIN_PHOTONS) & (emitted[0] >= MIN_PHOTONS)
+    emitted, angles = np.where(lit, emitted, 0.0), np.where(lit, angles, np.nan)
+    own, spread = photon_sigma(resolution, angles), tracking_sigma(resolution, p)
+    sigma = np.hypot(own[0], spread)
+    track, species = lit[0].nonzero()
+    seen = np.zeros(lit[0].shape)
     seen[track, species] = _fraction_on_pixels(
-        geometry, first[track], last[track], angle[track, species], sigma[track, species]
+        geometry, first[track], last[track], angles[0][track, species], sigma[track, species]
     )
-    return Expected(angle, sigma, own, spread[:, 0], emitted, emitted * seen)
+    photons = emitted * seen
+    known = own[0] / np.sqrt(np.maximum(photons[0], 1.0))
+    moved = np.abs(np.diff(np.nan_to_num(angles[[0, -1]]), axis=0)[0]) / ERRORS[-1]
+    around = AtMomenta(angles, own, emitted, photons, lit[0] & (moved > _NO_ACCOUNT * known))
+    return Expected(angles[0], sigma, own[0], spread[:, 0], emitted[0], photons[0], around)
 
 
 def angle_and_yield(spectrum: DetectedSpectrum, x: Floats) -> tuple[Floats, Floats]:

@@ -4,8 +4,8 @@ The *local* likelihood changes one track and leaves all others pions. The *globa
 all tracks as pions and changes the one track that gains most until no change gains. The background
 is estimated from the event's own hits: for the local likelihood with all tracks as pions, and for
 the global one again with the tracks as a first search has left them, after which it is searched
-once more. The *marginal* likelihood is the global one, with the error of a track's direction taken
-as common to all of its photons (`hepcnn.reconstruction.direction`).
+once more. The *marginal* likelihood is the global one, with the errors of a track's direction and
+momentum taken as common to all of its photons (`hepcnn.reconstruction.direction`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from hepcnn.errors import InputError
 from hepcnn.events.columns import event_name, row_hint
 from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.reconstruction.background import FLOOR, Grid, estimate, grid_of
-from hepcnn.reconstruction.direction import Ring, marginalised
+from hepcnn.reconstruction.direction import Ring, marginalised, over_momenta
 from hepcnn.reconstruction.expected import Expected, expected_light
 from hepcnn.reconstruction.likelihood import (
     PION,
@@ -123,7 +123,7 @@ class Solution(NamedTuple):
     ----------
     local, final, marginal : float64 array (n, 7)
         ln L(h) − ln L(pion) by the local and by the global likelihood, and by the latter
-        marginalised over the track's direction in each RICH.
+        marginalised over the track's momentum and its direction in each RICH.
     choice : int8 array (n,)
         Hypotheses of the global likelihood's best combination.
     nu, background : dict of float64 array (hits,)
@@ -312,13 +312,14 @@ def solve(
         signal, level = expect()
         maximise(*every, photons, signal + level, choice)
     nu = total(*every, choice, start) + level
-    marginal = np.zeros_like(local)
-    for rich, chunk in chunks.items():
-        marginal += _marginal(chunk, lit[rich], tracks, nu[spans[rich]], choice)
+    marginal = [
+        _marginal(chunk, lit[rich], tracks, nu[spans[rich]], choice)
+        for rich, chunk in chunks.items()
+    ]
     return Solution(
         local,
         each_alone(*every, photons, nu, choice),
-        marginal,
+        over_momenta(np.sum(marginal, axis=0)),
         choice,
         {rich: nu[span] for rich, span in spans.items()},
         {rich: level[span] for rich, span in spans.items()},
@@ -328,15 +329,11 @@ def solve(
 def _marginal(
     chunk: RichChunk, lit: Light, tracks: slice, nu: Floats, choice: NDArray[np.int8]
 ) -> Floats:
-    """ln L(h) − ln L(pion) in one RICH, (n, 7), marginalised over the tracks' directions."""
-    expected = chunk.expected
-    angle, emitted, photons, own = (
-        array[tracks]
-        for array in (expected.angle, expected.emitted, expected.photons, expected.own)
-    )
-    spread = expected.spread[tracks]
+    """ln L(h) − ln L(no light) in one RICH at each momentum, over the directions, (K, n, 7)."""
+    *light, matters = chunk.expected.around
+    around = (*(np.ascontiguousarray(a[:, tracks]) for a in light), matters[tracks])
     return marginalised(
-        *lit.signals, tuple(lit.ring), angle, own, emitted, photons, spread, nu, choice
+        *lit.signals, tuple(lit.ring), around, chunk.expected.spread[tracks], nu, choice
     )
 
 

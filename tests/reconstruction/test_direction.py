@@ -1,10 +1,16 @@
-"""The likelihood marginalised over a track's direction, against sums over a grid of directions."""
+"""The likelihood marginalised over a track's direction and momentum, against sums over grids."""
 
 import numpy as np
 import pytest
 
-from hepcnn.reconstruction.direction import marginalised
+from hepcnn.config import RichSimulation
+from hepcnn.detector.geometry import load_geometry
+from hepcnn.detector.particles import SPECIES, species_of
+from hepcnn.reconstruction.direction import marginalised, over_momenta
+from hepcnn.reconstruction.expected import ERRORS, WEIGHTS, AtMomenta
 from hepcnn.reconstruction.likelihood import BELOW, HYPOTHESES, PION, each_alone
+from hepcnn.reconstruction.reconstruct import reconstruct
+from hepcnn.simulation.rich.generate import simulate_chunk
 
 #: Angles of the species, a photon's RMS, half of the angles seen (rad); pixels (rad²).
 ANGLES = np.array([0.0530, 0.0529, 0.0525, 0.0490, 0.0400, 0.0])
@@ -30,23 +36,23 @@ def signal(theta, angle, sigma):
     return np.where(np.abs(pull) < 5, a, 0) * (angle > 0)
 
 
-def found(hits, spread, choice=BELOW):
-    """ln L of `marginalised` for one track alone with a background."""
+def found(hits, spread, choice=BELOW, angles=ANGLES):
+    """ln L of `marginalised` for one track alone with a background; angles at each momentum."""
     theta, cosine, sine = hits
     n = len(theta)
     offsets, hit = np.array([0, n]), np.arange(n, dtype=np.int32)
-    lit = np.where(ANGLES > 0, EMITTED, 0.0)[None]
     x = np.expm1(signal(theta, ANGLES, np.hypot(SIGMA, spread))).astype(np.float32)
     nu = np.full(n, DENSITY)
     if choice != BELOW:
         nu += np.log1p(x[:, choice])
     rings = (theta, cosine, sine, np.full(n, AREA, np.float32))
-    sigma, angle = np.full((1, 6), SIGMA), np.where(ANGLES > 0, ANGLES, np.nan)[None]
+    angle = np.broadcast_to(np.atleast_2d(angles), (len(WEIGHTS), 6))[:, None].copy()
+    lit = np.where(angle > 0, EMITTED, 0.0)
+    sigma, matters = np.full(angle.shape, SIGMA), (angle[0] > 0) & (np.ndim(angles) > 1)
+    around = AtMomenta(np.where(angle > 0, angle, np.nan), sigma, lit, lit, matters)
     chosen = np.array([choice], np.int8)
-    log = marginalised(
-        offsets, hit, x, rings, angle, sigma, lit, lit, np.array([spread]), nu, chosen
-    )
-    return log[0], each_alone(offsets, hit, x, lit, nu, chosen)[0]
+    log = marginalised(offsets, hit, x, rings, tuple(around), np.array([spread]), nu, chosen)
+    return over_momenta(log)[0], each_alone(offsets, hit, x, lit[0], nu, chosen)[0]
 
 
 def summed(hits, spread):
@@ -113,3 +119,47 @@ def test_nothing_in_the_ring_is_no_harm():
     log = found(empty, 1e-3)[0]
     assert np.isfinite(log).all()
     assert log.argmax() in (BELOW, HYPOTHESES.index("deuteron"))
+
+
+def test_the_error_of_the_momentum_is_the_sum_over_momenta():
+    """In one RICH: the radius of every ring is off by the same errors as the rule's."""
+    rng = np.random.default_rng(11)
+    hits = ring(rng, 0.3e-3, 3)
+    moved = ANGLES + 0.4e-3 * ERRORS[:, None] * (ANGLES > 0)
+    known = np.array([found(hits, 0.3e-3, angles=angles)[0] for angles in moved])
+    ours = found(hits, 0.3e-3, angles=moved)[0]
+    # Each is relative to its pion: with the pion at its own momentum they can be added up.
+    pion = np.array([no_light(hits, 0.3e-3, angles) for angles in moved])
+    likelihood = WEIGHTS @ np.exp(known + pion[:, None] - pion.max())
+    np.testing.assert_allclose(
+        ours[:5] - ours[3], np.log(likelihood[:5] / likelihood[3]), atol=1e-6
+    )
+
+
+def no_light(hits, spread, angles):
+    """ln L of the pion less that of no light."""
+    return -found(hits, spread, angles=angles)[0][BELOW]
+
+
+def test_a_known_error_of_the_momentum_makes_better_probabilities():
+    """Of kaons and pions where their rings grow fast, with momenta that are 2 % off."""
+    settings = RichSimulation(
+        tracks=30, mixture={"pion": 1, "kaon": 1}, spectrum="flat", unreconstructed=0,
+        momentum_range=(10e3, 16e3), tracking_momentum=0.02,
+    )  # fmt: skip
+    run3 = load_geometry("lhcb-run3")
+    events = simulate_chunk(settings, run3, np.random.default_rng(3), 15)
+    kaon = species_of(events.tracks["pdg"]) == SPECIES.index("kaon")
+    loss = {}
+    for error in (0.0, 0.02):
+        known = {rich: with_error(part, error) for rich, part in run3.items()}
+        log = reconstruct(events, known, list(known)).log_marginal[:, SPECIES.index("kaon")]
+        seen = np.isfinite(events.tracks["rich1_entry"][:, 0])
+        loss[error] = np.logaddexp(0, np.where(kaon, -log, log))[seen].mean()
+    assert loss[0.02] < 0.9 * loss[0.0]
+
+
+def with_error(geometry, error):
+    """A RICH whose tracks' momenta are known to have an error."""
+    resolution = geometry.resolution.model_copy(update={"tracking_momentum": error})
+    return geometry.model_copy(update={"resolution": resolution})
