@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hepcnn.errors import InputError
 from hepcnn.performance.bootstrap import BOOTSTRAP, Merits
-from hepcnn.performance.comparison import COLUMNS, SIGNIFICANT, against_first
+from hepcnn.performance.comparison import COLUMNS, SIGNIFICANCE, against_first
 from hepcnn.performance.population import denominators
 from hepcnn.performance.table import Column, Table
 from hepcnn.store.findings import Findings, Found
@@ -204,6 +204,6 @@ def comparison(figures: Sequence[str], merits: Mapping[str, Merits], words: str)
     """
     caption = (
         f"Each method against the first on the same events: {words}; the errors are from a paired "
-        f"{BOOTSTRAP}; significant: {SIGNIFICANT:g} errors or more"
+        f"{BOOTSTRAP}; {SIGNIFICANCE}"
     )
     return Table("comparison", caption, COLUMNS, tuple(against_first(figures, merits)))

@@ -172,8 +172,8 @@ def differences(
             name,
             alt=f"Difference of every two methods in {words}, with its error",
             caption=f"{words[0].upper()}{words[1:]}: row minus column, in percentage points, "
-            "paired on the same events. Coloured where significant, two errors or more: blue "
-            "better, orange worse.",
+            "paired on the same events. Coloured where significant, corrected for the number of "
+            "comparisons: blue better, orange worse.",
             wide=len(methods) > 6,
         )
     ]

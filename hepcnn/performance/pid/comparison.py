@@ -10,7 +10,7 @@ from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
 from hepcnn.performance.bootstrap import BOOTSTRAP
 from hepcnn.performance.columns import METHOD, percent, reference
-from hepcnn.performance.comparison import COLUMNS, SIGNIFICANT, compared
+from hepcnn.performance.comparison import COLUMNS, SIGNIFICANCE, compared
 from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.loss import STANDARD_ERROR, loss
 from hepcnn.performance.pid.columns import BIN, bins, kaon_columns
@@ -72,7 +72,7 @@ def comparison(
         f"Any two methods on the same {len(sample)} tracks of {sample.n_events} events; the errors "
         f"are from a paired {BOOTSTRAP}; accuracy for the {sample.mixture.name} mixture, balanced "
         f"accuracy (mean efficiency of the species) decided for the flat one; {_TIES}; "
-        f"significant: {SIGNIFICANT:g} errors or more; {sample.span}"
+        f"{SIGNIFICANCE}; {sample.span}"
     )
     return Table("comparison", caption, COLUMNS, tuple(compared(merit_names(misid), overall)))
 
