@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import erfc
@@ -23,7 +24,7 @@ from scipy.special import erfc
 from hepcnn.performance.bootstrap import Merits
 from hepcnn.performance.columns import METHOD, percent
 from hepcnn.performance.intervals import Floats
-from hepcnn.performance.table import Cell, Column
+from hepcnn.performance.table import Cell, Column, Table
 
 #: A table's claims are as sure together as one alone of so many errors.
 SIGNIFICANT = 2.0
@@ -43,6 +44,23 @@ COLUMNS = (
     Column("p_value", "corrected p-value", "number", 4),
     Column("better", "significantly better"),
 )
+
+
+class Compared(NamedTuple):
+    """Tables of a task, and what its methods are compared by.
+
+    Attributes
+    ----------
+    tables : tuple of Table
+    figures : sequence of str
+        Names of the F figures of merit, for all of which more is better.
+    merits : mapping of str to Merits, (F,)
+        By training or baseline, from the same bootstrap samples.
+    """
+
+    tables: tuple[Table, ...]
+    figures: Sequence[str]
+    merits: Mapping[str, Merits]
 
 
 def compared(figures: Sequence[str], merits: Mapping[str, Merits]) -> list[tuple[Cell, ...]]:
