@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hepcnn.config import ClassTask, Control, PidTask, Task, network_of
 from hepcnn.errors import InputError, nearest
+from hepcnn.performance.clusters import EventConfusion
 from hepcnn.performance.confusion import (
     Confusion,
     Mixture,
@@ -169,9 +170,15 @@ class Sample:
         mixture = mixture or self.mixture
         called, weights = self.called(method, mixture), class_weights(self.label, mixture)
         return [
-            Confusion.of_decisions(self.label[part], called[part], mixture, weights)
+            EventConfusion.of_events(
+                self.event[part], self.label[part], called[part], mixture, weights
+            )
             for part in parts
         ]
+
+    def by_event(self, which: NDArray[np.bool_]) -> Floats:
+        """Number of the examples of each event that satisfy a condition, (E,)."""
+        return np.bincount(self.event[which], minlength=self.n_events).astype(np.float64)
 
     def confusion(self, method: str, mixture: Mixture | None = None) -> Confusion:
         """A method's confusion matrix of all examples, with the sample's weights."""
