@@ -221,7 +221,7 @@ def make_results(
         for name, task in tasks.items():
             folder = output / "tasks" / name
             paths = []
-            for method in task.methods:
+            for method in task.predictors:
                 origin = {"inputs": inputs[task.images_of(method)]}
                 for sample in ("", *task.robustness):
                     made_up = make_predictions(method, n=tracks, altered=sample)
@@ -229,7 +229,7 @@ def make_results(
                     file = f"predictions@{sample}.h5" if sample else "predictions.h5"
                     paths.append(folder / method / file)
                     write_predictions(paths[-1], replace(made_up, task=name, provenance=made))
-                if method in task.networks:
+                if method in task.trainings:
                     (folder / method / "history.csv").write_text(_HISTORY)
             evaluate_files(paths, config, name, folder / "tables")
         return config

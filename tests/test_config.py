@@ -3,7 +3,16 @@ import yaml
 from click.testing import CliRunner
 
 from hepcnn.cli.main import main
-from hepcnn.config import Config, LArTPCSample, abundances, entry, load, validate
+from hepcnn.config import (
+    Config,
+    LArTPCSample,
+    abundances,
+    entry,
+    load,
+    network_of,
+    number_of,
+    validate,
+)
 from hepcnn.errors import InputError
 
 
@@ -306,6 +315,29 @@ def test_a_networks_training_is_the_tasks_with_its_own_settings_over_it():
     assert task.train_of("lenet5") == task.train
     assert task.train_of("mlp").learning_rate == 0.01
     assert task.train_of("mlp").epochs == 3
+
+
+def test_the_trainings_of_a_network_are_named_after_it():
+    images = {"rich_polar": {"sample": "rich"}, "wide": {"sample": "rich", "shape": [8, 8]}}
+    networks = {
+        "mlp": {"seeds": 3, "images": "wide", "train": {"epochs": 2}},
+        "lenet5": {},
+    }
+    task = {"images": "rich_polar", "networks": networks, "baselines": ["majority"]}
+    task = validate({"images": images, "tasks": {"t": task}}).tasks["t"]
+    assert list(task.trainings) == ["mlp", "mlp@2", "mlp@3", "lenet5"]
+    assert task.predictors == [*task.trainings, "majority"]
+    assert task.methods == ["mlp", "lenet5", "majority"]
+    assert task.images_of("mlp@3") == "wide"
+    assert task.train_of("mlp@3").epochs == 2
+    assert [network_of(name) for name in ("mlp@3", "mlp", "majority")] == ["mlp", "mlp", "majority"]
+    assert [number_of(name) for name in ("mlp@3", "mlp")] == [3, 1]
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 1.5])
+def test_a_network_is_trained_at_least_once(seeds):
+    with pytest.raises(InputError, match=r"networks\.mlp\.seeds"):
+        validate({"tasks": {"t": {"images": "rich_polar", "networks": {"mlp": {"seeds": seeds}}}}})
 
 
 def test_a_users_samples_stand_without_the_defaults_of_others():

@@ -14,7 +14,11 @@ from hepcnn.config import Config
 @click.argument("shards", nargs=-1, required=True, type=UserPath(), metavar="IMAGES...")
 @config_option()
 @click.option("--task", required=True, help="Name of the task in the configuration.")
-@click.option("--network", required=True, help="Name of one of the task's networks.")
+@click.option(
+    "--network",
+    required=True,
+    help="Name of one of the task's networks; NETWORK@2 to NETWORK@N of one with N seeds.",
+)
 @output_option("Folder of checkpoint.ckpt and history.csv, each")
 def command(
     shards: tuple[Path, ...], config: Config, task: str, network: str, output: Path

@@ -57,6 +57,7 @@ from hepcnn.config.tasks import (
     Task,
     Train,
 )
+from hepcnn.config.trainings import network_of, number_of
 from hepcnn.config.whole import Config, Split
 from hepcnn.config.yaml_files import read_mapping, read_yaml
 
@@ -111,6 +112,8 @@ __all__ = [
     "entry",
     "explain",
     "load",
+    "network_of",
+    "number_of",
     "read_mapping",
     "read_yaml",
     "validate",

@@ -26,6 +26,7 @@ from hepcnn.config.settings import (
     check_mixture,
 )
 from hepcnn.config.steps import Step
+from hepcnn.config.trainings import network_of, trainings_of
 from hepcnn.detector.labels import INTERACTIONS, PIXEL_CLASSES, POINTS, SINGLE_PARTICLES
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import nearest
@@ -65,6 +66,9 @@ class Network(Settings):
     """Processing steps of its images, in order, beside those of the image set; wire planes only."""
     train: dict[str, Any] = {}
     """Settings of its training that are other than the task's."""
+    seeds: Count = 1
+    """It is trained so many times, each with a seed of its own: NETWORK, NETWORK@2, … The tables
+    have the mean, and in the errors the spread; of 5 or more the report can claim something."""
 
 
 class Train(Settings):
@@ -215,8 +219,8 @@ class Task(Settings):
         return self
 
     def train_of(self, network: str) -> Train:
-        """Settings of the training of a network: the task's, and its own laid over them."""
-        settings = self.train.model_dump() | self.networks[network].train
+        """Settings of the trainings of a network: the task's, and its own laid over them."""
+        settings = self.train.model_dump() | self.networks[network_of(network)].train
         return type(self.train).model_validate(settings)
 
     @property
@@ -229,9 +233,23 @@ class Task(Settings):
         """Networks and baselines, in the order of the tables."""
         return [*self.networks, *self.baselines]
 
+    @property
+    def trainings(self) -> dict[str, Network]:
+        """All trainings by name, with the network of each; see `hepcnn.config.trainings`."""
+        return {
+            name: network
+            for own, network in self.networks.items()
+            for name in trainings_of(own, network.seeds)
+        }
+
+    @property
+    def predictors(self) -> list[str]:
+        """All that has predictions: the trainings of the networks, then the baselines."""
+        return [*self.trainings, *self.baselines]
+
     def images_of(self, method: str) -> str:
-        """Name of the image set of a network or a baseline."""
-        network = self.networks.get(method)
+        """Name of the image set of a network, of one of its trainings or of a baseline."""
+        network = self.networks.get(network_of(method))
         return (network and network.images) or self.images
 
 

@@ -20,6 +20,7 @@ from hepcnn.reconstruction import boosted
 from hepcnn.reconstruction.cluster_ends import cluster_ends
 from hepcnn.reconstruction.clusters import PlaneImage, image_components
 from hepcnn.reconstruction.pixel_trees import image_features, training_pixels
+from hepcnn.reconstruction.trees import PIXEL_TREE_IMAGES, PIXEL_TREE_PIXELS
 from hepcnn.reconstruction.vertex_finders import FINDERS
 from hepcnn.store.blocks import read_whole
 from hepcnn.store.header import Header
@@ -32,8 +33,6 @@ from hepcnn.store.shard import Images, Rows
 _REACH = 2
 #: Examples whose boundaries are found together.
 _FEW = 16
-#: Examples of either split whose pixels a tree is fitted on, at most, and how many of these.
-_TREE_EXAMPLES, _TREE_PIXELS = 500, 200_000
 
 _CLASSES = len(SegmentationHead.classes)
 
@@ -144,14 +143,14 @@ def _tree(given: Given, header: Header) -> _Score:
         return np.concatenate(parts)[_by_example(made, header)]
 
     def sample(which: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        chosen = np.sort(rng.permutation(which)[:_TREE_EXAMPLES])
+        chosen = np.sort(rng.permutation(which)[:PIXEL_TREE_IMAGES])
         features, labels = [], []
         for _, made in read_whole(given.fitted, chosen):
             features.append(numbers(made))
             labels.append(pixel_rows(made, header.views).columns["semantic"].astype(np.int64))
         label = np.concatenate(labels)
         label[label == _CLASSES] = NONE
-        drawn = training_pixels(label, _TREE_PIXELS, rng)
+        drawn = training_pixels(label, PIXEL_TREE_PIXELS, rng)
         return np.concatenate(features)[drawn], label[drawn]
 
     train, validation = sample(given.part("train")), sample(given.part("validation"))

@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import nn
 
-from hepcnn.config import Config, Train, entry
+from hepcnn.config import Config, Train, entry, network_of, number_of
 from hepcnn.errors import InputError
 from hepcnn.files import folders, write_text
 from hepcnn.learning.anchors import with_anchors
@@ -65,7 +65,8 @@ def train(
     config : Config
         The configuration: the task, the split and the seed count.
     task_name, network_name : str
-        Names of the task and of one of its networks.
+        Names of the task and of one of its networks, or NETWORK@2 and so on of a further training:
+        see `hepcnn.config.trainings`.
     output : Path
         Folder that ``checkpoint.ckpt`` and ``history.csv`` are put in at the end. Until then
         the progress lies beside it, in ``.NAME.progress-HASH`` with a hash of all that the result
@@ -78,9 +79,10 @@ def train(
         too few examples, the output cannot be written, or the training diverges.
     """
     task = entry(config.tasks, task_name, "task")
-    chosen = entry(task.networks, network_name, "network")
-    architecture = chosen.architecture or network_name
+    chosen = entry(task.trainings, network_name, "network")
+    architecture = chosen.architecture or network_of(network_name)
     settings = task.train_of(network_name)
+    seed = _seed(config.seed, number_of(network_name))
     images = ImageSet(paths)
     made_of = {
         "task": task_name,
@@ -93,7 +95,7 @@ def train(
         "split": config.split.model_dump(),
     }
     inputs = dict(zip(map(str, images.paths), images.ids, strict=True))
-    provenance = record("train", made_of, code=__name__, inputs=inputs, seed=config.seed)
+    provenance = record("train", made_of, code=__name__, inputs=inputs, seed=seed)
     data = training_data(images, task.target, architecture, config.split, settings, chosen)
     hardware = choose(settings)
     folder = output.resolve()
@@ -101,7 +103,7 @@ def train(
 
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice, and torch's own news
-        seed_torch(config.seed, 0)
+        seed_torch(seed, 0)
         shape = data.preprocessing.shape
         outputs = data.heads[0].outputs
         options = with_anchors(data, architecture, chosen.options)
@@ -111,7 +113,7 @@ def train(
             _check_single(network, shape)
         with folders(output, work):
             progress = TrainingProgress.load(work)
-            module = TrainingModule(network, data, settings, config.seed, progress, work)
+            module = TrainingModule(network, data, settings, seed, progress, work)
             with threads_of_torch(threads(data.sparse, hardware.devices)):
                 state = _finish(module, hardware, f"{task_name}/{network_name}")
     trained = Checkpoint(
@@ -132,9 +134,16 @@ def train(
         weights=state.best,
     )
     if data.labels is not None:
-        temperature = _temperature(trained, data, settings, config.seed)
+        temperature = _temperature(trained, data, settings, seed)
         trained = replace(trained, temperature=temperature)
     _write(trained, state, output)
+
+
+def _seed(seed: int, number: int) -> int:
+    """The seed of a training by its number: the first has the configuration's own."""
+    if number == 1:
+        return seed
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def _write(trained: Checkpoint, state: TrainingProgress, output: Path) -> None:

@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcnn.config import network_of
 from hepcnn.errors import InputError
-from hepcnn.performance.bootstrap import BOOTSTRAP, Merits
-from hepcnn.performance.comparison import COLUMNS, SIGNIFICANT, against_first
+from hepcnn.performance.bootstrap import BOOTSTRAP, Merits, by_method
+from hepcnn.performance.comparison import COLUMNS, SIGNIFICANCE, against_first
 from hepcnn.performance.population import denominators
 from hepcnn.performance.table import Column, Table
 from hepcnn.store.findings import Findings, Found
@@ -187,7 +188,12 @@ def cutflow(
         ("of them in no bin of energy", int(outside.sum())),
         *last,
     )
-    return denominators({f.method: f.cutflow for f in findings}, steps)
+    return denominators(of_methods({f.method: f.cutflow for f in findings}), steps)
+
+
+def of_methods(trained: Mapping[str, T]) -> dict[str, T]:
+    """Of what is known of all trainings and baselines, that of networks' first ones alone."""
+    return {name: own for name, own in trained.items() if network_of(name) == name}
 
 
 def comparison(figures: Sequence[str], merits: Mapping[str, Merits], words: str) -> Table:
@@ -198,12 +204,12 @@ def comparison(figures: Sequence[str], merits: Mapping[str, Merits], words: str)
     figures : sequence of str
         Names of the F figures of merit, for all of which more is better.
     merits : mapping of str to Merits, (F,)
-        By method, from the same bootstrap samples.
+        By training or baseline, from the same bootstrap samples.
     words : str
         What the figures are, for the caption.
     """
     caption = (
         f"Each method against the first on the same events: {words}; the errors are from a paired "
-        f"{BOOTSTRAP}; significant: {SIGNIFICANT:g} errors or more"
+        f"{BOOTSTRAP}; {SIGNIFICANCE}"
     )
-    return Table("comparison", caption, COLUMNS, tuple(against_first(figures, merits)))
+    return Table("comparison", caption, COLUMNS, tuple(against_first(figures, by_method(merits))))

@@ -12,16 +12,24 @@ hits and are not independent. In each sample a cut is found anew, so that the er
 examples which fix it fluctuate too. All methods are evaluated in the same samples, once; the error
 of a difference is that of the differences of two methods' draws, which knows that the examples are
 the same.
+
+**Trainings.** The figures of a network that is trained several times, with seeds of its own, are
+the means over its trainings, and their errors hold the spread: the standard deviation over the
+trainings, added in quadrature. It is that of one training, not of the mean: what is said of a
+network is what a user gets who trains it once. (By the law of total variance: that over events of
+the mean training, and that over trainings on these events.) A network that is trained once has
+errors of the events alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hepcnn.config import network_of
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.sample import Sample
 from hepcnn.performance.table import Number
@@ -29,6 +37,7 @@ from hepcnn.performance.table import Number
 #: Bootstrap samples: an error is then known to about 3 %.
 REPLICATES = 500
 BOOTSTRAP = f"bootstrap of events, {REPLICATES} samples, 1 sigma"
+_AND_SPREAD = f"{BOOTSTRAP}, and the spread of trainings"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,30 +51,41 @@ class Merits:
     draws : ndarray of float64, (samples, *value.shape)
         All NaN with fewer than two events: one drawn again and again would look as if it were
         known exactly.
+    spread : ndarray of float64
+        Standard deviation over trainings, of the shape of `value` or a scalar; 0 of what was not
+        trained several times.
     """
 
     value: Floats
     draws: Floats
+    spread: Floats = field(default_factory=lambda: np.zeros(()))
 
     def __sub__(self, other: Merits) -> Merits:
-        return Merits(self.value - other.value, self.draws - other.draws)
+        spread = np.hypot(self.spread, other.spread)
+        return Merits(self.value - other.value, self.draws - other.draws, spread)
 
     def __truediv__(self, other: Merits) -> Merits:
         with np.errstate(divide="ignore", invalid="ignore"):  # infinite or NaN: unknown
-            return Merits(self.value / other.value, self.draws / other.draws)
+            ratio = self.value / other.value
+            spread = np.hypot(self.spread, ratio * other.spread) / np.abs(other.value)
+            return Merits(ratio, self.draws / other.draws, spread)
 
     def __getitem__(self, index: int) -> Merits:
-        return Merits(np.asarray(self.value[index]), self.draws[:, index])
+        spread = np.broadcast_to(self.spread, self.value.shape)[index]
+        return Merits(np.asarray(self.value[index]), self.draws[:, index], np.asarray(spread))
 
     @property
     def error(self) -> Floats:
-        """Standard deviation over the samples that have a value; NaN with fewer than two."""
+        """Standard deviation over the samples that have a value, and the spread of trainings.
+
+        NaN with fewer than two samples.
+        """
         known = np.isfinite(self.draws)
         n = known.sum(axis=0)
         some = np.maximum(n, 1)
         mean = np.where(known, self.draws, 0.0).sum(axis=0) / some
         squares = np.where(known, self.draws - mean, 0.0) ** 2
-        error = np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1))
+        error = np.hypot(np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1)), self.spread)
         return np.where((n > 1) & np.isfinite(self.value), error, np.nan)
 
     @property
@@ -76,8 +96,12 @@ class Merits:
     @property
     def numbers(self) -> list[Number]:
         """The cells of a table, of all values in order."""
-        pairs = zip(np.ravel(self.value), np.ravel(self.error), strict=True)
-        return [Number(float(v), float(e), float(e), BOOTSTRAP) for v, e in pairs]
+        spread = np.broadcast_to(self.spread, self.value.shape)
+        cells = zip(*map(np.ravel, (self.value, self.error, spread)), strict=True)
+        return [
+            Number(float(v), float(e), float(e), _AND_SPREAD if s > 0 else BOOTSTRAP)
+            for v, e, s in cells
+        ]
 
 
 def draw(n_events: int, generator: np.random.Generator) -> NDArray[np.int16]:
@@ -155,7 +179,31 @@ def joined(parts: Sequence[Merits]) -> Merits:
     """Figures of merit of any shapes, one after another, (F,)."""
     values = [np.ravel(p.value) for p in parts]
     draws = [p.draws.reshape(len(p.draws), -1) for p in parts]
-    return Merits(np.concatenate(values), np.concatenate(draws, axis=1))
+    spread = [np.ravel(np.broadcast_to(p.spread, p.value.shape)) for p in parts]
+    return Merits(np.concatenate(values), np.concatenate(draws, axis=1), np.concatenate(spread))
+
+
+def by_method(merits: Mapping[str, Merits]) -> dict[str, Merits]:
+    """Figures of merit of methods, from those of all trainings and baselines: the means.
+
+    Parameters
+    ----------
+    merits : mapping of str to Merits
+        By training (see `hepcnn.config.trainings`) or baseline, all of one shape.
+    """
+    groups: dict[str, list[Merits]] = {}
+    for name, own in merits.items():
+        groups.setdefault(network_of(name), []).append(own)
+    return {method: _mean(group) for method, group in groups.items()}
+
+
+def _mean(trainings: Sequence[Merits]) -> Merits:
+    """The mean training, with the standard deviation over the trainings."""
+    if len(trainings) == 1:
+        return trainings[0]
+    values = np.stack([t.value for t in trainings])
+    draws = np.mean([t.draws for t in trainings], axis=0)
+    return Merits(values.mean(axis=0), draws, values.std(axis=0, ddof=1))
 
 
 def accuracies(sample: Sample, method: str, times: NDArray[np.int16]) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,13 +11,16 @@ import numpy as np
 
 from hepcnn.config import AnyTask, Config, ImageTask, PidTask, VertexTask, entry
 from hepcnn.files import write_text
+from hepcnn.performance.claims import claims
 from hepcnn.performance.classes import evaluation as classes
+from hepcnn.performance.comparison import Compared
 from hepcnn.performance.instances import evaluation as instances
 from hepcnn.performance.pid import evaluation as pid
 from hepcnn.performance.pixels import evaluation as pixels
 from hepcnn.performance.points import evaluation as points
 from hepcnn.performance.sample import in_order
 from hepcnn.performance.table import FORMATS, Table, write_table
+from hepcnn.performance.trainings import FIRST, MEANS, trainings
 from hepcnn.performance.vertex import evaluation as vertex
 from hepcnn.provenance import record
 from hepcnn.store.findings import Found
@@ -38,13 +41,13 @@ class FindingsEvaluation(Protocol):
         name: str,
         energy_bins: Sequence[float],
         generator: np.random.Generator,
-    ) -> tuple[Table, ...]:
+    ) -> Compared:
         """Make the tables of a task.
 
         Parameters
         ----------
         findings : sequence of Found
-            Of the target, one for each method, in the order of the tables.
+            Of the target, one for each training and baseline, in the order of the tables.
         name : str
             The task's name.
         energy_bins : sequence of float
@@ -60,6 +63,8 @@ class FindingsEvaluation(Protocol):
         ...
 
 
+#: Tables of figures of merit, which are means over the trainings of a network.
+_OF_MEANS = ("kaon_efficiency", "comparison", "ablation", "robustness", "claims")
 _FINDINGS: Mapping[str, FindingsEvaluation] = {
     "semantic": pixels,
     "instance": instances,
@@ -84,8 +89,15 @@ class Evaluation:
 def table_names(task: AnyTask) -> list[str]:
     """Names of the tables of a task, in order: they depend on nothing but its settings."""
     if isinstance(task, ImageTask):
-        return _FINDINGS[task.target].table_names(task.methods)
-    return pid.table_names(task) if isinstance(task, PidTask) else classes.table_names(task)
+        own = _FINDINGS[task.target].table_names(task.methods)
+    else:
+        own = pid.table_names(task) if isinstance(task, PidTask) else classes.table_names(task)
+    return [*own, "claims", *(["trainings"] if _several(task) else [])]
+
+
+def _several(task: AnyTask) -> bool:
+    """Whether a network is trained several times."""
+    return len(task.trainings) > len(task.networks)
 
 
 def table_paths(folder: str | Path, task: AnyTask) -> list[str]:
@@ -119,14 +131,23 @@ def evaluate(
         See `hepcnn.performance.sample.aligned` and `altered`; or if a step of an ablation has no
         predictions.
     """
+    printouts: dict[str, str] = {}
     if isinstance(task, ImageTask):
         given = in_order(predictions, task, name), name, task.tables.energy_bins, generator
         if isinstance(task, VertexTask):
-            return Evaluation(vertex.evaluate(*given, baselines=task.baselines), {})
-        return Evaluation(_FINDINGS[task.target].evaluate(*given), {})
-    if isinstance(task, PidTask):
-        return Evaluation(*pid.evaluate(predictions, task, name, generator))
-    return Evaluation(classes.evaluate(predictions, task, name, generator), {})
+            found = vertex.evaluate(*given, baselines=task.baselines)
+        else:
+            found = _FINDINGS[task.target].evaluate(*given)
+    elif isinstance(task, PidTask):
+        found, printouts = pid.evaluate(predictions, task, name, generator)
+    else:
+        found = classes.evaluate(predictions, task, name, generator)
+    tables = (*found.tables, claims(found.figures, found.merits, task))
+    if not _several(task):
+        return Evaluation(tables, printouts)
+    said = {t.name: MEANS if t.name in _OF_MEANS else FIRST for t in tables}
+    told = [replace(t, caption=f"{t.caption}; {said[t.name]}") for t in tables]
+    return Evaluation((*told, trainings(found.figures, found.merits)), printouts)
 
 
 def evaluate_files(

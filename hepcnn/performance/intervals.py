@@ -2,6 +2,7 @@
 
 Two statistical assumptions, never mixed: counts are binomial (`clopper_pearson`); sums of weights
 are sums of independent weighted tracks (`weighted_proportion`). An empty denominator gives NaN.
+`hepcnn.performance.clusters` widens either where tracks come several in an event.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcnn.config import ClassTask, Control, PidTask, Task
+from hepcnn.config import ClassTask, Control, PidTask, Task, network_of
 from hepcnn.errors import InputError, nearest
+from hepcnn.performance.clusters import EventConfusion
 from hepcnn.performance.confusion import (
     Confusion,
     Mixture,
@@ -47,11 +48,12 @@ class Sample:
     features : dict of str to ndarray, (N,) float64
         What examples are binned in; NaN: unknown.
     scores : dict of str to ndarray, (N, C)
-        Posterior probabilities by method, without temperature.
+        Posterior probabilities by method, without temperature. Of a network that is trained several
+        times there are those of its first training, and by their names those of the others.
     prior : dict of str to ndarray, (C,)
         The abundances under which they are.
     temperature : dict of str to float
-        Each method's, for the calibration alone: see `hepcnn.performance.calibration`.
+        Each one's, for the calibration alone: see `hepcnn.performance.calibration`.
     mixture : Mixture
         The population that decisions and purities are for; it names the classes.
     cutflow : dict of str to tuple of (str, int)
@@ -87,7 +89,7 @@ class Sample:
         label = first.label[keep]
         event = first.key[keep][["run", "subrun", "event"]]
         first_of_event = np.concatenate([[False], event[1:] != event[:-1]])[: len(event)]
-        methods = tuple(p.method for p in ordered)
+        methods = tuple(dict.fromkeys(network_of(p.method) for p in ordered))
         sample = cls(
             methods=methods,
             networks=tuple(m for m in methods if m in task.networks),
@@ -99,7 +101,7 @@ class Sample:
             prior={p.method: p.prior for p in ordered},
             temperature={p.method: p.temperature for p in ordered},
             mixture=mixture_for(task.tables.mixture, label, first.classes),
-            cutflow={p.method: p.cutflow for p in ordered},
+            cutflow={p.method: p.cutflow for p in ordered if p.method in methods},
             **own,
         )
         if sample.lacking:
@@ -168,9 +170,15 @@ class Sample:
         mixture = mixture or self.mixture
         called, weights = self.called(method, mixture), class_weights(self.label, mixture)
         return [
-            Confusion.of_decisions(self.label[part], called[part], mixture, weights)
+            EventConfusion.of_events(
+                self.event[part], self.label[part], called[part], mixture, weights
+            )
             for part in parts
         ]
+
+    def by_event(self, which: NDArray[np.bool_]) -> Floats:
+        """Number of the examples of each event that satisfy a condition, (E,)."""
+        return np.bincount(self.event[which], minlength=self.n_events).astype(np.float64)
 
     def confusion(self, method: str, mixture: Mixture | None = None) -> Confusion:
         """A method's confusion matrix of all examples, with the sample's weights."""
@@ -269,8 +277,8 @@ def _scores(predictions: Predictions) -> NDArray[np.floating]:
 
 
 def in_order(predictions: Sequence[Scored], task: Task, name: str) -> list[Scored]:
-    """Sort by the task's list of methods, each known and given once."""
-    known = task.methods
+    """Sort by the task's list of trainings and baselines, each known and given once."""
+    known = task.predictors
     found: dict[str, Scored] = {}
     for p in predictions:
         if p.task != name:
@@ -289,6 +297,13 @@ def in_order(predictions: Sequence[Scored], task: Task, name: str) -> list[Score
         found[p.method] = p
     if not found:
         raise InputError("no predictions to evaluate")
+    for training in task.trainings:
+        given = [method for method in found if network_of(method) == network_of(training)]
+        if given and training not in found:
+            raise InputError(
+                f"no predictions of '{training}', and of '{given[0]}' there are: the tables are of "
+                f"all trainings of a network ('seeds' of task '{name}')"
+            )
     return [found[method] for method in known if method in found]
 
 

@@ -14,6 +14,9 @@ TREES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "charge_tree": (("n_hits",), ("charge",)),
     "shape_tree": (("n_hits",), ("charge",)),
 }
+#: Training images that the tree of pixels, `pixel_tree`, is fitted on, at most, and pixels of them;
+#: as many of the validation split say when it is to stop. The other trees see all examples.
+PIXEL_TREE_IMAGES, PIXEL_TREE_PIXELS = 500, 200_000
 #: The trees that see what `hepcnn.reconstruction.shapes` measures in each image, too.
 MEASURING = ("shape_tree",)
 

@@ -130,7 +130,7 @@ def class_section(task: ClassResults, images: ImageSet, studio: Studio) -> Class
 
 
 def _headline(task: ClassResults) -> Headline:
-    """The network with the highest accuracy beside the baselines."""
+    """The accuracy of the network that the validation chooses, beside the baselines."""
     sample, records = task.sample, task.tables["comparison"].records
     values = merit_figures.merits(records)
     if not values:  # one method alone
@@ -138,4 +138,4 @@ def _headline(task: ClassResults) -> Headline:
         values = {_ASKED: {own["method"]: estimate(own, "efficiency")}}
     baselines = [m for m in sample.methods if m not in sample.networks]
     titles = {figure: figure for figure in values}
-    return merit_figures.headline(sample.networks, records, values, titles, _ASKED, baselines)
+    return merit_figures.headline(task, values, titles, _ASKED, baselines)

@@ -63,6 +63,12 @@ class History:
         train, validation = (getattr(self, f"{p}_{quantity}") for p in ("train", "validation"))
         return train, validation
 
+    def kept(self, quantity: str) -> float:
+        """A quantity of the validation in the epoch whose weights are kept; NaN: not known."""
+        if self.best is None or quantity not in ("loss", "accuracy", *self.others):
+            return float("nan")
+        return float(self.curves(quantity)[1][self.epoch == self.best][0])
+
     @property
     def best(self) -> int | None:
         """The epoch with the lowest validation loss: its weights are the ones kept."""

@@ -40,14 +40,14 @@ def values(task: FindingResults) -> Values:
 
 
 def headline(task: FindingResults) -> Headline:
-    """The network that is best by the first of the figures of merit, beside the other methods."""
-    found = values(task)
-    settings = task.settings
+    """The network that the validation chooses, by the first of the figures of merit."""
+    found, settings = values(task), task.settings
     shown = dict(list(found.items())[: _CARDS[settings.target]])
+    for r in task.tables["claims"].records:  # networks as they are compared: of all trainings
+        if r["figure"] in shown:
+            shown[r["figure"]][r["method"]] = estimate(r, "value")
     titles = {figure: figure for figure in shown}
-    records = task.tables["comparison"].records
-    asked, baselines = next(iter(found)), list(settings.baselines)
-    return merit_figures.headline(list(settings.networks), records, shown, titles, asked, baselines)
+    return merit_figures.headline(task, shown, titles, next(iter(found)), list(settings.baselines))
 
 
 def differences(task: FindingResults, look: _Looks, studio: Studio) -> list[Picture]:

@@ -1,4 +1,4 @@
-"""What the page says first of a task: who is best, by how much, and where it breaks."""
+"""What the page says first of a task: its network, how it stands, and where it breaks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 
 from hepcnn.report import comparisons
 from hepcnn.report.blocks import Picture, Studio
+from hepcnn.report.choosing import choose
 from hepcnn.report.reading import TableFile
 from hepcnn.report.records import Estimate, Records, columns, distinct, estimate, of
+from hepcnn.report.results import TaskResults
 from hepcnn.report.style import Look
 
 
@@ -33,10 +35,9 @@ class Rival:
     method, value : str
         Its name, and its figure of merit in %.
     verdict : str
-        How the best network stands to it, in words.
+        What is claimed of the network beside all baselines, in words.
     beaten : bool
-        Whether the network is better: significantly, or by its value if the tables compare the two
-        on no event.
+        Whether it is claimed that the network exceeds every baseline.
     """
 
     method: str
@@ -47,15 +48,16 @@ class Rival:
 
 @dataclass(frozen=True)
 class Headline:
-    """The network that is best by one figure of merit, and how it compares there.
+    """The network that the validation chooses, and how it compares by one figure of merit.
 
-    `asked` is the figure's title; `rival` the best baseline, None if there is none. `better`,
-    `alike` and `worse` are the methods that the network is significantly better than, not told
-    apart from, and significantly worse than.
+    `reason` says how it was chosen, empty of one alone; `asked` is the figure's title; `rival` the
+    best baseline, None if there is none. `better`, `alike` and `worse` are the methods that the
+    network is significantly better than, not told apart from, and significantly worse than.
     """
 
     asked: str
     network: str
+    reason: str
     value: str
     rival: Rival | None
     better: Sequence[str]
@@ -65,21 +67,18 @@ class Headline:
 
 
 def headline(
-    networks: Sequence[str],
-    compared: Records,
+    task: TaskResults,
     values: Mapping[str, Mapping[str, Estimate]],
     titles: Mapping[str, str],
     asked: str,
     others: Sequence[str],
 ) -> Headline:
-    """Say which network is best by a figure of merit, and how it compares with all methods.
+    """Say which network the validation chooses, and how it compares with all methods.
 
     Parameters
     ----------
-    networks : sequence of str
-        The methods of which the best is chosen.
-    compared : records
-        The comparison of any two methods.
+    task : TaskResults
+        The task, with its histories and its tables `comparison` and `claims`.
     values : mapping of str to mapping of str to Estimate
         By figure of merit of the comparison, then by method.
     titles : mapping of str to str
@@ -89,34 +88,31 @@ def headline(
     others : sequence of str
         The baselines that a reader compares with.
     """
-    best = _best(networks, values[asked])
-    merits = []
+    choice = choose(task.settings, task.histories)
+    best, compared = choice.network, task.tables["comparison"].records
+    merits, baselines = [], task.settings.baselines
     for figure, by_method in values.items():
         sides = _sides(compared, best, figure)
         shown = {method: value.text for method, value in by_method.items()}
-        better = bool(others) and all(sides.get(other) == "better" for other in others)
+        better = bool(baselines) and all(sides.get(other) == "better" for other in baselines)
         beside = {other: shown[other] for other in others}
         merits.append(Merit(titles[figure], shown[best], beside, better))
     sides = _sides(compared, best, asked)
     found = {side: [m for m in sides if sides[m] == side] for side in ("better", "alike", "worse")}
-    rival = _rival(best, _best(others, values[asked]), values[asked], sides) if others else None
-    return Headline(titles[asked], best, values[asked][best].text, rival, **found, merits=merits)
-
-
-def _best(methods: Sequence[str], values: Mapping[str, Estimate]) -> str:
-    return max(methods, key=lambda m: np.nan_to_num(values[m].value, nan=-1.0))
+    value, rival = values[asked][best].text, _rival(task, best, asked, values[asked])
+    return Headline(titles[asked], best, choice.reason, value, rival, **found, merits=merits)
 
 
 def _rival(
-    network: str, baseline: str, values: Mapping[str, Estimate], sides: Mapping[str, str]
-) -> Rival:
-    side = sides.get(baseline)
-    if side is not None:
-        words = {"better": "better", "alike": "not told apart", "worse": "worse"}[side]
-        return Rival(baseline, values[baseline].text, words, side == "better")
-    higher = values[network].value > values[baseline].value
-    words = f"{'higher' if higher else 'not higher'}, not compared event by event"
-    return Rival(baseline, values[baseline].text, words, higher)
+    task: TaskResults, network: str, figure: str, values: Mapping[str, Estimate]
+) -> Rival | None:
+    """The best of all baselines, with what is claimed."""
+    baselines = list(task.settings.baselines)
+    if not baselines:
+        return None
+    best = max(baselines, key=lambda m: np.nan_to_num(values[m].value, nan=-1.0))
+    (claim,) = of(task.tables["claims"].records, method=network, figure=figure)
+    return Rival(best, values[best].text, claim["verdict"], claim["claimed"] == "yes")
 
 
 def _sides(records: Records, method: str, figure: str) -> dict[str, str]:
@@ -172,8 +168,8 @@ def differences(
             name,
             alt=f"Difference of every two methods in {words}, with its error",
             caption=f"{words[0].upper()}{words[1:]}: row minus column, in percentage points, "
-            "paired on the same events. Coloured where significant, two errors or more: blue "
-            "better, orange worse.",
+            "paired on the same events. Coloured where significant, corrected for the number of "
+            "comparisons: blue better, orange worse.",
             wide=len(methods) > 6,
         )
     ]

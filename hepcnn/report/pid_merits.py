@@ -23,12 +23,11 @@ def figure(misid: float) -> str:
 
 
 def headline(task: PidResults) -> Headline:
-    """Say which network is best at the reference misID, and how it compares with all methods."""
+    """Say how the network that the validation chooses does at the reference misID."""
     sample, misids = task.sample, task.settings.tables.misid
     rows = {r["method"]: r for r in of(task.tables["kaon_efficiency"].records, bin="all")}
     return merit_figures.headline(
-        sample.networks,
-        task.tables["comparison"].records,
+        task,
         {figure(m): {n: estimate(r, f"at_{100 * m:g}") for n, r in rows.items()} for m in misids},
         {figure(m): f"K → K at {100 * m:g} % π → K" for m in misids},
         figure(reference(misids)),

@@ -98,7 +98,7 @@ def findings(folder: Path, settings: Task, name: str, method: str) -> FindingsFi
 
 def _check_there(path: Path, settings: Task, method: str, altered: str = "") -> None:
     if not path.is_file():
-        how = "--checkpoint FILE" if method in settings.networks else f"--baseline {method}"
+        how = "--checkpoint FILE" if method in settings.trainings else f"--baseline {method}"
         how += f" --altered {altered}" if altered else ""
         make = f"hepcnn predict SHARD.h5... {how} -o {path}"
         raise InputError(f"{path}: no such file; it is made by '{make}'")

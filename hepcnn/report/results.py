@@ -63,11 +63,11 @@ class TaskResults:
     settings : Task
     tables : dict of str to TableFile
     histories : dict of str to History
-        By network.
+        By training.
     provenance : dict of str to dict
-        By method, of the predictions for the task's own sample.
+        By training or baseline, of the predictions for the task's own sample.
     altered : dict of str to dict
-        By method and altered sample, as ``METHOD@SAMPLE``, of the others.
+        By training or baseline, and altered sample, as ``METHOD@SAMPLE``, of the others.
     """
 
     name: str
@@ -214,7 +214,7 @@ def _used(folder: Path, shards: Mapping[str, Path], task: TaskResults, method: s
     """Ids of the shards that predictions were made of; all of them must be there."""
     inputs = set(task.provenance[method].get("inputs", {}).values())
     # A network's predictions are made of its checkpoint too.
-    gone = len(inputs - shards.keys()) - (method in task.settings.networks)
+    gone = len(inputs - shards.keys()) - (method in task.settings.trainings)
     if gone > 0 or not inputs & shards.keys():
         raise InputError(
             f"{folder}: no longer holds the shards that the predictions of '{method}' for task "
@@ -226,12 +226,12 @@ def _used(folder: Path, shards: Mapping[str, Path], task: TaskResults, method: s
 def _task(folder: Path, name: str, settings: AnyTask) -> AnyResults:
     if isinstance(settings, ImageTask):
         return _finding(folder, name, settings)
-    methods = settings.methods
-    predictions = {method: reading.predictions(folder, settings, method) for method in methods}
+    methods, predictors = settings.methods, settings.predictors
+    predictions = {name: reading.predictions(folder, settings, name) for name in predictors}
     altered = {
-        f"{method}@{sample}": reading.predictions(folder, settings, method, sample)
+        f"{name}@{sample}": reading.predictions(folder, settings, name, sample)
         for sample in settings.robustness
-        for method in methods
+        for name in predictors
     }
     made, others = ({m: p.provenance for m, p in found.items()} for found in (predictions, altered))
     evaluate = _evaluate(folder, name)
@@ -252,7 +252,7 @@ def _task(folder: Path, name: str, settings: AnyTask) -> AnyResults:
 def _finding(folder: Path, name: str, settings: AnyImageTask) -> FindingResults:
     """A task with the findings of its first method, which stay in their file."""
     made, first = {}, None
-    for method in settings.methods:
+    for method in settings.predictors:
         found = reading.findings(folder, settings, name, method)
         made[method] = found.provenance
         first = first or found
@@ -294,7 +294,7 @@ def _histories(
 ) -> dict[str, History]:
     train = _train(folder, name)
     return {
-        n: reading.history(folder / n / "history.csv", train, required) for n in settings.networks
+        n: reading.history(folder / n / "history.csv", train, required) for n in settings.trainings
     }
 
 

@@ -16,9 +16,9 @@ from hepcnn.report.style import Look
 
 
 def training(histories: Mapping[str, History], look: Mapping[str, Look], studio: Studio) -> Picture:
-    """Loss and accuracy of all networks by epoch."""
+    """Loss and accuracy of all networks by epoch; of several trainings the first."""
     return studio.picture(
-        curves.training(histories, look),
+        curves.training({name: h for name, h in histories.items() if name in look}, look),
         "training",
         alt="Loss and accuracy of training and validation by epoch, for each network",
         caption="Loss and accuracy by epoch, in training (dotted) and on the validation split "

@@ -283,3 +283,25 @@ def test_an_output_that_cannot_be_made_is_an_error(make_config, shards, tmp_path
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match=r"cannot write to '.*file/out': Not a directory"):
         train(shards, make_config(), "pid", "mlp", tmp_path / "file" / "out")
+
+
+def test_each_training_of_a_network_has_a_seed_of_its_own(run, shards, tmp_path):
+    """The first is that of the network alone, bit by bit; others differ, and can be repeated."""
+    network = {"options": {"hidden": [16], "dropout": 0.25}}
+    alone = run("alone")
+    made = {
+        name: run(folder, network=name, networks={"mlp": network | {"seeds": 3}})
+        for folder, name in (("a", "mlp"), ("b", "mlp@2"), ("c", "mlp@3"))
+    }
+    again = run("d", network="mlp@2", networks={"mlp": network | {"seeds": 2}})
+    assert files(made["mlp"]) == files(alone)
+    assert files(again) == files(made["mlp@2"])
+    losses = [history(folder)[-1]["validation_loss"] for folder in made.values()]
+    assert len(set(losses)) == 3
+    predict(shards, made["mlp@3"] / "checkpoint.ckpt", tmp_path / "p.h5")
+    assert read_predictions(tmp_path / "p.h5").method == "mlp@3"
+
+
+def test_a_training_that_there_is_not_is_named_with_the_nearest(run):
+    with pytest.raises(InputError, match=r"no network 'mlp@4'.*mlp@"):
+        run(network="mlp@4", networks={"mlp": {"options": {"hidden": [4]}, "seeds": 3}})

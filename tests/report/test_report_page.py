@@ -464,3 +464,39 @@ def test_expected_rings_are_those_of_the_field() -> None:
     assert 94 < saturated < 98  # PHYSICS: radii of 94 to 97 mm
     assert ring_radius(rich1, "kaon", 40_000) < saturated
     assert np.isnan(ring_radius(rich1, "kaon", 8_000))
+
+
+def _with_seeds(make_results: Make, folder: Path, seeds: int) -> Config:
+    networks = {"net": Network(seeds=seeds), "other": Network(architecture="mlp")}
+    task = PidTask(images="rich_polar", networks=networks, baselines=["majority", "momentum_prior"])
+    return make_results(folder, {"rich_pid": task}, events=12)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_is_claimed_stands_first(make_results: Make, tmp_path: Path) -> None:
+    config = _with_seeds(make_results, tmp_path / "results", 5)
+    text = re.sub(r"\s+", " ", Reader(_build(config, tmp_path)).text)
+    assert "It exceeds every baseline by 3 sigma, seeds included." in text
+    assert "(chosen of 2 networks by the lowest validation loss)" in text
+    assert "net, trained 5 times: at most" in text
+    assert "Networks trained several times" in text
+
+
+def test_a_network_trained_once_claims_nothing(make_results: Make, tmp_path: Path) -> None:
+    config = _with_seeds(make_results, tmp_path / "results", 1)
+    found = headline(read_results(config).tasks["rich_pid"])
+    assert found.rival is not None
+    assert not found.rival.beaten
+    assert "trained once" in found.rival.verdict
+    assert found.better == ["majority", "momentum_prior"]
+
+
+def test_the_headline_is_chosen_by_the_validation_not_by_the_test_sample(
+    everything: tuple[Path, Config], tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    shutil.copytree(everything[0], folder)
+    history = folder / "tasks" / "rich_pid" / "first" / "history.csv"
+    history.write_text(history.read_text().replace(",0.6,", ",0.9,"))
+    config = everything[1].model_copy(update={"output": str(folder)})
+    assert headline(read_results(config).tasks["rich_pid"]).network == "second"

@@ -141,6 +141,8 @@ def test_altered_events_are_scored_by_what_was_made_for_the_others(finished, met
         ("tasks.rich_pid.train.batch_size", 32, {"train": 2, "predict": 4}),
         ("tasks.rich_pid.train.epochs", 3, {"train": 1, "predict": 2}),
         ("tasks.rich_pid.networks.polar.train.epochs", 2, {"train": 1, "predict": 2}),
+        # Two more trainings, on both samples; the first is as it was.
+        ("tasks.rich_pid.networks.mlp.seeds", 3, {"train": 2, "predict": 4}),
         ("tasks.rich_pid.tables", {"misid": [0.2]}, {}),
         ("tasks.rich_pid.networks.polar.options.hidden", [8], {"train": 1, "predict": 2}),
         ("images.rich_polar.shape", [4, 8], {"convert": 3, "train": 1, "predict": 2}),

@@ -6,7 +6,7 @@ from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 
-from hepcnn.config import read_mapping, validate
+from hepcnn.config import network_of, number_of, read_mapping, validate
 from hepcnn.detector.geometry import geometry_names
 from hepcnn.detector.tpc import tpc_names
 from hepcnn.errors import InputError
@@ -75,7 +75,7 @@ wildcard_constraints:
     sample=_alternatives(SETTINGS.samples),
     imageset=_alternatives(IMAGES),
     task=_alternatives(SETTINGS.tasks),
-    network=_alternatives(n for t in SETTINGS.tasks.values() for n in t.networks),
+    network=_alternatives(n for t in SETTINGS.tasks.values() for n in t.trainings),
     baseline=_alternatives(b for t in SETTINGS.tasks.values() for b in t.baselines),
     # Nothing, or @ and the sample.
     altered="|" + _alternatives(f"@{s}" for t in SETTINGS.tasks.values() for s in t.robustness),
@@ -145,16 +145,16 @@ def method_images(task, method, altered=""):
 
 
 def predictions(task):
-    """Predictions of all methods of a task, also on its robustness samples."""
+    """Predictions of all trainings and baselines of a task, also on its robustness samples."""
     settings = SETTINGS.tasks[task]
     samples = ["", *(f"@{sample}" for sample in settings.robustness)]
-    return [f"{OUT}/tasks/{task}/{m}/predictions{s}.h5" for m in settings.methods for s in samples]
+    return [f"{OUT}/tasks/{task}/{m}/predictions{s}.h5" for m in settings.predictors for s in samples]
 
 
 def learned(task):
     """What training and prediction make for a task."""
-    networks, files = SETTINGS.tasks[task].networks, ("checkpoint.ckpt", "history.csv")
-    return [f"{OUT}/tasks/{task}/{n}/{file}" for n in networks for file in files] + predictions(task)
+    trainings, files = SETTINGS.tasks[task].trainings, ("checkpoint.ckpt", "history.csv")
+    return [f"{OUT}/tasks/{task}/{n}/{file}" for n in trainings for file in files] + predictions(task)
 
 
 def table_files(task):

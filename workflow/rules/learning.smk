@@ -1,7 +1,9 @@
 def network_part(wildcards):
     # Its own image set and training in the place of the task's: the others are nothing to it.
     task = SETTINGS.tasks[wildcards.task]
-    network = task.networks[wildcards.network]
+    network = task.trainings[wildcards.network]
+    # As many seeds as its own name needs: more or fewer of them are nothing to it either.
+    alone = {"images": None, "train": {}, "seeds": number_of(wildcards.network)}
     return task_part(
         wildcards.task,
         "kind",
@@ -9,15 +11,15 @@ def network_part(wildcards):
         images=network.images,
         train=task.train_of(wildcards.network),
         baselines=[],
-        networks={wildcards.network: network.model_copy(update={"images": None, "train": {}})},
+        networks={network_of(wildcards.network): network.model_copy(update=alone)},
     )
 
 
 def network_threads(wildcards):
     # As many as hepcnn takes, which Snakemake tells by OMP_NUM_THREADS, and --cores caps. So many
     # networks of one thread train side by side.
-    network = SETTINGS.tasks[wildcards.task].networks[wildcards.network]
-    return 1 if is_sparse(network.architecture or wildcards.network, network.options) else 8
+    network = SETTINGS.tasks[wildcards.task].trainings[wildcards.network]
+    return 1 if is_sparse(network.architecture or network_of(wildcards.network), network.options) else 8
 
 
 rule train:

@@ -8,10 +8,11 @@ import numpy as np
 
 from hepcnn.config import NOMINAL, ClassTask
 from hepcnn.performance import population
+from hepcnn.performance.bootstrap import by_method
 from hepcnn.performance.calibration import calibration_tables
 from hepcnn.performance.classes import merits, pairs, selection, tables
 from hepcnn.performance.classes.sample import select, select_altered
-from hepcnn.performance.table import Table
+from hepcnn.performance.comparison import Compared
 from hepcnn.store.predictions import Predictions
 
 #: Tables of all methods together that every task has.
@@ -32,7 +33,7 @@ def table_names(task: ClassTask) -> list[str]:
 
 def evaluate(
     predictions: Sequence[Predictions], task: ClassTask, name: str, generator: np.random.Generator
-) -> tuple[Table, ...]:
+) -> Compared:
     """Make the tables of a task.
 
     Parameters are those of `hepcnn.performance.evaluate.evaluate`.
@@ -40,7 +41,8 @@ def evaluate(
     sample, altered = select(predictions, task, name), select_altered(predictions, task, name)
     settings = task.tables
     samples = {NOMINAL: sample} | altered
-    found = {s: merits.bootstrap(of, generator) for s, of in samples.items()}
+    trained = {s: merits.bootstrap(of, generator) for s, of in samples.items()}
+    found = {s: by_method(own) for s, own in trained.items()}
     signs = {c: f"P({c})" for c in sample.classes}
     made = [
         tables.classes(sample),
@@ -56,4 +58,4 @@ def evaluate(
     if task.robustness:
         made.append(merits.robustness(samples, found))
     made += [population.confusion(sample, method) for method in sample.methods]
-    return tuple(made)
+    return Compared(tuple(made), merits.merit_names(sample), trained[NOMINAL])

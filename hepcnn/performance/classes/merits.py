@@ -16,7 +16,7 @@ from hepcnn.performance.bootstrap import BOOTSTRAP, Merits, accuracies, draw, me
 from hepcnn.performance.classes.pairs import areas
 from hepcnn.performance.classes.selection import best_products
 from hepcnn.performance.columns import METHOD, percent
-from hepcnn.performance.comparison import COLUMNS, SIGNIFICANT, compared
+from hepcnn.performance.comparison import COLUMNS, SIGNIFICANCE, compared
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.sample import Sample
 from hepcnn.performance.table import Cell, Column, Table
@@ -38,22 +38,22 @@ def merit_names(sample: Sample) -> list[str]:
 
 
 def bootstrap(sample: Sample, generator: np.random.Generator) -> dict[str, Merits]:
-    """Find the figures of merit of every method, in the sample and in bootstrap samples of it.
+    """Find the figures of merit of all that predicts, in the sample and in bootstrap samples of it.
 
     Parameters
     ----------
     sample : Sample
-        Methods on the same events.
+        Trainings and baselines on the same events.
     generator : numpy.random.Generator
         Draws the bootstrap samples.
 
     Returns
     -------
     dict of str to Merits, (F,)
-        By method, in the order of `merit_names`.
+        By training or baseline, in the order of `merit_names`.
     """
     times = draw(sample.n_events, generator)
-    return {m: merits(_figures(sample, m, times), sample.n_events) for m in sample.methods}
+    return {m: merits(_figures(sample, m, times), sample.n_events) for m in sample.scores}
 
 
 def _figures(sample: Sample, method: str, times: NDArray[np.int16]) -> Floats:
@@ -87,8 +87,8 @@ def comparison(sample: Sample, found: Mapping[str, Merits]) -> Table:
         f"Any two methods on the same {len(sample)} events; the errors are from a paired "
         f"{BOOTSTRAP}; accuracy for the {sample.mixture.name} mixture, balanced accuracy (mean "
         "efficiency of the classes) decided for the flat one; the best cuts on the probabilities "
-        f"are found in each sample anew; significant: {SIGNIFICANT:g} errors or more. McNemar's "
-        "exact test is of the events on which just one of the two is right"
+        f"are found in each sample anew; {SIGNIFICANCE}. McNemar's exact test, not corrected, is "
+        "of the events on which just one of the two is right"
     )
     return Table("comparison", caption, columns, tuple(rows))
 

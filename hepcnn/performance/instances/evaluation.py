@@ -12,6 +12,7 @@ from hepcnn.performance import aligned
 from hepcnn.performance.average_precision import WORDS
 from hepcnn.performance.bootstrap import BOOTSTRAP, Merits, draw, joined
 from hepcnn.performance.columns import METHOD, percent
+from hepcnn.performance.comparison import Compared
 from hepcnn.performance.instances.figures import FIGURES, figures
 from hepcnn.performance.instances.overlaps import MIN_PIXELS, Overlaps, overlaps
 from hepcnn.performance.table import Cell, Column, Table
@@ -47,7 +48,7 @@ def evaluate(
     name: str,
     energy_bins: Sequence[float],
     generator: np.random.Generator,
-) -> tuple[Table, ...]:
+) -> Compared:
     """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`."""
     findings = aligned.aligned(findings, name, "instance")
     times = draw(len(findings[0]), generator)
@@ -56,17 +57,19 @@ def evaluate(
         for method, parts in aligned.measured(findings, overlaps).items()
     }
     whole = {method: figures(own, times) for method, own in found.items()}
+    methods = aligned.of_methods(found)
     parts = aligned.energy_parts(findings[0], energy_bins)
     classes, by_class = _classes(found, times)
     names = [*FIGURES.values(), *(f"efficiency of {kind}" for kind in PIXEL_CLASSES[:-1])]
     merits = {method: joined([whole[method], *by_class[method]]) for method in found}
-    return (
-        _instances(found, whole),
+    made = (
+        _instances(methods, whole),
         classes,
-        _energy(found, whole, parts, times),
+        _energy(methods, whole, parts, times),
         aligned.comparison(names, merits, "clusters and instances"),
         aligned.cutflow(findings, energy_bins, _last(findings[0], found[findings[0].method])),
     )
+    return Compared(made, names, merits)
 
 
 def _counts(found: Overlaps) -> tuple[int, int]:
@@ -88,9 +91,10 @@ def _instances(found: Mapping[str, Overlaps], whole: Mapping[str, Merits]) -> Ta
 def _classes(
     found: Mapping[str, Overlaps], times: NDArray[np.int16]
 ) -> tuple[Table, dict[str, list[Merits]]]:
-    """The table by class, and of each method the efficiencies."""
+    """The table by class, and of each training and baseline the efficiencies."""
     kept = [k for k, name in enumerate(FIGURES) if name != "ari"]
     columns = (METHOD, Column("class", "class"), *_COUNTS, *(_FIGURES[k] for k in kept))
+    methods = aligned.of_methods(found)
     rows: list[tuple[Cell, ...]] = []
     efficiencies: dict[str, list[Merits]] = {method: [] for method in found}
     for method, every in found.items():
@@ -99,7 +103,8 @@ def _classes(
             merits = figures(own, times)
             efficiencies[method].append(merits[0])
             cells = merits.numbers
-            rows.append((method, name, *_counts(own), *(cells[i] for i in kept)))
+            if method in methods:
+                rows.append((method, name, *_counts(own), *(cells[i] for i in kept)))
     caption = (
         "Instances by the class of most of their pixels, clusters by the true class of most of "
         f"theirs. {_WORDS}"

@@ -25,6 +25,12 @@ def kaon_columns(misid: Sequence[float]) -> tuple[Column, ...]:
     return tuple(percent(f"at_{100 * m:g}", f"K→K at {100 * m:g} % π→K", "estimate") for m in misid)
 
 
+def spread_columns(misid: Sequence[float]) -> tuple[Column, ...]:
+    """Standard deviations of those over the trainings of a network."""
+    percents = [f"{100 * m:g}" for m in misid]
+    return tuple(percent(f"spread_{m}", f"spread at {m} %", "number") for m in percents)
+
+
 def mixture_names(sample: PidSample) -> str:
     """The words for `hepcnn.performance.columns.mixtures` in captions."""
     return " and ".join(m.name for m in mixtures(sample)) + " mixture of species"

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hepcnn.config import network_of
 from hepcnn.detector.particles import SPECIES
 from hepcnn.errors import InputError
 from hepcnn.performance.bootstrap import BOOTSTRAP
 from hepcnn.performance.columns import METHOD, percent, reference
-from hepcnn.performance.comparison import COLUMNS, SIGNIFICANT, compared
+from hepcnn.performance.comparison import COLUMNS, SIGNIFICANCE, compared
 from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.loss import STANDARD_ERROR, loss
-from hepcnn.performance.pid.columns import BIN, bins, kaon_columns
+from hepcnn.performance.pid.columns import BIN, bins, kaon_columns, spread_columns
 from hepcnn.performance.pid.merits import MethodMerits, merit_names
 from hepcnn.performance.pid.sample import PidSample
 from hepcnn.performance.table import Cell, Column, Number, Table
@@ -34,20 +35,23 @@ def kaon_efficiency(
     Where all kaons pass, or none, no bootstrap sample differs, which is not to know it exactly:
     there the interval is Clopper and Pearson's.
     """
+    several = {network_of(name) for name in sample.scores if name not in sample.methods}
     columns = (
         *BIN,
         METHOD,
         Column("kaons", "# K", "number"),
         Column("pions", "# π", "number"),
         *kaon_columns(misid),
+        *(spread_columns(misid) if several else ()),
     )
     rows: list[tuple[Cell, ...]] = []
     for k, (cells, tracks) in enumerate(bins(sample, edges)):
         n = [int(np.count_nonzero(tracks & sample.true(name))) for name in ("kaon", "pion")]
-        rows += [
-            (*cells, method, *n, *(_sure(e, n[0]) for e in merits[method].kaon[k].numbers))
-            for method in sample.methods
-        ]
+        for method in sample.methods:
+            own = merits[method].kaon[k]
+            spread = own.spread if method in several else np.full(len(misid), np.nan)
+            found = (*(_sure(e, n[0]) for e in own.numbers), *(spread.tolist() if several else ()))
+            rows.append((*cells, method, *n, *found))
     caption = (
         "K→K at fixed π→K: the cut for a misID is found in each bin of its own, "
         f"{_TIES}; the errors are from a {BOOTSTRAP}, in each of which the cut is found anew "
@@ -72,7 +76,7 @@ def comparison(
         f"Any two methods on the same {len(sample)} tracks of {sample.n_events} events; the errors "
         f"are from a paired {BOOTSTRAP}; accuracy for the {sample.mixture.name} mixture, balanced "
         f"accuracy (mean efficiency of the species) decided for the flat one; {_TIES}; "
-        f"significant: {SIGNIFICANT:g} errors or more; {sample.span}"
+        f"{SIGNIFICANCE}; {sample.span}"
     )
     return Table("comparison", caption, COLUMNS, tuple(compared(merit_names(misid), overall)))
 

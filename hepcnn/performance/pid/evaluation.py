@@ -9,12 +9,12 @@ import numpy as np
 from hepcnn.config import NOMINAL, PidTask
 from hepcnn.performance import population
 from hepcnn.performance.calibration import calibration_tables
+from hepcnn.performance.comparison import Compared
 from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.pid import comparison, tables, working_points
-from hepcnn.performance.pid.merits import bootstrap
+from hepcnn.performance.pid.merits import bootstrap, merit_names, of_methods
 from hepcnn.performance.pid.printout import printout
 from hepcnn.performance.pid.sample import PidSample, select, select_altered
-from hepcnn.performance.table import Table
 from hepcnn.store.predictions import Predictions
 
 #: Tables of all methods together that every task has.
@@ -36,7 +36,7 @@ def table_names(task: PidTask) -> list[str]:
 
 def evaluate(
     predictions: Sequence[Predictions], task: PidTask, name: str, generator: np.random.Generator
-) -> tuple[tuple[Table, ...], dict[str, str]]:
+) -> tuple[Compared, dict[str, str]]:
     """Make the tables of a task and the PID printout of each method.
 
     Parameters are those of `hepcnn.performance.evaluate.evaluate`.
@@ -45,7 +45,8 @@ def evaluate(
     settings = task.tables
     edges, misid = settings.momentum_bins, settings.misid
     samples = {NOMINAL: sample} | altered
-    merits = {s: bootstrap(of, misid, edges, generator) for s, of in samples.items()}
+    trained = {s: bootstrap(of, misid, edges, generator) for s, of in samples.items()}
+    merits = {s: of_methods(found) for s, found in trained.items()}
     own = merits[NOMINAL]
     made = [
         comparison.kaon_efficiency(sample, own, edges, misid),
@@ -64,7 +65,9 @@ def evaluate(
     if task.robustness:
         made.append(working_points.robustness(samples, merits, misid))
     made += [population.confusion(sample, method) for method in sample.methods]
-    return tuple(made), {m: _printout(sample, m) for m in sample.methods}
+    overall = {name: found.overall for name, found in trained[NOMINAL].items()}
+    compared = Compared(tuple(made), merit_names(misid), overall)
+    return compared, {m: _printout(sample, m) for m in sample.methods}
 
 
 def _printout(sample: PidSample, method: str) -> str:

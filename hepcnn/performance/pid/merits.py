@@ -7,14 +7,14 @@ bootstrap sample the cut is found anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hepcnn.performance.bootstrap import Merits, accuracies, draw, merits
+from hepcnn.performance.bootstrap import Merits, accuracies, by_method, draw, joined, merits
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.pid.sample import PidSample
 
@@ -37,10 +37,7 @@ class MethodMerits:
     @property
     def overall(self) -> Merits:
         """Those of all tracks, as `merit_names` names them."""
-        return Merits(
-            np.concatenate([self.accuracy.value, self.kaon.value[0]]),
-            np.concatenate([self.accuracy.draws, self.kaon.draws[:, 0]], axis=1),
-        )
+        return joined([self.accuracy, self.kaon[0]])
 
 
 def merit_names(misid: Sequence[float]) -> list[str]:
@@ -55,12 +52,12 @@ def bootstrap(
     edges: Sequence[float],
     generator: np.random.Generator,
 ) -> dict[str, MethodMerits]:
-    """Find the figures of merit of every method, in the sample and in bootstrap samples of it.
+    """Find the figures of merit of all that predicts, in the sample and in bootstrap samples of it.
 
     Parameters
     ----------
     sample : PidSample
-        Methods on the same tracks.
+        Trainings and baselines on the same tracks.
     misid : sequence of float
         Fractions of pions at which kaon efficiencies are found.
     edges : sequence of float
@@ -77,8 +74,15 @@ def bootstrap(
             merits(accuracies(sample, m, times), n),
             merits(_kaons(sample, m, parts, misid, times), n),
         )
-        for m in sample.methods
+        for m in sample.scores
     }
+
+
+def of_methods(merits: Mapping[str, MethodMerits]) -> dict[str, MethodMerits]:
+    """Those of methods, from those of trainings: see `hepcnn.performance.bootstrap.by_method`."""
+    accuracy = by_method({name: own.accuracy for name, own in merits.items()})
+    kaon = by_method({name: own.kaon for name, own in merits.items()})
+    return {method: MethodMerits(accuracy[method], kaon[method]) for method in accuracy}
 
 
 def _kaons(

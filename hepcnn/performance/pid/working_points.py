@@ -1,15 +1,21 @@
 """Tables of cuts on a log ratio: kaons and pions, all pairs of species, and against p, η, tracks.
 
 All proportions here are counts at a cut that an analysis can apply, rounded before it is evaluated,
-with their Clopper–Pearson intervals, which take the cut as given. The tables of
+with their Clopper–Pearson intervals, which know that tracks of an event belong together (see
+`hepcnn.performance.clusters`) and take the cut as given. The tables of
 `hepcnn.performance.comparison` let the cut vary with the sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcnn.performance.clusters import widened
 from hepcnn.performance.columns import METHOD, percent, reference
 from hepcnn.performance.curves import WorkingPoint, at_cut, at_misid
 from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
@@ -38,8 +44,29 @@ _CUT_AND_NOTE = (
 )
 
 
-def _cells(point: WorkingPoint) -> tuple[Cell, ...]:
-    return point.cut, point.efficiency, point.misid, point.note
+def _cells(point: WorkingPoint, tracks: Chosen) -> tuple[Cell, ...]:
+    return point.cut, *tracks.widened(point.cut, point.efficiency, point.misid), point.note
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The tracks that a working point is of: those of two species, of some of all tracks."""
+
+    sample: PidSample
+    score: Floats
+    tracks: NDArray[np.bool_] | None = None
+    names: tuple[str, str] = ("kaon", "pion")
+
+    def widened(self, cut: float, *found: Proportion) -> tuple[Proportion, ...]:
+        """Efficiency and misID at a cut, with intervals that know which tracks are of one event."""
+        passes, sample = self.score > cut, self.sample
+        sides = [sample.true(name) for name in self.names]
+        if self.tracks is not None:
+            sides = [own & self.tracks for own in sides]
+        return tuple(
+            widened(rate, sample.by_event(own & passes), sample.by_event(own))
+            for rate, own in zip(found, sides, strict=True)
+        )
 
 
 def working_points(sample: PidSample, edges: Sequence[float], misid: Sequence[float]) -> Table:
@@ -57,7 +84,8 @@ def working_points(sample: PidSample, edges: Sequence[float], misid: Sequence[fl
                 (f"{sample.variable(method)} > {cut:g}", at_cut(kaons, pions, cut)) for cut in CUTS
             ]
             points += [(f"misID {100 * m:g} %", at_misid(kaons, pions, m)) for m in misid]
-            rows += [(method, *cells, asked, *_cells(point)) for asked, point in points]
+            chosen = Chosen(sample, score, tracks)
+            rows += [(method, *cells, asked, *_cells(point, chosen)) for asked, point in points]
     caption = (
         "Working points of K→K (efficiency) and π→K (misID): NNDLLK is ln(P_K / P_pi) at equal "
         "abundances, of a likelihood DLLK, its ln L_K - ln L_pi; "
@@ -79,9 +107,10 @@ def pairs(sample: PidSample, misid: Sequence[float]) -> Table:
     for method in sample.methods:
         for first, second in PAIRS:
             score = sample.log_ratio(method, first, second)
+            chosen = Chosen(sample, score, None, (first, second))
             own, other = score[sample.true(first)], score[sample.true(second)]
             points = [(m, at_misid(own, other, m, (first, second))) for m in misid]
-            rows += [(method, first, second, m, *_cells(point)) for m, point in points]
+            rows += [(method, first, second, m, *_cells(point, chosen)) for m, point in points]
     caption = (
         "Pairs of species told apart by ln(P_one / P_other) at equal abundances: efficiency of the "
         f"one and misID of the other; {_ROUNDED}; {sample.span}"
@@ -113,12 +142,15 @@ def differential(
     for method in sample.methods:
         score = sample.log_ratio(method)
         kaons, pions = score[kaon], score[pion]
-        in_bins = [(v, low, high, kaons[t[kaon]], pions[t[pion]]) for v, low, high, t in parts]
+        in_bins = [(*part, kaons[part[3][kaon]], pions[part[3][pion]]) for part in parts]
         for m in misid:
             point = at_misid(kaons, pions, m)
             rows += [
-                (method, m, point.cut, v, float(low), float(high), *_at(point, k, pi))
-                for v, low, high, k, pi in in_bins
+                (
+                    *(method, m, point.cut, v, float(low), float(high)),
+                    *Chosen(sample, score, tracks).widened(point.cut, *_at(point, k, pi)),
+                )
+                for v, low, high, tracks, k, pi in in_bins
             ]
     caption = (
         "Efficiency and misID in bins of momentum, pseudorapidity and tracks in the event, at one "
@@ -167,7 +199,8 @@ def robustness(
     for method in own.methods:
         point = at_misid(*_scores(own, method), asked)
         for name, sample in samples.items():
-            cells = _at(point, *_scores(sample, method))
+            chosen = Chosen(sample, sample.log_ratio(method))
+            cells = chosen.widened(point.cut, *_at(point, *_scores(sample, method)))
             at_misids = merits[name][method].kaon[0].numbers
             accuracy = sample.confusion(method).accuracy
             rows.append((method, name, len(sample), *at_misids, point.cut, *cells, accuracy))

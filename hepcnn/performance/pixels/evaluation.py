@@ -8,9 +8,9 @@ import numpy as np
 
 from hepcnn.performance import aligned
 from hepcnn.performance.bootstrap import draw
+from hepcnn.performance.comparison import Compared
 from hepcnn.performance.pixels import tables
 from hepcnn.performance.pixels.counts import Counts, counts
-from hepcnn.performance.table import Table
 from hepcnn.store.findings import Found
 
 #: Tables of all methods together.
@@ -27,7 +27,7 @@ def evaluate(
     name: str,
     energy_bins: Sequence[float],
     generator: np.random.Generator,
-) -> tuple[Table, ...]:
+) -> Compared:
     """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`."""
     findings = aligned.aligned(findings, name, "semantic")
     first, times = findings[0], draw(len(findings[0]), generator)
@@ -35,6 +35,8 @@ def evaluate(
     for method, parts_of in aligned.measured(findings, counts).items():
         classes, groups = zip(*parts_of, strict=True)
         found[method] = Counts.join(classes), Counts.join(groups)
+    methods = aligned.of_methods(found)
+    figures, merits = tables.compared(found, times)
     parts = aligned.energy_parts(first, energy_bins)
     occupied = first.rows_of("pixels")
     known = found[first.method][0].pixels.sum(axis=0)
@@ -44,12 +46,13 @@ def evaluate(
         ("of them of no known particle (other), not counted", int(occupied.sum() - known.sum())),
         ("of the others at a boundary", int(known[1])),
     )
-    return (
-        tables.pixels(found, times),
-        tables.pixel_classes(found, times),
-        tables.boundary(found, times),
-        tables.pixel_energy(found, parts, times),
-        aligned.comparison(*tables.compared(found, times), "pixels that are called right"),
+    made = (
+        tables.pixels(methods, times),
+        tables.pixel_classes(methods, times),
+        tables.boundary(methods, times),
+        tables.pixel_energy(methods, parts, times),
+        aligned.comparison(figures, merits, "pixels that are called right"),
         aligned.cutflow(findings, energy_bins, last),
-        *(tables.confusion(method, own, times) for method, (own, _) in found.items()),
+        *(tables.confusion(method, own, times) for method, (own, _) in methods.items()),
     )
+    return Compared(made, figures, merits)

@@ -8,9 +8,9 @@ import numpy as np
 
 from hepcnn.performance import aligned
 from hepcnn.performance.bootstrap import draw
+from hepcnn.performance.comparison import Compared
 from hepcnn.performance.points import tables
 from hepcnn.performance.points.distances import SCORE, Distances, distances
-from hepcnn.performance.table import Table
 from hepcnn.store.findings import Found
 
 #: Tables of all methods together.
@@ -27,7 +27,7 @@ def evaluate(
     name: str,
     energy_bins: Sequence[float],
     generator: np.random.Generator,
-) -> tuple[Table, ...]:
+) -> Compared:
     """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`.
 
     The bins of energy are for the denominators.
@@ -46,10 +46,13 @@ def evaluate(
         ("of them outside the image, not counted", true - inside),
     )
     words = f"key points, candidates with a score of at least {SCORE:g}"
-    return (
-        tables.points(found, times),
-        tables.scores(found, times),
-        tables.histogram(found, times),
-        aligned.comparison(*tables.compared(found, times), words),
+    methods = aligned.of_methods(found)
+    figures, merits = tables.compared(found, times)
+    made = (
+        tables.points(methods, times),
+        tables.scores(methods, times),
+        tables.histogram(methods, times),
+        aligned.comparison(figures, merits, words),
         aligned.cutflow(findings, energy_bins, last),
     )
+    return Compared(made, figures, merits)

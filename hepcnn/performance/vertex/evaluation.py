@@ -8,7 +8,7 @@ import numpy as np
 
 from hepcnn.performance import aligned
 from hepcnn.performance.bootstrap import draw
-from hepcnn.performance.table import Table
+from hepcnn.performance.comparison import Compared
 from hepcnn.performance.vertex import tables
 from hepcnn.performance.vertex.boxes import Boxes, boxes
 from hepcnn.performance.vertex.vertices import (
@@ -39,7 +39,7 @@ def evaluate(
     energy_bins: Sequence[float],
     generator: np.random.Generator,
     baselines: Sequence[str] = (),
-) -> tuple[Table, ...]:
+) -> Compared:
     """Make the tables; see `hepcnn.performance.evaluate.FindingsEvaluation`.
 
     Methods are of the same vertices, in images that may differ: see
@@ -64,16 +64,20 @@ def evaluate(
         ),
     )
     words = "vertices found in space, and near the true one"
-    return (
-        tables.vertex(findings, found, times),
-        tables.gain(found, baselines, times),
-        tables.planes(first.views, _planes(findings), times),
-        tables.resolution(findings, found, times),
-        tables.energy(found, aligned.energy_parts(first, energy_bins), times),
-        tables.interactions(found, first.columns["interaction"], times),
-        aligned.comparison(*tables.compared(found, times), words),
+    methods = aligned.of_methods(found)
+    own = [f for f in findings if f.method in methods]
+    figures, merits = tables.compared(found, times)
+    made = (
+        tables.vertex(own, methods, times),
+        tables.gain(methods, baselines, times),
+        tables.planes(first.views, _planes(own), times),
+        tables.resolution(own, methods, times),
+        tables.energy(methods, aligned.energy_parts(first, energy_bins), times),
+        tables.interactions(methods, first.columns["interaction"], times),
+        aligned.comparison(figures, merits, words),
         aligned.cutflow(findings, energy_bins, last),
     )
+    return Compared(made, figures, merits)
 
 
 def _planes(findings: Sequence[Found]) -> dict[str, list[tuple[Vertices, Boxes]]]:

@@ -46,7 +46,7 @@ def test_a_method_and_itself_differ_by_0(classified, label):
     same = {"three": {"scores": scores}, "twin": {"scores": scores}}
     _, _, rows = compared(classified, label, **same)
     assert len(rows) == len(merit_names(select([classified(TASK, "three", label)], TASK, "lartpc")))
-    for *_, difference, sigma, better, only_one, only_other, p in rows.values():
+    for *_, difference, sigma, _, better, only_one, only_other, p in rows.values():
         assert (difference.value, difference.err_low, sigma, better) == (0, 0, 0, "–")
         assert np.isnan(p) or (only_one, only_other, p) == (0, 0, 1)
 
@@ -57,9 +57,9 @@ def test_what_is_better_is_found_better_by_every_figure(classified, label):
     sample, _, rows = compared(classified, label, **given)
     assert len(rows) == 3 * len(merit_names(sample))
     for (figure, one, other), row in rows.items():
-        assert row[7] == one, (figure, one, other)
+        assert row[8] == one, (figure, one, other)
         if figure == "accuracy":
-            n, m, p = row[8:]
+            n, m, p = row[9:]
             assert n - m == pytest.approx(row[5].value * len(label))
             assert p < 1e-6
     area = rows["area under the electron/photon curve", "twin", "majority"]
@@ -75,7 +75,7 @@ def test_a_pair_that_is_told_apart_only_by_one(classified, label):
     _, _, rows = compared(classified, label, three={}, twin={"scores": blind})
     area = rows["area under the electron/photon curve", "three", "twin"]
     assert area[4].value == 0.5
-    assert area[7] == "three"
+    assert area[8] == "three"
 
 
 def test_mcnemar_is_the_exact_binomial_test():

@@ -36,7 +36,7 @@ def make_findings(events, method="net", scores=None, energy=None):
 
 
 def make(*methods):
-    tables = evaluate(methods, "task", EDGES, np.random.default_rng(1))
+    tables = evaluate(methods, "task", EDGES, np.random.default_rng(1)).tables
     assert [t.name for t in tables] == table_names([m.method for m in methods]) == list(TABLES)
     return {t.name: t for t in tables}
 

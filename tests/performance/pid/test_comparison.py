@@ -26,13 +26,13 @@ def test_a_network_beats_the_controls_and_the_controls_are_worth_what_they_know(
     methods = ("lecture_cnn", "majority", "momentum_prior")
     sample, _, rows = compared([make_predictions(m) for m in methods])
     assert len(rows) == 3 * len(merit_names(MISID))
-    assert all(r[7] == "lecture_cnn" for r in rows.values() if r[1] == "lecture_cnn")
+    assert all(r[8] == "lecture_cnn" for r in rows.values() if r[1] == "lecture_cnn")
     majority = {f: rows[f, "lecture_cnn", "majority"][4] for f in merit_names(MISID)}
     pions = np.mean(sample.label[sample.label >= 0] == 2)
     assert majority["accuracy"].value == pytest.approx(pions)
     assert majority["balanced accuracy"].value == pytest.approx(1 / 6)
     assert majority["K efficiency at 5 % pi misID"].value == pytest.approx(0.05)
-    for _, _, _, value, other, difference, sigma, _ in rows.values():
+    for _, _, _, value, other, difference, sigma, _, _ in rows.values():
         assert difference.value == pytest.approx(value.value - other.value)
         assert sigma * difference.err_high == pytest.approx(difference.value)
 
@@ -65,15 +65,15 @@ def test_the_difference_knows_that_the_tracks_are_the_same(make_predictions):
 def test_a_method_beside_itself_is_not_better(make_predictions):
     task = PidTask(images="rich_polar", networks={"net": {}, "twin": {}}, baselines=[])
     _, _, rows = compared([make_predictions("net"), make_predictions("twin")], task)
-    assert all(r[5].value == 0 and r[6] == 0 and r[7] == "–" for r in rows.values())
+    assert all(r[5].value == 0 and r[6] == 0 and r[8] == "–" for r in rows.values())
 
 
 def test_one_event_gives_values_without_errors(make_predictions):
     _, _, rows = compared([make_predictions(m, n=40) for m in ("lecture_cnn", "majority")])
-    *_, value, _, difference, sigma, better = rows["accuracy", "lecture_cnn", "majority"]
+    *_, value, _, difference, sigma, p, better = rows["accuracy", "lecture_cnn", "majority"]
     assert np.isfinite(value.value)
     assert np.isnan(difference.err_low)
-    assert np.isnan(sigma)
+    assert np.isnan([sigma, p]).all()
     assert better == "–"
 
 

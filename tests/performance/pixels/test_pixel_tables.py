@@ -50,7 +50,7 @@ def perfect(method="perfect"):
 
 
 def make(*methods, edges=EDGES):
-    tables = evaluate(methods, "task", edges, np.random.default_rng(1))
+    tables = evaluate(methods, "task", edges, np.random.default_rng(1)).tables
     assert [t.name for t in tables] == table_names([m.method for m in methods])
     return {t.name: t for t in tables}
 

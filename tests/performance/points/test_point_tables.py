@@ -21,7 +21,7 @@ def make_findings(truth, candidates, method="net", **more):
 
 
 def make(*methods):
-    tables = evaluate(methods, "task", (0.0, 1000.0), np.random.default_rng(1))
+    tables = evaluate(methods, "task", (0.0, 1000.0), np.random.default_rng(1)).tables
     assert [t.name for t in tables] == table_names([m.method for m in methods]) == list(TABLES)
     return {t.name: t for t in tables}
 

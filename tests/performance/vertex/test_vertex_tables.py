@@ -36,7 +36,7 @@ def make_findings(apart, method="net", candidates=None, score=None, **columns):
 
 
 def make(*methods, baselines=()):
-    tables = evaluate(methods, "task", EDGES, np.random.default_rng(1), baselines)
+    tables = evaluate(methods, "task", EDGES, np.random.default_rng(1), baselines).tables
     assert [t.name for t in tables] == table_names([m.method for m in methods]) == list(TABLES)
     return {t.name: t for t in tables}
 
