@@ -14,6 +14,7 @@ from hepcnn.files import write_text
 from hepcnn.performance.classes import evaluation as classes
 from hepcnn.performance.instances import evaluation as instances
 from hepcnn.performance.pid import evaluation as pid
+from hepcnn.performance.pid.maps import Maps, maps_table
 from hepcnn.performance.pixels import evaluation as pixels
 from hepcnn.performance.points import evaluation as points
 from hepcnn.performance.sample import in_order
@@ -22,6 +23,7 @@ from hepcnn.performance.vertex import evaluation as vertex
 from hepcnn.provenance import record
 from hepcnn.store.findings import Found
 from hepcnn.store.findings_file import open_findings
+from hepcnn.store.maps import write_maps
 from hepcnn.store.predictions import Predictions, read_predictions
 
 
@@ -70,10 +72,11 @@ _FINDINGS: Mapping[str, FindingsEvaluation] = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables of a task, and of the identification of tracks each method's PID printout."""
+    """The tables of a task; of the identification of tracks each method's PID printout and maps."""
 
     tables: tuple[Table, ...]
     printouts: Mapping[str, str]
+    maps: Maps | None = None
 
     @property
     def summary(self) -> str:
@@ -93,6 +96,7 @@ def table_paths(folder: str | Path, task: AnyTask) -> list[str]:
     files = [f"{name}.{suffix}" for name in table_names(task) for suffix in FORMATS]
     if isinstance(task, PidTask):
         files += [f"printout_{m}.{suffix}" for m in task.methods for suffix in ("txt", "md")]
+        files += ["maps.csv", "maps.h5"] if task.tables.cuts else []
     return [f"{folder}/{file}" for file in files]
 
 
@@ -161,7 +165,29 @@ def evaluate_files(
     for method, text in result.printouts.items():
         write_text(Path(folder) / f"printout_{method}.txt", text)
         write_text(Path(folder) / f"printout_{method}.md", f"```text\n{text}```\n")
+    if result.maps:
+        _write_maps(Path(folder), result.maps, provenance)
     return result
+
+
+def _write_maps(folder: Path, maps: Maps, provenance: Mapping[str, Any]) -> None:
+    """Write the maps of a task, for people's scripts and for programs."""
+    write_text(folder / "maps.csv", maps_table(maps).csv())
+    efficiency = maps.efficiency
+    arrays = {
+        f"{name}/{part}": sums
+        for name, tally in (("passed", maps.passed), ("total", maps.total))
+        for part, sums in (("n", tally.n), ("sumw", tally.w), ("sumw2", tally.w2))
+    }
+    write_maps(
+        folder / "maps.h5",
+        {"method": maps.methods, "cut": maps.cuts, "true": maps.true},
+        {str(variable): edges for variable, edges in maps.edges.items()},
+        arrays
+        | {"efficiency": efficiency.value}
+        | {part: getattr(efficiency, part) for part in ("err_low", "err_high")},
+        provenance,
+    )
 
 
 def _provenance(

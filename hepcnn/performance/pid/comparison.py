@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,8 +33,9 @@ def kaon_efficiency(
     """K→K at fixed π→K of every method, side by side: of all tracks, then by momentum.
 
     Where all kaons pass, or none, no bootstrap sample differs, which is not to know it exactly:
-    there the interval is Clopper and Pearson's.
+    there the interval is Clopper and Pearson's, or, of tracks with weights, not known.
     """
+    weighted = sample.weight is not None
     columns = (
         *BIN,
         METHOD,
@@ -44,21 +46,23 @@ def kaon_efficiency(
     rows: list[tuple[Cell, ...]] = []
     for k, (cells, tracks) in enumerate(bins(sample, edges)):
         n = [int(np.count_nonzero(tracks & sample.true(name))) for name in ("kaon", "pion")]
-        rows += [
-            (*cells, method, *n, *(_sure(e, n[0]) for e in merits[method].kaon[k].numbers))
-            for method in sample.methods
-        ]
+        for method in sample.methods:
+            numbers = merits[method].kaon[k].numbers
+            rows.append((*cells, method, *n, *(_sure(e, n[0], weighted) for e in numbers)))
+    sure = "not known" if weighted else "Clopper-Pearson"
     caption = (
         "K→K at fixed π→K: the cut for a misID is found in each bin of its own, "
         f"{_TIES}; the errors are from a {BOOTSTRAP}, in each of which the cut is found anew "
-        f"(Clopper-Pearson where all kaons pass, or none); natural mixture, {sample.span}"
+        f"({sure} where all kaons pass, or none); natural mixture, {sample.span}"
     )
     return Table("kaon_efficiency", caption, columns, tuple(rows))
 
 
-def _sure(estimate: Number, kaons: int) -> Number:
+def _sure(estimate: Number, kaons: int, weighted: bool) -> Number:
     if estimate.value not in (0.0, 1.0):
         return estimate
+    if weighted:
+        return replace(estimate, err_low=np.nan, err_high=np.nan)
     known = clopper_pearson(kaons if estimate.value else 0, kaons)
     return Number(estimate.value, float(known.err_low), float(known.err_high), known.method)
 
@@ -113,7 +117,7 @@ def ablation(
             found = zip(figures, (before.kaon[0][kaon], before.accuracy[0]), strict=True)
             gains = [(new - old).number for new, old in found]
         confusion = sample.confusion(method)
-        mean = loss(sample.posterior(method), sample.label).together(
+        mean = loss(sample.posterior(method), sample.label, sample.weight).together(
             confusion.weights[: len(SPECIES)]
         )
         cells = (*own.kaon[0].numbers, own.accuracy[0].number)

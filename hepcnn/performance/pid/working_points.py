@@ -1,7 +1,7 @@
 """Tables of cuts on a log ratio: kaons and pions, all pairs of species, and against p, η, tracks.
 
 All proportions here are counts at a cut that an analysis can apply, rounded before it is evaluated,
-with their Clopper–Pearson intervals, which take the cut as given. The tables of
+with their intervals (of counts Clopper and Pearson's), which take the cut as given. The tables of
 `hepcnn.performance.comparison` let the cut vary with the sample.
 """
 
@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hepcnn.performance.columns import METHOD, percent, reference
-from hepcnn.performance.curves import WorkingPoint, at_cut, at_misid
+from hepcnn.performance.curves import Weights, WorkingPoint, at_cut, at_misid, passing
 from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
 from hepcnn.performance.pid.columns import BIN, bins, kaon_columns
 from hepcnn.performance.pid.merits import MethodMerits
@@ -52,11 +55,14 @@ def working_points(sample: PidSample, edges: Sequence[float], misid: Sequence[fl
     for method in sample.methods:
         score = sample.log_ratio(method)
         for cells, tracks in bins(sample, edges):
-            kaons, pions = (score[tracks & sample.true(name)] for name in ("kaon", "pion"))
+            kaons, pions, weights = _chosen(sample, score, tracks)
             points = [
-                (f"{sample.variable(method)} > {cut:g}", at_cut(kaons, pions, cut)) for cut in CUTS
+                (f"{sample.variable(method)} > {cut:g}", at_cut(kaons, pions, cut, weights))
+                for cut in CUTS
             ]
-            points += [(f"misID {100 * m:g} %", at_misid(kaons, pions, m)) for m in misid]
+            points += [
+                (f"misID {100 * m:g} %", at_misid(kaons, pions, m, weights=weights)) for m in misid
+            ]
             rows += [(method, *cells, asked, *_cells(point)) for asked, point in points]
     caption = (
         "Working points of K→K (efficiency) and π→K (misID): NNDLLK is ln(P_K / P_pi) at equal "
@@ -79,8 +85,9 @@ def pairs(sample: PidSample, misid: Sequence[float]) -> Table:
     for method in sample.methods:
         for first, second in PAIRS:
             score = sample.log_ratio(method, first, second)
-            own, other = score[sample.true(first)], score[sample.true(second)]
-            points = [(m, at_misid(own, other, m, (first, second))) for m in misid]
+            names = first, second
+            own, other, weights = _chosen(sample, score, names=names)
+            points = [(m, at_misid(own, other, m, names, weights)) for m in misid]
             rows += [(method, first, second, m, *_cells(point)) for m, point in points]
     caption = (
         "Pairs of species told apart by ln(P_one / P_other) at equal abundances: efficiency of the "
@@ -103,7 +110,6 @@ def differential(
         percent("efficiency", "K→K", "proportion"),
         percent("misid", "π→K", "proportion"),
     )
-    kaon, pion = sample.true("kaon"), sample.true("pion")
     parts = [
         (variable, low, high, sample.place(variable, edges) == k)
         for variable, edges in curve_bins.items()
@@ -112,13 +118,13 @@ def differential(
     rows: list[tuple[Cell, ...]] = []
     for method in sample.methods:
         score = sample.log_ratio(method)
-        kaons, pions = score[kaon], score[pion]
-        in_bins = [(v, low, high, kaons[t[kaon]], pions[t[pion]]) for v, low, high, t in parts]
+        kaons, pions, weights = _chosen(sample, score)
+        in_bins = [(v, low, high, _chosen(sample, score, t)) for v, low, high, t in parts]
         for m in misid:
-            point = at_misid(kaons, pions, m)
+            point = at_misid(kaons, pions, m, weights=weights)
             rows += [
-                (method, m, point.cut, v, float(low), float(high), *_at(point, k, pi))
-                for v, low, high, k, pi in in_bins
+                (method, m, point.cut, v, float(low), float(high), *_at(point, *chosen))
+                for v, low, high, chosen in in_bins
             ]
     caption = (
         "Efficiency and misID in bins of momentum, pseudorapidity and tracks in the event, at one "
@@ -127,11 +133,42 @@ def differential(
     return Table("differential", caption, columns, tuple(rows))
 
 
-def _at(point: WorkingPoint, kaons: Floats, pions: Floats) -> tuple[Proportion, Proportion]:
+def scan(sample: PidSample, cuts: Sequence[float], charges: bool) -> Table:
+    """K→K, π→K and ghost→K against the cut on the log ratio of kaon and pion."""
+    columns = (
+        METHOD,
+        Column("variable", "variable"),
+        Column("cut", "cut >", "number", 1),
+        Column("true", "true"),
+        percent("called", "passing", "proportion"),
+    )
+    groups = {
+        name: tracks
+        for name, tracks in sample.groups(charges).items()
+        if name.rstrip("+-") in ("kaon", "pion", "ghost")
+    }
+    rows: list[tuple[Cell, ...]] = []
+    for method in sample.methods:
+        score, variable = sample.log_ratio(method), sample.variable(method)
+        rows += [
+            (method, variable, cut, name, passing(score[own] > cut, sample.weights(own)))
+            for cut in cuts
+            for name, own in groups.items()
+        ]
+    caption = (
+        "Scan of the cut: fractions of true kaons, pions and, if there are any, ghosts (tracks of "
+        f"no particle) that pass; {sample.span}"
+    )
+    return Table("scan", caption, columns, tuple(rows))
+
+
+def _at(
+    point: WorkingPoint, kaons: Floats, pions: Floats, weights: Weights
+) -> tuple[Proportion, Proportion]:
     """What the cut of a working point does to other tracks; NaN where there is no cut."""
     if point.note:
         return clopper_pearson(0, 0), clopper_pearson(0, 0)
-    there = at_cut(kaons, pions, point.cut)
+    there = at_cut(kaons, pions, point.cut, weights)
     return there.efficiency, there.misid
 
 
@@ -165,9 +202,10 @@ def robustness(
     own = next(iter(samples.values()))
     rows: list[tuple[Cell, ...]] = []
     for method in own.methods:
-        point = at_misid(*_scores(own, method), asked)
+        kaons, pions, weights = _chosen(own, own.log_ratio(method))
+        point = at_misid(kaons, pions, asked, weights=weights)
         for name, sample in samples.items():
-            cells = _at(point, *_scores(sample, method))
+            cells = _at(point, *_chosen(sample, sample.log_ratio(method)))
             at_misids = merits[name][method].kaon[0].numbers
             accuracy = sample.confusion(method).accuracy
             rows.append((method, name, len(sample), *at_misids, point.cut, *cells, accuracy))
@@ -179,6 +217,12 @@ def robustness(
     return Table("robustness", caption, columns, tuple(rows))
 
 
-def _scores(sample: PidSample, method: str) -> tuple[Floats, Floats]:
-    score = sample.log_ratio(method)
-    return score[sample.true("kaon")], score[sample.true("pion")]
+def _chosen(
+    sample: PidSample,
+    score: Floats,
+    tracks: NDArray[np.bool_] | None = None,
+    names: tuple[str, str] = ("kaon", "pion"),
+) -> tuple[Floats, Floats, Weights]:
+    """Scores and weights of the tracks of two species, of some of all tracks."""
+    one, other = (sample.true(n) if tracks is None else tracks & sample.true(n) for n in names)
+    return score[one], score[other], (sample.weights(one), sample.weights(other))
