@@ -100,6 +100,8 @@ def make_predictions() -> Callable[..., Predictions]:
                 "p": p,
                 "eta": np.full(n, 3, np.float32),
                 "n_tracks": np.full(n, 40, np.float32),
+                "charge": np.where(np.arange(n) % 2, 1, -1).astype(np.float32),
+                "ghost": np.zeros(n, np.float32),
             },
             cutflow=(("events read", n), ("scored", n)),
             provenance={"id": f"{method}{seed}{altered}"},

@@ -189,7 +189,8 @@ class Sample(Settings):
     """For each native branch that is called otherwise: its name, or an expression of names and
     numbers: arithmetic, comparisons, `where`, `sqrt`, `abs`, `min`, `max`, trigonometry, `count`,
     `sum`, indices. For example ``1000 * Track_P``, ``sqrt(px**2 + py**2 + pz**2)``,
-    ``pos[:, 0]``, ``where(process == 'Decay', 1, 4)``. A list joins the hits (or the deposits) of
+    ``pos[:, 0]``, ``where(process == 'Decay', 1, 4)``. ``track_weight``, such as an sWeight,
+    weights the tables of tracks, not the training. A list joins the hits (or the deposits) of
     several branches, event by event: ``hit_wire: [u_wire, v_wire]`` beside
     ``hit_plane: [0, 1]``. No two events may have one (run, subrun, event): where files begin at
     the same number, ``run: $file`` names them apart (a number of each file's own, wherever it

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
+from hepcnn.config.cuts import parse_cut
 from hepcnn.config.problems import explain
 from hepcnn.config.settings import (
     Analytic,
@@ -107,6 +108,14 @@ class Train(Settings):
     fit its cache."""
 
 
+#: Bins of PIDCalib2 in momentum (MeV) and tracks, and of the acceptance in pseudorapidity.
+CURVE_BINS: dict[Literal["p", "eta", "n_tracks"], list[float]] = {
+    "p": [3000.0, 9300.0, 15600.0, 19000.0, *(24400.0 + 5400.0 * k for k in range(15))],
+    "eta": [1.5, 2.5, 3.0, 3.5, 4.0, 5.0],
+    "n_tracks": [0.0, 50.0, 200.0, 300.0, 500.0],
+}
+
+
 class PidTables(Settings):
     """The performance tables of the identification of tracks."""
 
@@ -120,13 +129,24 @@ class PidTables(Settings):
     """Working points: fractions of true pions that pass the kaon cut."""
     mixture: dict[Species, NonNegative] | Literal["natural", "flat"] = "natural"
     """The population that decisions and purities are for: `natural` is the test sample's own."""
-    curve_bins: dict[Literal["p", "eta", "n_tracks"], Edges] = {
-        "p": [3000.0, 9300.0, 15600.0, 19000.0, *(24400.0 + 5400.0 * k for k in range(15))],
-        "eta": [1.5, 2.5, 3.0, 3.5, 4.0, 5.0],
-        "n_tracks": [0.0, 50.0, 200.0, 300.0, 500.0],
-    }
+    curve_bins: dict[Literal["p", "eta", "n_tracks"], Edges] = CURVE_BINS
     """Edges of the bins of the curves against momentum (MeV), pseudorapidity and tracks in the
     event; those of PIDCalib2 in p and n_tracks."""
+    cuts: list[str] = []
+    """Cuts whose maps are written, ``maps.csv`` and ``maps.h5``: in bins of momentum,
+    pseudorapidity and tracks the tracks that pass and all, of each true species and of ghosts.
+    For example ``DLLK > 5``, ``DLLpK > 0`` (ln L of the proton less that of the kaon),
+    ``DLLp > 5 & DLLpK > 0``; of a network its log ratio at equal abundances."""
+    map_bins: Annotated[dict[Literal["p", "eta", "n_tracks"], Edges], Field(min_length=1)] = (
+        CURVE_BINS
+    )
+    """Edges of the bins of the maps."""
+    charges: bool = False
+    """Part species by charge in the maps and in the scan: K+ and K- for themselves."""
+    scan: Annotated[list[FiniteFloat], Field(min_length=1)] = [
+        -10.0, -5.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0,
+    ]  # fmt: skip
+    """Cuts on DLLK of the table that scans them."""
     ablation: list[str] = []
     """Methods, each a step from the one before: the steps of the ablation table."""
 
@@ -134,11 +154,14 @@ class PidTables(Settings):
     def _possible(self) -> Self:
         edges = {"momentum_bins": self.momentum_bins}
         edges |= {f"curve_bins.{name}": bins for name, bins in self.curve_bins.items()}
+        edges |= {f"map_bins.{name}": bins for name, bins in self.map_bins.items()}
         for name, bins in edges.items():
             if any(a >= b for a, b in pairwise(bins)):
                 raise ValueError(f"{name}: the edges must increase")
-        for name in ("misid", "ablation"):
+        for name in ("misid", "ablation", "cuts", "scan"):
             check_distinct(name, getattr(self, name))
+        for cut in self.cuts:
+            parse_cut(cut)
         if isinstance(self.mixture, dict):
             check_mixture(self.mixture)
         return self

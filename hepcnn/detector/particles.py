@@ -32,6 +32,10 @@ MASSES = np.array([p.mass for p in PARTICLES])
 OTHER = -1
 
 
+#: PDG code of a track that no particle made: a ghost.
+GHOST_PDG = 0
+
+
 def species_of(pdg: ArrayLike) -> NDArray[np.int16]:
     """Label PDG codes by index into `SPECIES`; both charges; anything else is `OTHER`."""
     code = np.abs(np.asarray(pdg, dtype=np.int64))

@@ -51,7 +51,7 @@ def _listed_rich(mapped: Collection[str]) -> list[Branch]:
     for rich in schema.RICHES:
         groups = schema.SEGMENT[rich], schema.PROJECTION[rich]
         listed += max(groups, key=lambda group: sum(b.name in mapped for b in group))
-    return listed
+    return [*listed, schema.WEIGHT]
 
 
 def _lartpc(name: str, channels: bool) -> Layout:

@@ -34,12 +34,13 @@ def check_rich(events: RichEvents) -> None:
     Raises
     ------
     InputError
-        Momentum not above 0; a track's segment or projection neither finite nor all NaN, or its
-        direction no unit vector; a hit's position not finite, its RICH or panel unknown, its
-        true track not in the event.
+        Momentum not above 0; a weight not finite; a track's segment or projection neither finite
+        nor all NaN, or its direction no unit vector; a hit's position not finite, its RICH or panel
+        unknown, its true track not in the event.
     """
     p = events.tracks["p"]
     refuse(events, "track", "p", ~((p > 0) & (p < np.inf)), "it must be finite and above 0")
+    _check_finite(events, "track", "weight")
     for rich in RICHES:
         for parts in (("entry", "direction", "exit"), ("projection",)):
             columns = [name for part in parts if (name := f"{rich}_{part}") in events.tracks]

@@ -98,6 +98,8 @@ def wanted_rich(
         wanted.append(pdg)
     if hit_truth and hit_track.name in given:
         wanted.append(hit_track)
+    if schema.WEIGHT.name in given:
+        wanted.append(schema.WEIGHT)
     return wanted
 
 

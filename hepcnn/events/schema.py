@@ -24,6 +24,7 @@ __all__ = [
     "RICHES",
     "SEGMENT",
     "TREE",
+    "WEIGHT",
     "RichEvents",
 ]
 
@@ -48,6 +49,11 @@ COMMON = (
     Branch("hit_track", "int32", "", "index of its track, -1: none", "hit", "track", truth=True),
 )
 
+#: What a file may give of its tracks beside that: the configuration asks for it.
+WEIGHT = Branch(
+    "track_weight", "float32", "", "weight in tables, such as an sWeight", "track", "weight"
+)
+
 #: A track's straight segment in each RICH; all NaN: the track does not cross it.
 SEGMENT: Mapping[str, tuple[Branch, ...]] = {
     rich: (
@@ -68,7 +74,7 @@ PROJECTION: Mapping[str, tuple[Branch, ...]] = {
 NATIVE = (*COMMON, *SEGMENT["rich1"], *SEGMENT["rich2"])
 #: Every branch that the reader knows, by name: the keys that `branches:` may have.
 BRANCHES: Mapping[str, Branch] = {
-    branch.name: branch for branch in (*NATIVE, *PROJECTION["rich1"], *PROJECTION["rich2"])
+    branch.name: branch for branch in (*NATIVE, *PROJECTION["rich1"], *PROJECTION["rich2"], WEIGHT)
 }
 
 
@@ -89,6 +95,7 @@ class RichEvents(EventChunk):
         ``p`` (MeV, float32), ``charge`` (int8), ``pdg`` (int32, if truth is there) and for each
         RICH in the file ``richN_entry``, ``richN_direction``, ``richN_exit`` or
         ``richN_projection``: (n_tracks, 3) float32, mm; NaN where the track does not cross it.
+        ``weight`` (float32), if the file gives one.
         Where tracks were selected ``index`` (int32): the track's place among all of its event.
     hits : dict of arrays
         ``position`` (n_hits, 3) float32, mm; ``rich``, ``panel`` (int8); ``track`` (int32, only

@@ -23,7 +23,7 @@ from hepcnn.events.larcv import read_images
 from hepcnn.events.larcv_frame import ImagePlanes, image_planes
 from hepcnn.events.lartpc_schema import LArTPCEvents
 from hepcnn.events.reading import FileSpec, expand_files, n_entries, read_lartpc, read_rich
-from hepcnn.events.schema import RichEvents
+from hepcnn.events.schema import WEIGHT, RichEvents
 from hepcnn.imaging.inside import Inside
 from hepcnn.imaging.planes import plane_header, plane_hits_inside, plane_images, words_of
 from hepcnn.imaging.rich import rich_header, rich_hits_inside, rich_images
@@ -108,13 +108,19 @@ def maker_of(
 
 def _polar_maker(sample: RichSample, settings: PolarImages) -> Maker:
     geometry = load_geometry(sample.geometry)
+    weighted = WEIGHT.name in sample.branches
 
     def images(events: RichEvents) -> Made:
+        if WEIGHT.column in events.tracks and not weighted:
+            raise InputError(
+                f"there is a branch '{WEIGHT.name}': say in the sample's `branches` whether tables "
+                f"are weighted by it, `{WEIGHT.name}: {WEIGHT.name}`, or not, `{WEIGHT.name}: 1`"
+            )
         made, counts = rich_images(events, geometry, settings)
         return made, counts, rich_hits_inside(events, geometry, counts, settings)
 
     return Maker(
-        rich_header(settings),
+        rich_header(settings, weighted),
         {name: rich.model_dump(mode="json") for name, rich in geometry.items()},
         lambda spec, step, counts: read_rich(
             spec, sample, rich=settings.rich, step=step, counts=counts

@@ -22,7 +22,7 @@ from hepcnn.imaging.panels import PANELS, PanelPoints, check_sides, panel_points
 from hepcnn.imaging.polar import MAX_POINTS, check_shape, polar_counts
 from hepcnn.imaging.sparse import merge_channels
 from hepcnn.imaging.track_segments import segments_inside
-from hepcnn.store.rich import FEATURES, TRUTH, analytic_features
+from hepcnn.store.rich import FEATURES, TRUTH, WEIGHT, analytic_features
 from hepcnn.store.shard import KEY, Axis, Header, Images, Sparse
 
 #: Fewer tracks may all be without a hit by chance.
@@ -35,8 +35,15 @@ _SAMPLE = 256
 _WIDE = {"radius": (20_000.0, (4000, 1)), "angle": (400.0, (400, 1))}
 
 
-def rich_header(settings: PolarImages) -> Header:
+def rich_header(settings: PolarImages, weighted: bool = False) -> Header:
     """What all images made with these settings have in common.
+
+    Parameters
+    ----------
+    settings : PolarImages
+        What the images are.
+    weighted : bool
+        Whether the tracks have weights.
 
     Raises
     ------
@@ -47,6 +54,7 @@ def rich_header(settings: PolarImages) -> Header:
     rows, columns = settings.shape
     cherenkov = settings.coordinates == "cherenkov"
     analytic = analytic_features(settings.rich) if cherenkov else {}
+    own = [*FEATURES, WEIGHT] if weighted else FEATURES
     return Header(
         detector="rich",
         views=tuple(settings.rich),
@@ -64,7 +72,7 @@ def rich_header(settings: PolarImages) -> Header:
         classes={"species": SPECIES},
         # The sample's name says nothing about the images: the same settings make one image set.
         maker=settings.model_dump(mode="json", exclude={"sample"}),
-        features=dict.fromkeys(FEATURES) | analytic,
+        features=dict.fromkeys(own) | analytic,
         truth=dict(TRUTH),
     )
 
@@ -356,7 +364,8 @@ def _features(events: RichEvents) -> dict[str, npt.NDArray[np.float32]]:
             with np.errstate(divide="ignore"):
                 here = np.arcsinh(z / np.hypot(x, y))  # of any length: float32 is not exactly 1
             eta = np.where(np.isnan(eta), here, eta).astype(np.float32)
-    return {
+    weight = {WEIGHT: events.tracks["weight"]} if "weight" in events.tracks else {}
+    return weight | {
         "p": events.tracks["p"].astype(np.float32),
         "eta": eta,
         "charge": events.tracks["charge"].astype(np.float32),

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.config import Split
+from hepcnn.detector.particles import GHOST_PDG
 from hepcnn.errors import InputError, nearest
 from hepcnn.progress import note
 from hepcnn.store.images import ImageSet
-from hepcnn.store.predictions import FEATURES, Predictions
+from hepcnn.store.predictions import FEATURES, WEIGHT, Predictions
 from hepcnn.store.split import PARTS, split_of
 
 
@@ -64,6 +65,8 @@ def predictions(
     if not (label >= 0).any():
         note(f"{task}/{method}: none of the {len(label)} examples is of a known {target}")
     selected = [] if part == "all" else [(f"in {part} split", len(which))]
+    features = [*FEATURES[images.header.detector]]
+    features += [WEIGHT] if WEIGHT in images.header.features else []
     return Predictions(
         task=task,
         method=method,
@@ -72,7 +75,7 @@ def predictions(
         key=images.key[which],
         scores=scores,
         label=label,
-        features={name: known(images, name)[which] for name in FEATURES[images.header.detector]},
+        features={name: known(images, name)[which] for name in features},
         cutflow=(*images.cutflow.items(), *selected, ("scored", len(scores))),
         provenance=provenance,
         temperature=temperature,
@@ -86,4 +89,6 @@ def known(images: ImageSet, name: str) -> NDArray[np.float32]:
     features = images.header.features
     if name == "n_hits" and name not in features:  # of voxels
         name = "n_deposits"
+    if name == "ghost":
+        return (images.truth("pdg") == GHOST_PDG).astype(np.float32)
     return images.features(name) if name in features else images.truth(name).astype(np.float32)

@@ -225,8 +225,8 @@ def accuracies(sample: Sample, method: str, times: NDArray[np.int16]) -> Floats:
 
 
 def _by_event(sample: Sample, which: NDArray[np.bool_]) -> Floats:
-    """Count the examples that satisfy a condition by event and true class, (events, C)."""
+    """Examples that satisfy a condition, or their weights, by event and class, (events, C)."""
     own, c = which & (sample.label >= 0), len(sample.classes)
     cell = sample.event[own] * c + sample.label[own]
-    counts = np.bincount(cell, minlength=sample.n_events * c)
+    counts = np.bincount(cell, sample.weights(own), minlength=sample.n_events * c)
     return counts.reshape(sample.n_events, c).astype(np.float64)

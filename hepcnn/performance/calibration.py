@@ -14,7 +14,9 @@ all other tables are of what the methods give.
 **Expected calibration error**: Σ_b n_b/N · |fraction right − mean probability| over
 `BINS` bins of equally many examples, those of equal probability never parted, so that a constant
 probability makes one bin. A finite sample of a perfectly calibrated method does not give 0: what it
-gives on average, Σ_b n_b/N · √(2 P(1 − P) / (π n_b)), stands beside it.
+gives on average, Σ_b n_b/N · √(2 P(1 − P) / (π n_b)), stands beside it. Of examples with weights
+n_b/N is the bin's share of Σw, and n_b in the root the effective number (Σw)²/Σw²; a bin whose
+weights do not sum to more than 0 is left out.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from numpy.typing import NDArray
 
 from hepcnn.performance.columns import METHOD, percent
 from hepcnn.performance.confusion import posterior
-from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
-from hepcnn.performance.loss import STANDARD_ERROR
+from hepcnn.performance.intervals import Floats, Proportion
+from hepcnn.performance.loss import STANDARD_ERROR, loss
 from hepcnn.performance.sample import Sample
 from hepcnn.performance.table import Cell, Column, Number, Table
+from hepcnn.performance.tally import Tally, fraction
 from hepcnn.performance.temperature import LEAST
 
 #: Bins of equally many examples (Guo et al. use 15 too, of equal width).
@@ -62,15 +65,19 @@ class Reliability:
     @property
     def error_if_calibrated(self) -> float:
         """What `error` would be on average if the probabilities were right."""
-        n = np.maximum(self.right.n_total, 1)
-        return self._average(np.sqrt(2 * self.mean * (1 - self.mean) / (np.pi * n)))
+        n = np.maximum(self.right.n_eff, 1)
+        mean = np.clip(self.mean, 0.0, 1.0)
+        return self._average(np.sqrt(2 * mean * (1 - mean) / (np.pi * n)))
 
     def _average(self, values: Floats) -> float:
-        n = self.right.n_total
-        return float(n @ values / n.sum()) if n.sum() else float("nan")
+        some = self.right.sumw > 0
+        n = self.right.sumw[some]
+        return float(n @ values[some] / n.sum()) if some.any() else float("nan")
 
 
-def reliability(probability: Floats, right: NDArray[np.bool_]) -> Reliability:
+def reliability(
+    probability: Floats, right: NDArray[np.bool_], weight: Floats | None = None
+) -> Reliability:
     """Hold probabilities against what came true, in `BINS` bins of equally many examples.
 
     Parameters
@@ -79,21 +86,22 @@ def reliability(probability: Floats, right: NDArray[np.bool_]) -> Reliability:
         From 0 to 1.
     right : ndarray, (N,) bool
         Whether the example is what the probability is of.
+    weight : ndarray, (N,), optional
+        Of the examples.
     """
     n = len(probability)
     rising = np.sort(probability)
     low = np.unique(rising[np.arange(BINS) * n // BINS]) if n else rising
     place = np.searchsorted(low, probability, side="right") - 1
-    count, passed, total = (
-        np.bincount(place, weights, minlength=len(low)) for weights in (None, right, probability)
-    )
-    return Reliability(
-        low=low,
-        high=rising[np.cumsum(count) - 1],
-        # A mean of equal numbers must not be rounded out of its bin.
-        mean=np.clip(total / count, low, rising[np.cumsum(count) - 1]),
-        right=clopper_pearson(passed, count),
-    )
+    every = Tally.binned(place, len(low), weight)
+    passed = Tally.binned(place[right], len(low), None if weight is None else weight[right])
+    total = np.bincount(place, probability if weight is None else weight * probability, len(low))
+    high = rising[np.cumsum(every.n) - 1]
+    with np.errstate(divide="ignore", invalid="ignore"):  # weights that sum to 0
+        mean = total / every.w
+    if weight is None:  # a mean of equal numbers must not be rounded out of its bin
+        mean = np.clip(mean, low, high)
+    return Reliability(low=low, high=high, mean=mean, right=fraction(passed, every))
 
 
 def tempered(scores: NDArray[np.floating], temperature: float) -> Floats:
@@ -112,13 +120,17 @@ def _probabilities(sample: Sample, method: str) -> Iterator[tuple[str, float, Fl
 
 
 def _curves(
-    sample: Sample, probability: Floats, label: NDArray[np.int16], named: Sequence[str]
+    sample: Sample,
+    probability: Floats,
+    label: NDArray[np.int16],
+    named: Sequence[str],
+    weight: Floats | None,
 ) -> dict[str, Reliability]:
     """The reliability curves of the class called and of the named classes."""
-    called = reliability(probability.max(axis=1), probability.argmax(axis=1) == label)
+    called = reliability(probability.max(axis=1), probability.argmax(axis=1) == label, weight)
     indices = {name: sample.mixture.index(name) for name in named}
     return {"called": called} | {
-        name: reliability(probability[:, i], label == i) for name, i in indices.items()
+        name: reliability(probability[:, i], label == i, weight) for name, i in indices.items()
     }
 
 
@@ -135,15 +147,16 @@ def calibration_tables(sample: Sample, named: Mapping[str, str], whose: str) -> 
         What they are together, for captions.
     """
     known = sample.label >= 0
-    label = sample.label[known]
+    label, weight = sample.label[known], sample.weights(known)
     errors: list[tuple[Cell, ...]] = []
     points: list[tuple[Cell, ...]] = []
     for method in sample.methods:
         for name, temperature, everything in _probabilities(sample, method):
             probability = everything[known]
-            curves = _curves(sample, probability, label, list(named))
+            curves = _curves(sample, probability, label, list(named), weight)
             ece = [x for c in curves.values() for x in (c.error, c.error_if_calibrated)]
-            errors.append((method, name, temperature, len(label), *ece, _loss(probability, label)))
+            entropy = _loss(probability, label, weight)
+            errors.append((method, name, temperature, len(label), *ece, entropy))
             for what, curve in curves.items():
                 columns = (curve.low, curve.high, curve.mean)
                 points += [
@@ -153,8 +166,11 @@ def calibration_tables(sample: Sample, named: Mapping[str, str], whose: str) -> 
     return _calibration(sample, named, whose, errors), _reliability(sample, whose, points)
 
 
-def _loss(probability: Floats, label: NDArray[np.int16]) -> Number:
+def _loss(probability: Floats, label: NDArray[np.int16], weight: Floats | None) -> Number:
     """Cross-entropy with the standard error of the mean."""
+    if weight is not None:
+        value, error = loss(probability, label, weight).together(np.ones(probability.shape[1]))
+        return Number(value, error, error, STANDARD_ERROR)
     with np.errstate(divide="ignore"):
         losses = -np.log(probability[np.arange(len(label)), label])
     some = len(losses) > 1 and bool(np.isfinite(losses).all())

@@ -27,12 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 from hepcnn.config import abundances
 from hepcnn.detector.particles import OTHER, SPECIES
 from hepcnn.errors import InputError, nearest
-from hepcnn.performance.intervals import (
-    Floats,
-    Proportion,
-    clopper_pearson,
-    weighted_proportion,
-)
+from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
+from hepcnn.performance.tally import Tally, fraction, mixed_fraction
 
 #: Relative difference up to which float32 scores tie.
 _TIE = 1e-6
@@ -77,7 +73,10 @@ class Mixture:
 
 
 def mixture_for(
-    setting: MixtureSetting, label: NDArray[np.int16], classes: tuple[str, ...] = SPECIES
+    setting: MixtureSetting,
+    label: NDArray[np.int16],
+    classes: tuple[str, ...] = SPECIES,
+    weight: Floats | None = None,
 ) -> Mixture:
     """Resolve a mixture's setting for a sample.
 
@@ -89,15 +88,22 @@ def mixture_for(
         True classes of the sample; `OTHER` does not count.
     classes : tuple of str
         Names of the C classes.
+    weight : ndarray, (N,), optional
+        Of each example. A class whose weights do not sum to more than 0 has no abundance.
 
     Raises
     ------
     InputError
-        If there is no example of the classes, or of those of a stated mixture.
+        If there is no example of the classes, or of those of a stated mixture; or their weights
+        sum to nothing above 0.
     """
-    counts = np.bincount(label[label != OTHER], minlength=len(classes))
-    if not counts.any():
+    found = _found(label, len(classes), weight)
+    if not found.n.any():
         raise InputError(f"no example of {', '.join(classes)} is left to evaluate")
+    counts = found.w if weight is None else np.maximum(found.w, 0.0)
+    if not counts.any():
+        sums = ", ".join(f"{w:.6g} ({c})" for c, w in zip(classes, found.w, strict=True))
+        raise InputError(f"weights: those of no class sum to more than 0: {sums}")
     if setting == "natural":
         return Mixture("natural", counts / counts.sum(), classes)
     name = "flat" if setting == "flat" else "stated"
@@ -107,7 +113,15 @@ def mixture_for(
     return mixture
 
 
-def class_weights(label: NDArray[np.int16], mixture: Mixture) -> Floats:
+def _found(label: NDArray[np.int16], classes: int, weight: Floats | None) -> Tally:
+    """The examples of each class, (C,)."""
+    known = label != OTHER
+    return Tally.binned(label[known], classes, None if weight is None else weight[known])
+
+
+def class_weights(
+    label: NDArray[np.int16], mixture: Mixture, weight: Floats | None = None
+) -> Floats:
     """Weight of an example of each true class that turns a sample's mixture into another.
 
     Parameters
@@ -117,6 +131,8 @@ def class_weights(label: NDArray[np.int16], mixture: Mixture) -> Floats:
         then each class keeps its spectrum.
     mixture : Mixture
         The target.
+    weight : ndarray, (N,), optional
+        Weights that the examples have of their own; what is returned multiplies them.
 
     Returns
     -------
@@ -128,7 +144,7 @@ def class_weights(label: NDArray[np.int16], mixture: Mixture) -> Floats:
     c = len(mixture.classes)
     if mixture.natural:
         return np.ones(c + 1)
-    found = np.bincount(label[label != OTHER], minlength=c)
+    found = _found(label, c, weight).w
     weights = np.zeros(c + 1)
     np.divide(mixture.abundances * found.sum(), found, out=weights[:c], where=found > 0)
     return weights
@@ -183,8 +199,8 @@ class Confusion:
 
     Attributes
     ----------
-    counts : ndarray, (C + 1, C + 1) int64
-        ``counts[t, c]``: examples of true class t that are called c, in the mixture's order; the
+    cells : Tally, (C + 1, C + 1)
+        ``cells[t, c]``: examples of true class t that are called c, in the mixture's order; the
         last row is of other classes, the last column of examples called none.
     mixture : Mixture
         See the module's text; it names the classes.
@@ -197,7 +213,7 @@ class Confusion:
         If the counts have another shape or one is negative or not whole.
     """
 
-    counts: NDArray[np.int64]
+    cells: Tally
     mixture: Mixture
     weights: Floats
 
@@ -208,20 +224,33 @@ class Confusion:
         clopper_pearson(0, self.counts)  # whole and not negative
 
     @property
+    def counts(self) -> NDArray[np.int64]:
+        """Numbers of examples in the cells, whatever their weights, (C + 1, C + 1)."""
+        return self.cells.n
+
+    @property
     def n_classes(self) -> int:
         """Number of classes; the index of what is, or is called, none of them."""
         return len(self.mixture.classes)
 
     @classmethod
     def of_decisions(
-        cls, label: ArrayLike, called: ArrayLike, mixture: Mixture, weights: Floats
+        cls,
+        label: ArrayLike,
+        called: ArrayLike,
+        mixture: Mixture,
+        weights: Floats,
+        weight: Floats | None = None,
     ) -> Confusion:
-        """Count labels and decisions, both indices of classes or `OTHER`."""
+        """Count labels and decisions, both indices of classes or `OTHER`.
+
+        `weight` are the examples' own weights, if they have any, (N,).
+        """
         n = len(mixture.classes) + 1
         # The remainder of −1 is the last index.
         true, call = np.asarray(label, np.int64) % n, np.asarray(called, np.int64) % n
-        counts = np.bincount(true * n + call, minlength=n * n)
-        return cls(counts.reshape(n, n), mixture, weights)
+        cells = Tally.binned(true * n + call, n * n, weight)
+        return cls(cells.each(lambda a: a.reshape(n, n)), mixture, weights)
 
     @classmethod
     def of_matrix(cls, counts: ArrayLike) -> Confusion:
@@ -234,55 +263,57 @@ class Confusion:
         full[: len(given), : len(given)] = given
         label = np.repeat(np.arange(x), full[:x].sum(axis=1)).astype(np.int16)
         mixture = mixture_for("natural", label)
-        return cls(full, mixture, class_weights(label, mixture))
+        return cls(Tally(full), mixture, class_weights(label, mixture))
 
     def rate(self, true: str, called: str | tuple[str, ...]) -> Proportion:
         """Fraction of a true class that is called one of some: an efficiency, or a misID."""
         index = self.mixture.index
-        row = self.counts[index(true)]
+        row = self.cells[index(true)]
         columns = [index(c) for c in ((called,) if isinstance(called, str) else called)]
-        return clopper_pearson(row[columns].sum(), row.sum())
+        return fraction(row[columns].sum(), row.sum())
 
     @property
     def rates(self) -> Proportion:
         """`rate` of each true class (and others) to each call, (C + 1, C + 1)."""
-        return clopper_pearson(self.counts, self.counts.sum(axis=1, keepdims=True))
+        return fraction(self.cells, self.cells.sum(axis=1, keepdims=True))
 
     @property
     def efficiency(self) -> Proportion:
         """Efficiency of each class, (C,)."""
-        true = self.counts[: self.n_classes]
-        return clopper_pearson(np.diagonal(true), true.sum(axis=1))
+        true = self.cells[: self.n_classes]
+        return fraction(true.each(np.diagonal), true.sum(axis=1))
 
     @property
     def purity(self) -> Proportion:
         """Purity of each class, in the mixture, (C,)."""
         c = self.n_classes
-        called = self.counts[:, :c]
+        called = self.cells[:, :c]
         if self.mixture.natural:
-            return clopper_pearson(np.diagonal(called), called.sum(axis=0))
-        return weighted_proportion(called.T, self.weights, np.eye(c, c + 1, dtype=bool))
+            return fraction(called.each(np.diagonal), called.sum(axis=0))
+        own = np.eye(c, c + 1, dtype=bool)
+        return mixed_fraction(called.each(np.transpose), self.weights, own)
 
     def misid(self, sources: Sequence[str]) -> Proportion:
         """For each class the misID into it, called so over true, from a class of its own, (C,)."""
-        counts = self.counts[[self.mixture.index(name) for name in sources]]
+        cells = self.cells[[self.mixture.index(name) for name in sources]]
         into = range(self.n_classes)
-        return clopper_pearson(counts[into, into], counts.sum(axis=1))
+        return fraction(cells[into, into], cells.sum(axis=1))
 
     @property
     def shares(self) -> Proportion:
         """Each cell over all examples, in the mixture, (C + 1, C + 1)."""
         if self.mixture.natural:
-            return clopper_pearson(self.counts, self.counts.sum())
+            return fraction(self.cells, self.cells.sum())
         n = len(self.counts)
         cell = np.eye(n * n, dtype=bool).reshape(n, n, -1)
-        return weighted_proportion(self.counts.ravel(), np.repeat(self.weights, n), cell)
+        return mixed_fraction(self.cells.each(np.ravel), np.repeat(self.weights, n), cell)
 
     @property
     def accuracy(self) -> Proportion:
         """Fraction of the classes' examples called rightly, in the mixture, a scalar."""
         c = self.n_classes
-        own, right = self.counts[:c], np.eye(c, c + 1, dtype=bool)
+        own, right = self.cells[:c], np.eye(c, c + 1, dtype=bool)
         if self.mixture.natural:
-            return clopper_pearson(own[right].sum(), own.sum())
-        return weighted_proportion(own.ravel(), np.repeat(self.weights[:c], c + 1), right.ravel())
+            return fraction(own[right].sum(), own.sum())
+        weights = np.repeat(self.weights[:c], c + 1)
+        return mixed_fraction(own.each(np.ravel), weights, right.ravel())

@@ -21,9 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
+from hepcnn.performance.tally import Tally, fraction
 
 #: Decimals that a cut is rounded to before anything is evaluated with it.
 DECIMALS = 3
+#: Weights of kaons and of pions, each like their scores; None: all count alike.
+Weights = tuple[Floats | None, Floats | None]
+ALIKE: Weights = (None, None)
 
 
 def log_ratio(scores: NDArray[np.floating], prior: Floats, first: int, second: int) -> Floats:
@@ -58,6 +62,8 @@ def log_ratio(scores: NDArray[np.floating], prior: Floats, first: int, second: i
 class Roc:
     """The ROC curve: efficiency against misID, from (0, 0) to (1, 1), neither ever falling.
 
+    With negative weights either may fall, and be outside 0 to 1.
+
     Attributes
     ----------
     misid, efficiency : ndarray, (M,) float64
@@ -72,8 +78,9 @@ class Roc:
 
     def efficiency_at(self, misid: float) -> float:
         """Kaon efficiency at a misID, with tied tracks accepted at random."""
-        # Of equal misIDs the last: a vertical step is worth its top.
-        after = int(np.searchsorted(self.misid, misid, side="right"))
+        # Of equal misIDs the last: a vertical step is worth its top. The first that is above.
+        above = self.misid > misid
+        after = int(above.argmax()) if above.any() else len(self.misid)
         if np.isnan(self.misid[-1]) or after == len(self.misid):
             return float(self.efficiency[-1] + 0 * self.misid[-1])
         x0, x1 = self.misid[after - 1 : after + 1]
@@ -81,16 +88,19 @@ class Roc:
         return float(y0 + (y1 - y0) * (misid - x0) / (x1 - x0))
 
 
-def roc(kaons: Floats, pions: Floats) -> Roc:
+def roc(kaons: Floats, pions: Floats, weights: Weights = ALIKE) -> Roc:
     """The ROC curve of the scores of true kaons and pions, (N_K,) and (N_π,)."""
     falling, rank = np.unique(-np.concatenate([kaons, pions]), return_inverse=True)
 
-    def fraction(own: NDArray[np.intp]) -> Floats:
-        passed = np.concatenate([[0.0], np.cumsum(np.bincount(own, minlength=len(falling)))])
-        return passed / len(own) if len(own) else np.full(len(passed), np.nan)
+    def fractions(own: NDArray[np.intp], weight: Floats | None) -> Floats:
+        passed = np.cumsum(np.bincount(own, weight, minlength=len(falling)))
+        total = len(own) if weight is None else weight.sum()
+        passed = np.concatenate([[0.0], passed])
+        return passed / total if total > 0 else np.full(len(passed), np.nan)
 
-    score = np.concatenate([[np.inf], -falling])
-    return Roc(fraction(rank[len(kaons) :]), fraction(rank[: len(kaons)]), score)
+    efficiency = fractions(rank[: len(kaons)], weights[0])
+    misid = fractions(rank[len(kaons) :], weights[1])
+    return Roc(misid, efficiency, np.concatenate([[np.inf], -falling]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,22 +116,28 @@ class WorkingPoint:
     note: str = ""
 
 
-def at_cut(kaons: Floats, pions: Floats, cut: float) -> WorkingPoint:
+def at_cut(kaons: Floats, pions: Floats, cut: float, weights: Weights = ALIKE) -> WorkingPoint:
     """Evaluate a stated cut on the scores of true kaons and pions."""
-    return WorkingPoint(
-        cut,
-        clopper_pearson(np.count_nonzero(kaons > cut), len(kaons)),
-        clopper_pearson(np.count_nonzero(pions > cut), len(pions)),
-    )
+    return WorkingPoint(cut, passing(kaons > cut, weights[0]), passing(pions > cut, weights[1]))
+
+
+def passing(passes: NDArray[np.bool_], weight: Floats | None = None) -> Proportion:
+    """The fraction of some examples that pass, a scalar."""
+    return fraction(Tally.of(passes, weight), Tally.of(np.ones(len(passes), np.bool_), weight))
 
 
 def at_misid(
-    kaons: Floats, pions: Floats, misid: float, names: tuple[str, str] = ("kaon", "pion")
+    kaons: Floats,
+    pions: Floats,
+    misid: float,
+    names: tuple[str, str] = ("kaon", "pion"),
+    weights: Weights = ALIKE,
 ) -> WorkingPoint:
     """Find the loosest cut of `DECIMALS` decimals that at most a fraction of pions pass.
 
     The cut is rounded, upwards, before it is evaluated: the numbers are those that a reader gets
-    who applies the cut as printed.
+    who applies the cut as printed. With negative weights the misID need not fall with the cut: no
+    tighter cut exceeds it either.
 
     Parameters
     ----------
@@ -131,17 +147,31 @@ def at_misid(
         The misID asked for, 0 to 1.
     names : (str, str)
         What the two are, for the note.
+    weights : (ndarray or None, ndarray or None)
+        Of the kaons and of the pions.
     """
     if not len(kaons) or not len(pions):
         return _none(f"no true {names[1] if len(kaons) else names[0]}")
-    allowed = int(np.floor(misid * len(pions) + 1e-9))
-    # Strictly above the next pion's score, at most `allowed` pions are left.
-    limit = np.sort(pions)[::-1][allowed] if allowed < len(pions) else -np.inf
-    point = at_cut(kaons, pions, _round_up(limit))
+    for name, weight in zip(names, weights, strict=True):
+        if weight is not None and weight.sum() <= 0:
+            return _none(f"the weights of the {name}s sum to {weight.sum():.4g}")
+    point = at_cut(kaons, pions, _round_up(_limit(pions, misid, weights[1])), weights)
     if not point.efficiency.n_pass and not point.misid.n_pass:
         tied = np.count_nonzero(pions == pions.max())
         return _none(f"not reachable: {tied} of {len(pions)} {names[1]}s share the highest score")
     return point
+
+
+def _limit(pions: Floats, misid: float, weight: Floats | None) -> float:
+    """The score above which the loosest cut lies; −∞: any cut does."""
+    if weight is None:
+        allowed = int(np.floor(misid * len(pions) + 1e-9))
+        # Strictly above the next pion's score, at most `allowed` pions are left.
+        return float(np.sort(pions)[::-1][allowed]) if allowed < len(pions) else -np.inf
+    falling, rank = np.unique(-pions, return_inverse=True)
+    passed = np.cumsum(np.bincount(rank, weight))
+    exceeds = passed > misid * weight.sum() * (1 + 1e-9)
+    return float(-falling[exceeds.argmax()]) if exceeds.any() else -np.inf
 
 
 def _round_up(value: float) -> float:

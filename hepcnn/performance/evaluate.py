@@ -16,6 +16,7 @@ from hepcnn.performance.classes import evaluation as classes
 from hepcnn.performance.comparison import Compared
 from hepcnn.performance.instances import evaluation as instances
 from hepcnn.performance.pid import evaluation as pid
+from hepcnn.performance.pid.maps import Maps, maps_table
 from hepcnn.performance.pixels import evaluation as pixels
 from hepcnn.performance.points import evaluation as points
 from hepcnn.performance.sample import in_order
@@ -25,6 +26,7 @@ from hepcnn.performance.vertex import evaluation as vertex
 from hepcnn.provenance import record
 from hepcnn.store.findings import Found
 from hepcnn.store.findings_file import open_findings
+from hepcnn.store.maps import write_maps
 from hepcnn.store.predictions import Predictions, read_predictions
 
 
@@ -75,10 +77,11 @@ _FINDINGS: Mapping[str, FindingsEvaluation] = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables of a task, and of the identification of tracks each method's PID printout."""
+    """The tables of a task; of the identification of tracks each method's PID printout and maps."""
 
     tables: tuple[Table, ...]
     printouts: Mapping[str, str]
+    maps: Maps | None = None
 
     @property
     def summary(self) -> str:
@@ -105,6 +108,7 @@ def table_paths(folder: str | Path, task: AnyTask) -> list[str]:
     files = [f"{name}.{suffix}" for name in table_names(task) for suffix in FORMATS]
     if isinstance(task, PidTask):
         files += [f"printout_{m}.{suffix}" for m in task.methods for suffix in ("txt", "md")]
+        files += ["maps.csv", "maps.h5"] if task.tables.cuts else []
     return [f"{folder}/{file}" for file in files]
 
 
@@ -132,6 +136,7 @@ def evaluate(
         predictions.
     """
     printouts: dict[str, str] = {}
+    maps = None
     if isinstance(task, ImageTask):
         given = in_order(predictions, task, name), name, task.tables.energy_bins, generator
         if isinstance(task, VertexTask):
@@ -139,15 +144,15 @@ def evaluate(
         else:
             found = _FINDINGS[task.target].evaluate(*given)
     elif isinstance(task, PidTask):
-        found, printouts = pid.evaluate(predictions, task, name, generator)
+        found, printouts, maps = pid.evaluate(predictions, task, name, generator)
     else:
         found = classes.evaluate(predictions, task, name, generator)
     tables = (*found.tables, claims(found.figures, found.merits, task))
     if not _several(task):
-        return Evaluation(tables, printouts)
+        return Evaluation(tables, printouts, maps)
     said = {t.name: MEANS if t.name in _OF_MEANS else FIRST for t in tables}
     told = [replace(t, caption=f"{t.caption}; {said[t.name]}") for t in tables]
-    return Evaluation((*told, trainings(found.figures, found.merits)), printouts)
+    return Evaluation((*told, trainings(found.figures, found.merits)), printouts, maps)
 
 
 def evaluate_files(
@@ -182,7 +187,29 @@ def evaluate_files(
     for method, text in result.printouts.items():
         write_text(Path(folder) / f"printout_{method}.txt", text)
         write_text(Path(folder) / f"printout_{method}.md", f"```text\n{text}```\n")
+    if result.maps:
+        _write_maps(Path(folder), result.maps, provenance)
     return result
+
+
+def _write_maps(folder: Path, maps: Maps, provenance: Mapping[str, Any]) -> None:
+    """Write the maps of a task, for people's scripts and for programs."""
+    write_text(folder / "maps.csv", maps_table(maps).csv())
+    efficiency = maps.efficiency
+    arrays = {
+        f"{name}/{part}": sums
+        for name, tally in (("passed", maps.passed), ("total", maps.total))
+        for part, sums in (("n", tally.n), ("sumw", tally.w), ("sumw2", tally.w2))
+    }
+    write_maps(
+        folder / "maps.h5",
+        {"method": maps.methods, "cut": maps.cuts, "true": maps.true},
+        {str(variable): edges for variable, edges in maps.edges.items()},
+        arrays
+        | {"efficiency": efficiency.value}
+        | {part: getattr(efficiency, part) for part in ("err_low", "err_high")},
+        provenance,
+    )
 
 
 def _provenance(

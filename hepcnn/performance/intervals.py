@@ -1,8 +1,9 @@
 """Proportions with their intervals, vectorised; each result names its method.
 
 Two statistical assumptions, never mixed: counts are binomial (`clopper_pearson`); sums of weights
-are sums of independent weighted tracks (`weighted_proportion`). An empty denominator gives NaN.
-`hepcnn.performance.clusters` widens either where tracks come several in an event.
+are sums of independent weighted tracks (`weighted_fraction` of tracks with weights of their own,
+`weighted_proportion` of groups of equal weight). An empty denominator gives NaN.
+`hepcnn.performance.clusters` widens either where tracks without weights come several in an event.
 """
 
 from __future__ import annotations
@@ -112,8 +113,45 @@ def clopper_pearson(n_pass: ArrayLike, n_total: ArrayLike) -> Proportion:
     )
 
 
+def weighted_fraction(
+    passed: tuple[ArrayLike, ArrayLike, ArrayLike], total: tuple[ArrayLike, ArrayLike, ArrayLike]
+) -> Proportion:
+    """Fractions of tracks with weights, such as sWeights: some may be negative.
+
+    ε = W_pass / W with W = Σw, and of independent tracks that pass with probability ε the variance
+    Σ_pass w² (1 − ε)² + Σ_fail w² ε² over W², which is |(1 − 2ε) Σw²_pass + ε² Σw²| / W²: that of
+    ROOT's ``TH1::Divide`` with option ``B``, and the binomial ε(1 − ε)/n where all weights are 1.
+    With negative weights ε may lie outside 0 to 1 and is left there. Where W is not above 0 there
+    is no ε: NaN.
+
+    Parameters
+    ----------
+    passed, total : (n, Σw, Σw²)
+        Of the tracks that pass, and of all; shapes broadcast.
+    """
+    n_pass, w_pass, w2_pass, n, sumw, sumw2 = np.broadcast_arrays(*passed, *total)
+    positive = sumw > 0
+    value = np.divide(w_pass, sumw, out=np.full(sumw.shape, np.nan), where=positive)
+    variance = (1 - 2 * value) * w2_pass + value**2 * sumw2
+    error = np.sqrt(np.abs(variance)) / np.where(positive, sumw, np.nan)
+    return Proportion(
+        value=value,
+        err_low=error,
+        err_high=error,
+        n_pass=n_pass.copy(),
+        n_total=n.copy(),
+        sumw=sumw.copy(),
+        sumw2=sumw2.copy(),
+        method=WEIGHTED,
+    )
+
+
 def weighted_proportion(
-    counts: ArrayLike, weights: ArrayLike, passing: ArrayLike, axis: int = -1
+    counts: ArrayLike,
+    weights: ArrayLike,
+    passing: ArrayLike,
+    axis: int = -1,
+    sums: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Proportion:
     """Proportions of tracks that come in groups of equal weight, such as the true species.
 
@@ -131,6 +169,9 @@ def weighted_proportion(
         The groups in the numerator; broadcasts against `counts`.
     axis : int
         The axis of `counts` that runs over groups; it is summed over.
+    sums : (array_like, array_like), optional
+        Of tracks that have weights of their own too: their Σw and Σw² in each group, which take the
+        place of the counts.
 
     Raises
     ------
@@ -140,12 +181,14 @@ def weighted_proportion(
     w = np.asarray(weights, dtype=np.float64)
     if not (np.isfinite(w) & (w >= 0)).all():
         raise ValueError("weights must be finite and not negative")
-    n, w, passes = np.broadcast_arrays(_counts(counts), w, np.asarray(passing, dtype=bool))
-    sumw, sumw2 = (n * w).sum(axis), (n * w**2).sum(axis)
+    passes, number = np.asarray(passing, dtype=bool), _counts(counts)
+    own, own2 = (number, number) if sums is None else sums
+    n, w, passes, own, own2 = np.broadcast_arrays(number, w, passes, own, own2)
+    sumw, sumw2 = (own * w).sum(axis), (own2 * w**2).sum(axis)
     value = np.divide(
-        (n * w * passes).sum(axis), sumw, out=np.full(sumw.shape, np.nan), where=sumw > 0
+        (own * w * passes).sum(axis), sumw, out=np.full(sumw.shape, np.nan), where=sumw > 0
     )
-    variance = (1 - 2 * value) * (n * w**2 * passes).sum(axis) + value**2 * sumw2
+    variance = (1 - 2 * value) * (own2 * w**2 * passes).sum(axis) + value**2 * sumw2
     error = np.sqrt(np.abs(variance)) / np.where(sumw > 0, sumw, np.nan)
     return Proportion(
         value=value,

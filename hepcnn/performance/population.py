@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
 from hepcnn.performance.columns import METHOD, percent
 from hepcnn.performance.confusion import class_weights
-from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.sample import Sample
 from hepcnn.performance.table import Cell, Column, Table
+from hepcnn.performance.tally import Tally, fraction
 
 
 def cutflow(sample: Sample, last: Iterable[tuple[str, int]]) -> Table:
@@ -50,9 +48,10 @@ def abundances(sample: Sample, counted: str) -> Table:
         What they are, for the column of their numbers.
     """
     c = len(sample.classes)
-    found = np.bincount(sample.label[sample.label >= 0], minlength=c)
-    share = clopper_pearson(found, found.sum())
-    weighted = found * class_weights(sample.label, sample.mixture)[:c]
+    known = sample.label >= 0
+    found = Tally.binned(sample.label[known], c, sample.weights(known))
+    share = fraction(found, found.sum())
+    weighted = found.w * class_weights(sample.label, sample.mixture, sample.weight)[:c]
     columns = (
         Column(sample.kind, sample.kind),
         Column(counted, f"# {counted}", "number"),
@@ -63,7 +62,7 @@ def abundances(sample: Sample, counted: str) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             name,
-            int(found[i]),
+            int(found.n[i]),
             share[i],
             float(weighted[i] / weighted.sum()),
             *(float(sample.prior[m][i]) for m in sample.methods),

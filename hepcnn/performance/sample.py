@@ -22,10 +22,11 @@ from hepcnn.performance.confusion import (
 )
 from hepcnn.performance.curves import log_ratio
 from hepcnn.performance.intervals import Floats
+from hepcnn.performance.tally import Tally
 from hepcnn.performance.temperature import LEAST
 from hepcnn.progress import note
 from hepcnn.store.findings import Found
-from hepcnn.store.predictions import Predictions
+from hepcnn.store.predictions import WEIGHT, Predictions
 
 #: Either kind of what a method says of examples.
 Scored = TypeVar("Scored", Predictions, Found)
@@ -45,6 +46,8 @@ class Sample:
         Number of the example's event, from 0 without gaps.
     label : ndarray, (N,) int16
         True class, or −1.
+    weight : ndarray, (N,) float64, or None
+        Of each example, such as an sWeight; None: all count alike.
     features : dict of str to ndarray, (N,) float64
         What examples are binned in; NaN: unknown.
     scores : dict of str to ndarray, (N, C)
@@ -69,6 +72,7 @@ class Sample:
     controls: tuple[str, ...]
     event: NDArray[np.int64]
     label: NDArray[np.int16]
+    weight: Floats | None
     features: Mapping[str, Floats]
     scores: Mapping[str, NDArray[np.floating]]
     prior: Mapping[str, Floats]
@@ -90,17 +94,22 @@ class Sample:
         event = first.key[keep][["run", "subrun", "event"]]
         first_of_event = np.concatenate([[False], event[1:] != event[:-1]])[: len(event)]
         methods = tuple(dict.fromkeys(network_of(p.method) for p in ordered))
+        features = {f: v[keep].astype(np.float64) for f, v in first.features.items()}
+        weight = features.pop(WEIGHT, None)
+        if weight is not None and (weight == 1).all():
+            weight = None
         sample = cls(
             methods=methods,
             networks=tuple(m for m in methods if m in task.networks),
             controls=tuple(m for m in methods if m in get_args(Control) and m in task.baselines),
             event=np.cumsum(first_of_event, dtype=np.int64),
             label=label,
-            features={f: v[keep].astype(np.float64) for f, v in first.features.items()},
+            weight=weight,
+            features=features,
             scores={p.method: _scores(p)[keep] for p in ordered},
             prior={p.method: p.prior for p in ordered},
             temperature={p.method: p.temperature for p in ordered},
-            mixture=mixture_for(task.tables.mixture, label, first.classes),
+            mixture=mixture_for(task.tables.mixture, label, first.classes, weight),
             cutflow={p.method: p.cutflow for p in ordered if p.method in methods},
             **own,
         )
@@ -108,6 +117,11 @@ class Sample:
             note(
                 f"the sample has no {' and no '.join(sample.lacking)}, which the mixture of the "
                 "tables names: purities are those without"
+            )
+        if sample.negative:
+            note(
+                f"the weights of {' and '.join(sample.negative)} do not sum to more than 0: "
+                f"in the tables no {sample.unit} is called so"
             )
         return sample
 
@@ -141,6 +155,19 @@ class Sample:
         there = np.isin(np.arange(len(share)), self.label)
         return tuple(np.array(self.classes)[(share > 0) & ~there].tolist())
 
+    @property
+    def negative(self) -> tuple[str, ...]:
+        """Classes of which there are examples, but whose weights do not sum to more than 0."""
+        if self.weight is None:
+            return ()
+        known = self.label >= 0
+        found = Tally.binned(self.label[known], len(self.classes), self.weight[known])
+        return tuple(np.array(self.classes)[(found.n > 0) & (found.w <= 0)].tolist())
+
+    def weights(self, which: NDArray[np.bool_]) -> Floats | None:
+        """Weights of some of the examples; None: all count alike."""
+        return None if self.weight is None else self.weight[which]
+
     def mixed(self, classes: str) -> str:
         """The mixture of what is called so, and what of it there is not, for captions."""
         without = f", without {' and '.join(self.lacking)}, of which there is none"
@@ -161,14 +188,22 @@ class Sample:
 
     def mixture_of(self, name: Literal["natural", "flat"]) -> Mixture:
         """The natural or the flat mixture of these examples."""
-        return mixture_for(name, self.label, self.classes)
+        return mixture_for(name, self.label, self.classes, self.weight)
 
     def confusions(
         self, method: str, mixture: Mixture | None, parts: Sequence[NDArray[np.bool_]]
     ) -> list[Confusion]:
         """A method's confusion matrices of parts of the examples, with the whole's weights."""
         mixture = mixture or self.mixture
-        called, weights = self.called(method, mixture), class_weights(self.label, mixture)
+        called = self.called(method, mixture)
+        weights = class_weights(self.label, mixture, self.weight)
+        if self.weight is not None:
+            return [
+                Confusion.of_decisions(
+                    self.label[part], called[part], mixture, weights, self.weight[part]
+                )
+                for part in parts
+            ]
         return [
             EventConfusion.of_events(
                 self.event[part], self.label[part], called[part], mixture, weights
@@ -329,8 +364,16 @@ def _check_same(a: Predictions, b: Predictions, agreed: Sequence[str]) -> None:
             f"methods must be on the same examples: '{a.method}' has {len(a)}, {only_a} of them "
             f"not in '{b.method}'; '{b.method}' has {len(b)}, {only_b} of them not in '{a.method}'"
         )
+    weighted = [p for p in (a, b) if WEIGHT in p.features]
+    if len(weighted) == 1:
+        (one,) = weighted
+        raise InputError(
+            f"of '{a.method}' and '{b.method}' only '{one.method}' has weights of its examples: "
+            "their predictions are of image sets that were made with different `branches`"
+        )
     pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {"label": (a.label, b.label)}
-    pairs |= {f: (a.features[f], b.features[f]) for f in agreed}
+    alike = [*agreed, WEIGHT] if weighted else agreed
+    pairs |= {f: (a.features[f], b.features[f]) for f in alike}
     for what, (x, y) in pairs.items():
         both_unknown = (x != x) & (y != y)
         if differ := int(np.count_nonzero((x != y) & ~both_unknown)):

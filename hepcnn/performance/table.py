@@ -11,7 +11,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,12 @@ PARTS: Mapping[Kind, tuple[str, ...]] = {
     "weighted": (*_PROPORTION[:-1], "sumw", "sumw2", "n_eff", "method"),
 }
 FORMATS = ("json", "csv", "md", "tex")
+#: What stands under tables of examples with weights.
+WEIGHTED_EXAMPLES = (
+    "all is of weighted examples (numbers of examples are not weighted): the errors are from the "
+    "sums of squared weights, there are no exact binomial intervals, and negative weights can "
+    "bring a fraction out of 0 to 100 %"
+)
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,12 @@ class Table:
             [column.shown(cell) for column, cell in zip(self.columns, row, strict=True)]
             for row in self.rows
         ]
+
+
+def with_weights(table: Table) -> Table:
+    """The table of examples that have weights: with the sums of these, and a word on the errors."""
+    columns = (replace(c, kind="weighted") if c.kind == "proportion" else c for c in table.columns)
+    return replace(table, caption=f"{table.caption}; {WEIGHTED_EXAMPLES}", columns=tuple(columns))
 
 
 def write_table(folder: Path, table: Table, provenance: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from hepcnn.performance.curves import ALIKE, Weights
 from hepcnn.report.style import (
     INK,
     SPECIES_COLOUR,
@@ -236,7 +237,9 @@ def panels(
 
 
 @styled
-def scores(kaon: Floats, pion: Floats, variable: str, box: list[str]) -> Figure:
+def scores(
+    kaon: Floats, pion: Floats, variable: str, box: list[str], weights: Weights = ALIKE
+) -> Figure:
     """Draw the distribution of a log ratio for true kaons and pions, each normalised to 1.
 
     Scores beyond the range drawn, infinite ones too, are counted in the outermost bins.
@@ -249,6 +252,8 @@ def scores(kaon: Floats, pion: Floats, variable: str, box: list[str]) -> Figure:
         Their name.
     box : list of str
         Lines of the label box.
+    weights : (ndarray or None, ndarray or None)
+        Of the kaons and of the pions.
     """
     figure = Figure()
     axes = figure.subplots()
@@ -256,10 +261,10 @@ def scores(kaon: Floats, pion: Floats, variable: str, box: list[str]) -> Figure:
     finite = both[np.isfinite(both)]
     low, high = np.percentile(finite, [0.1, 99.9]) if len(finite) else (-1.0, 1.0)
     edges = np.linspace(min(low, -1.0), max(high, 1.0), 61)
-    for species, values in (("pion", pion), ("kaon", kaon)):
-        counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    for species, values, weight in (("pion", pion, weights[1]), ("kaon", kaon, weights[0])):
+        counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges, weights=weight)
         axes.stairs(
-            counts / max(len(values), 1),
+            counts / (max(len(values), 1) if weight is None else weight.sum()),
             edges,
             color=SPECIES_COLOUR[species],
             fill=species == "pion",

@@ -37,7 +37,8 @@ def separation(task: PidResults, look: Mapping[str, Look], studio: Studio) -> Pi
     sample = task.sample
     kaon, pion = (sample.true(name) for name in ("kaon", "pion"))
     scores = {method: sample.log_ratio(method) for method in sample.methods}
-    rocs = {method: roc(score[kaon], score[pion]) for method, score in scores.items()}
+    weights = sample.weights(kaon), sample.weights(pion)
+    rocs = {method: roc(score[kaon], score[pion], weights) for method, score in scores.items()}
     against = GLOBAL if GLOBAL in sample.methods and len(sample.methods) > 1 else None
     box = ["(NN)DLLK > cut, test split", _momentum_range(task), _counts(task)]
     return studio.picture(
@@ -56,9 +57,11 @@ def separation(task: PidResults, look: Mapping[str, Look], studio: Studio) -> Pi
 def scores(task: PidResults, method: str, studio: Studio) -> Picture:
     """Distribution of a method's log ratio."""
     score, name = task.sample.log_ratio(method), task.sample.variable(method)
-    kaon, pion = (score[task.sample.true(species)] for species in ("kaon", "pion"))
+    masks = [task.sample.true(species) for species in ("kaon", "pion")]
+    weights = task.sample.weights(masks[0]), task.sample.weights(masks[1])
+    box = [plain(method), _momentum_range(task)]
     return studio.picture(
-        curves.scores(kaon, pion, name, [plain(method), _momentum_range(task)]),
+        curves.scores(score[masks[0]], score[masks[1]], name, box, weights),
         f"nndllk_{method}",
         alt=f"Distribution of {name} of {method} for true kaons and true pions",
         caption=f"{method}: {name} of true kaons and pions, each normalised to 1. What lies beyond "

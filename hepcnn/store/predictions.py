@@ -17,9 +17,11 @@ from hepcnn.store.results import check_array, check_cutflow, check_probabilities
 from hepcnn.store.shard import KEY
 
 FORMAT = "hepcnn-predictions"
-VERSION = 3
+VERSION = 4
 #: What is kept of each example beside its scores, for bins and weights in the tables, by detector.
-FEATURES = {"rich": ("p", "eta", "n_tracks"), "lartpc": ("energy", "n_hits")}
+FEATURES = {"rich": ("p", "eta", "n_tracks", "charge", "ghost"), "lartpc": ("energy", "n_hits")}
+#: What may stand beside them: a weight of each example, such as an sWeight.
+WEIGHT = "weight"
 #: Features that may be NaN: the events tell no direction, or no energy.
 UNKNOWN = ("eta", "energy")
 #: How far the float32 scores of an example may be from a sum of 1.
@@ -48,9 +50,10 @@ class Predictions:
     label : ndarray, (N,) int16
         True class; −1 for what is none of them.
     features : dict of str to ndarray, (N,) float32
-        Of the tracks of RICHes ``p`` (MeV), ``eta`` (NaN: the events tell no direction) and
-        ``n_tracks`` (tracks of the event); of the events of liquid-argon TPCs ``energy`` (MeV: the
-        neutrino's, or a single particle's kinetic energy; NaN: of neither) and ``n_hits``.
+        Of the tracks of RICHes ``p`` (MeV), ``eta`` (NaN: the events tell no direction),
+        ``n_tracks`` (tracks of the event), ``charge`` and ``ghost`` (1: of no particle, by the
+        truth); of the events of liquid-argon TPCs ``energy`` (MeV: the neutrino's, or a single
+        particle's kinetic energy; NaN: of neither) and ``n_hits``. ``weight``, if there is one.
     cutflow : tuple of (str, int)
         Counts from the events read down to ``("scored", N)``.
     provenance : dict
@@ -89,7 +92,7 @@ class Predictions:
         n, c = len(self.key), len(self.classes)
         if not c or len(set(self.classes)) < c:
             raise InputError(f"classes: {self.classes} must be distinct names, at least one")
-        if set(self.features) not in map(set, FEATURES.values()):
+        if set(self.features) - {WEIGHT} not in map(set, FEATURES.values()):
             known = " or ".join(", ".join(names) for names in FEATURES.values())
             raise InputError(f"features: {sorted(self.features)} must be {known}")
         check_array("prior", self.prior, (c,), np.dtype(np.float64))

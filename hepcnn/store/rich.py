@@ -11,6 +11,8 @@ from hepcnn.store.header import Kind
 TRUTH: Mapping[str, Kind] = {"species": ("int16", None), "pdg": ("int32", None)}
 #: Features of all images: MeV, none, e, tracks in the event.
 FEATURES = ("p", "eta", "charge", "n_tracks")
+#: Feature of images of tracks that have a weight, such as an sWeight.
+WEIGHT = "weight"
 #: Logarithms of the likelihoods.
 LOGARITHMS = ("log_local", "log_global", "log_marginal")
 #: Unit of the channel `expected_other`, in photons.

@@ -8,7 +8,8 @@ from hepcnn.events.schema import BRANCHES, NATIVE, SEGMENT
 
 
 def test_names_are_unique_and_the_segment_is_whole():
-    assert len(BRANCHES) == len({b.name for b in BRANCHES.values()}) == len(NATIVE) + 6
+    others = 6 + 1  # projections, weight
+    assert len(BRANCHES) == len({b.name for b in BRANCHES.values()}) == len(NATIVE) + others
     for rich, branches in SEGMENT.items():
         assert {(b.column, b.axis) for b in branches} == {
             (f"{rich}_{what}", axis) for what in ("entry", "direction", "exit") for axis in range(3)

@@ -15,6 +15,7 @@ from hepcnn.performance.confusion import (
     posterior,
 )
 from hepcnn.performance.pid.tables import MISID_FROM
+from hepcnn.performance.tally import Tally
 
 X = len(SPECIES)
 index = SPECIES.index
@@ -186,4 +187,4 @@ def test_a_misspelt_species_names_the_nearest():
 @pytest.mark.parametrize("counts", [np.zeros((6, 6), int), -np.ones((7, 7), int)])
 def test_nonsense_counts_are_refused(counts):
     with pytest.raises(ValueError, match="counts"):
-        Confusion(counts, Mixture("natural", FLAT), np.ones(7))
+        Confusion(Tally(counts), Mixture("natural", FLAT), np.ones(7))

@@ -58,7 +58,7 @@ def test_what_is_written_is_read(path, n):
 def test_an_unknown_direction_has_no_eta(path):
     """Of tuples that give a track's projection only; anything else must be finite."""
     eta = np.array([np.nan, 2, 3], np.float32)
-    features = {"p": np.ones(3, np.float32), "eta": eta, "n_tracks": np.ones(3, np.float32)}
+    features = dict.fromkeys(FEATURES["rich"], np.ones(3, np.float32)) | {"eta": eta}
     write_predictions(path, make(3, features=features))
     np.testing.assert_array_equal(read_predictions(path).features["eta"], eta)
     for wrong in ({"eta": eta * np.inf}, {"p": eta}):
@@ -141,7 +141,7 @@ def test_another_version_is_refused(path):
     write_predictions(path, make())
     with h5py.File(path, "a") as file:
         file.attrs["version"] = 1
-    with pytest.raises(InputError, match="version 1, where hepcnn-predictions, version 3"):
+    with pytest.raises(InputError, match="version 1, where hepcnn-predictions, version 4"):
         read_predictions(path)
 
 

@@ -16,7 +16,7 @@ from hepcnn.validation.rich.setup import QUIET, Setup, chosen, own_photons, segm
 from hepcnn.validation.running import run_check
 
 #: Of the events of `make validate`, by check: where bands are narrow, all of them.
-STATISTICS = {"angle": 1.0, "photoelectrons": 1.0, "separation": 1.0}
+STATISTICS = {"angle": 1.0, "photoelectrons": 1.0, "separation": 1.0, "tag_and_probe": 0.1}
 LESS = 0.3
 SEED = 20190305
 

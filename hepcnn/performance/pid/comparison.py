@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,8 +34,9 @@ def kaon_efficiency(
     """K→K at fixed π→K of every method, side by side: of all tracks, then by momentum.
 
     Where all kaons pass, or none, no bootstrap sample differs, which is not to know it exactly:
-    there the interval is Clopper and Pearson's.
+    there the interval is Clopper and Pearson's, or, of tracks with weights, not known.
     """
+    weighted = sample.weight is not None
     several = {network_of(name) for name in sample.scores if name not in sample.methods}
     columns = (
         *BIN,
@@ -50,19 +52,22 @@ def kaon_efficiency(
         for method in sample.methods:
             own = merits[method].kaon[k]
             spread = own.spread if method in several else np.full(len(misid), np.nan)
-            found = (*(_sure(e, n[0]) for e in own.numbers), *(spread.tolist() if several else ()))
-            rows.append((*cells, method, *n, *found))
+            numbers = (_sure(e, n[0], weighted) for e in own.numbers)
+            rows.append((*cells, method, *n, *numbers, *(spread.tolist() if several else ())))
+    sure = "not known" if weighted else "Clopper-Pearson"
     caption = (
         "K→K at fixed π→K: the cut for a misID is found in each bin of its own, "
         f"{_TIES}; the errors are from a {BOOTSTRAP}, in each of which the cut is found anew "
-        f"(Clopper-Pearson where all kaons pass, or none); natural mixture, {sample.span}"
+        f"({sure} where all kaons pass, or none); natural mixture, {sample.span}"
     )
     return Table("kaon_efficiency", caption, columns, tuple(rows))
 
 
-def _sure(estimate: Number, kaons: int) -> Number:
+def _sure(estimate: Number, kaons: int, weighted: bool) -> Number:
     if estimate.value not in (0.0, 1.0):
         return estimate
+    if weighted:
+        return replace(estimate, err_low=np.nan, err_high=np.nan)
     known = clopper_pearson(kaons if estimate.value else 0, kaons)
     return Number(estimate.value, float(known.err_low), float(known.err_high), known.method)
 
@@ -117,7 +122,7 @@ def ablation(
             found = zip(figures, (before.kaon[0][kaon], before.accuracy[0]), strict=True)
             gains = [(new - old).number for new, old in found]
         confusion = sample.confusion(method)
-        mean = loss(sample.posterior(method), sample.label).together(
+        mean = loss(sample.posterior(method), sample.label, sample.weight).together(
             confusion.weights[: len(SPECIES)]
         )
         cells = (*own.kaon[0].numbers, own.accuracy[0].number)

@@ -7,19 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from hepcnn.config import NOMINAL, PidTask
+from hepcnn.config.cuts import parse_cut
 from hepcnn.performance import population
 from hepcnn.performance.calibration import calibration_tables
 from hepcnn.performance.comparison import Compared
 from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.pid import comparison, tables, working_points
+from hepcnn.performance.pid.maps import Maps, make_maps
 from hepcnn.performance.pid.merits import bootstrap, merit_names, of_methods
 from hepcnn.performance.pid.printout import printout
 from hepcnn.performance.pid.sample import PidSample, select, select_altered
+from hepcnn.performance.table import with_weights
 from hepcnn.store.predictions import Predictions
 
 #: Tables of all methods together that every task has.
 TOGETHER = (
-    *("kaon_efficiency", "comparison", "species", "efficiency", "working_points", "pairs"),
+    *("kaon_efficiency", "comparison", "species", "efficiency", "working_points", "scan", "pairs"),
     *("differential", "calibration", "reliability", "abundances", "cutflow"),
 )
 
@@ -36,8 +39,8 @@ def table_names(task: PidTask) -> list[str]:
 
 def evaluate(
     predictions: Sequence[Predictions], task: PidTask, name: str, generator: np.random.Generator
-) -> tuple[Compared, dict[str, str]]:
-    """Make the tables of a task and the PID printout of each method.
+) -> tuple[Compared, dict[str, str], Maps | None]:
+    """Make the tables of a task, the PID printout of each method, and the maps of its cuts.
 
     Parameters are those of `hepcnn.performance.evaluate.evaluate`.
     """
@@ -54,20 +57,25 @@ def evaluate(
         tables.species(sample),
         tables.efficiency(sample, edges),
         working_points.working_points(sample, edges, misid),
+        working_points.scan(sample, settings.scan, settings.charges),
         working_points.pairs(sample, misid),
         working_points.differential(sample, settings.curve_bins, misid),
         *calibration_tables(sample, {"kaon": "P_K"}, "the kaon"),
         population.abundances(sample, "particles"),
-        tables.cutflow(sample, edges, settings.curve_bins),
+        tables.cutflow(sample, settings),
     ]
     if settings.ablation:
         made.append(comparison.ablation(sample, own, settings.ablation, misid))
     if task.robustness:
         made.append(working_points.robustness(samples, merits, misid))
     made += [population.confusion(sample, method) for method in sample.methods]
+    if sample.weight is not None:
+        made = [with_weights(table) for table in made]
     overall = {name: found.overall for name, found in trained[NOMINAL].items()}
     compared = Compared(tuple(made), merit_names(misid), overall)
-    return compared, {m: _printout(sample, m) for m in sample.methods}
+    cuts = [parse_cut(cut) for cut in settings.cuts]
+    maps = make_maps(sample, cuts, settings.map_bins, settings.charges) if cuts else None
+    return compared, {m: _printout(sample, m) for m in sample.methods}, maps
 
 
 def _printout(sample: PidSample, method: str) -> str:

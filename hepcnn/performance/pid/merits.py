@@ -103,7 +103,14 @@ def _kaons(
         own = part[either]
         chosen = either[own]
         found.append(
-            efficiencies(score[own], kaon[chosen], sample.event[chosen], times, np.asarray(misid))
+            efficiencies(
+                score[own],
+                kaon[chosen],
+                sample.event[chosen],
+                times,
+                np.asarray(misid),
+                None if sample.weight is None else sample.weight[chosen],
+            )
         )
     return np.stack(found, axis=1)
 
@@ -114,6 +121,7 @@ def efficiencies(
     event: NDArray[np.int64],
     times: NDArray[np.int16],
     misid: Floats,
+    weight: Floats | None = None,
 ) -> Floats:
     """K efficiency at fixed π misIDs, tied tracks accepted at random, in samples of events.
 
@@ -129,18 +137,21 @@ def efficiencies(
         How often each event is in each sample.
     misid : ndarray, (M,)
         Fractions of pions.
+    weight : ndarray, (N,), optional
+        Of the tracks.
 
     Returns
     -------
     ndarray, (samples, M)
         As `hepcnn.performance.curves.Roc.efficiency_at` of the repeated tracks; NaN in a sample
-        without kaons or without pions.
+        without kaons or without pions, or where the weights of either sum to nothing above 0.
     """
     last = np.ones(len(score), dtype=bool)
     last[:-1] = score[1:] != score[:-1]
     result = np.empty((len(times), len(misid)))
     order = np.argsort(misid, kind="stable")
-    result[:, order] = _efficiencies(kaon, event, last, times, misid[order])
+    weight = np.ones(len(score)) if weight is None else weight
+    result[:, order] = _efficiencies(kaon, event, last, times, misid[order], weight)
     return result
 
 
@@ -151,26 +162,29 @@ def _efficiencies(
     last: NDArray[np.bool_],
     times: NDArray[np.int16],
     misid: Floats,
+    weight: Floats,
 ) -> Floats:
     """`efficiencies` for rising misIDs: down the ROC curve until the last of them is passed."""
     result = np.full((len(times), len(misid)), np.nan)
     for r in range(len(times)):
-        kaons = tracks = 0
+        # Sums of whole numbers are exact: without weights these are counts.
+        kaons = pions = 0.0
         for i in range(len(event)):
-            tracks += times[r, event[i]]
-            kaons += times[r, event[i]] * kaon[i]
-        pions = tracks - kaons
-        if kaons == 0 or pions == 0:
+            w = times[r, event[i]] * weight[i]
+            kaons += w if kaon[i] else 0.0
+            pions += 0.0 if kaon[i] else w
+        if kaons <= 0 or pions <= 0:
             continue
         done = 0
         x0 = y0 = 0.0
-        k = n = 0
+        k = n = 0.0
         for i in range(len(event)):
-            n += times[r, event[i]]
-            k += times[r, event[i]] * kaon[i]
+            w = times[r, event[i]] * weight[i]
+            k += w if kaon[i] else 0.0
+            n += 0.0 if kaon[i] else w
             if not last[i]:
                 continue
-            x1, y1 = (n - k) / pions, k / kaons
+            x1, y1 = n / pions, k / kaons
             while done < len(misid) and x1 > misid[done]:
                 result[r, done] = y0 + (y1 - y0) * (misid[done] - x0) / (x1 - x0)
                 done += 1

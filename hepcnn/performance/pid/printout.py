@@ -25,7 +25,8 @@ import numpy as np
 
 from hepcnn.detector.particles import PARTICLES, SPECIES
 from hepcnn.performance.confusion import Confusion
-from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
+from hepcnn.performance.intervals import Floats, Proportion
+from hepcnn.performance.tally import Tally, fraction
 
 #: The groups of the footer.
 LIGHT = ("electron", "muon", "pion")
@@ -95,12 +96,20 @@ def _header(
         "Tracks/event": f"{multiplicity[0]:g} to {multiplicity[1]:g}" if multiplicity else "",
         "# tracks": f"{particles.sum()}: " + " ".join(f"{s}={n}" for s, n in found.items()),
         "Mixture": f"{mixture.name}: " + " ".join(f"{p.symbol}={a:.4f}" for p, a in abundance),
+        "Weights": _weights(confusion.cells.sum()),
     }
     return [_RULE, *(f" {name:<{_LABEL - 1}}| {text}" for name, text in facts.items() if text)]
 
 
+def _weights(tracks: Tally) -> str:
+    """What all tracks weigh; of tracks without weights nothing."""
+    if tracks.sums is None:
+        return ""
+    n_eff = float(fraction(tracks, tracks).n_eff)
+    return f"all numbers but # tracks and events; sum {tracks.w:.6g}, as {n_eff:.6g} tracks"
+
+
 def _footer(confusion: Confusion, events: Proportion | None) -> list[str]:
-    counts = confusion.counts
     pairs = [
         ("% ID eff", "K->K,Pr,D", "kaon", HEAVY, "pi->e,m,pi", "pion", LIGHT),
         ("% MisID eff", "K->e,m,pi", "kaon", LIGHT, "pi->K,Pr,D", "pion", HEAVY),
@@ -111,7 +120,7 @@ def _footer(confusion: Confusion, events: Proportion | None) -> list[str]:
         _pair(label, left, confusion.rate(a, to_a), right, confusion.rate(b, to_b))
         for label, left, a, to_a, right, b, to_b in pairs
     ]
-    tracks = clopper_pearson(counts[:, :-1].sum(), counts.sum())
+    tracks = fraction(confusion.cells[:, :-1].sum(), confusion.cells.sum())
     return [*lines, _pair("% ID rate", "events", events, "tracks", tracks)]
 
 

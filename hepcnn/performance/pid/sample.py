@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcnn.config import PidTask
+from hepcnn.detector.particles import OTHER
 from hepcnn.performance.intervals import Floats
 from hepcnn.performance.sample import Sample, aligned, altered
 from hepcnn.store.predictions import Predictions
@@ -26,7 +28,8 @@ class PidSample(Sample):
     Attributes
     ----------
     features : dict of str to ndarray, (N,) float64
-        Momentum ``p`` (MeV), ``eta`` (NaN: unknown) and ``n_tracks`` in the event.
+        Momentum ``p`` (MeV), ``eta`` (NaN: unknown), ``n_tracks`` in the event, ``charge``, and
+        ``ghost`` (1: no particle).
     likelihoods : frozenset of str
         The methods whose scores are from log likelihoods.
     momentum_range : (float, float)
@@ -62,6 +65,21 @@ class PidSample(Sample):
     def log_ratio(self, method: str, first: str = "kaon", second: str = "pion") -> Floats:
         """A method's ln(P_first / P_second) at equal abundances, (N,)."""
         return super().log_ratio(method, first, second)
+
+    def groups(self, charges: bool) -> dict[str, NDArray[np.bool_]]:
+        """Tracks by what they are, as far as there are any: the species, and ``ghost``.
+
+        With `charges` each species is parted: ``kaon+`` and ``kaon-``.
+        """
+        charge = self.features["charge"]
+        signs = {"+": charge > 0, "-": charge < 0} if charges else {"": np.ones(len(self), bool)}
+        found = {
+            f"{name}{sign}": self.true(name) & own
+            for name in self.classes
+            for sign, own in signs.items()
+        }
+        found["ghost"] = (self.label == OTHER) & (self.features["ghost"] == 1)
+        return {name: tracks for name, tracks in found.items() if tracks.any()}
 
     def variable(self, method: str) -> str:
         """Name of a method's `log_ratio` of kaon and pion: a likelihood's is LHCb's DLLK."""

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from hepcnn.config.tasks import PidTables
 from hepcnn.detector.particles import SPECIES
 from hepcnn.performance import population
 from hepcnn.performance.columns import METHOD, MIXTURE, mixtures, percent
 from hepcnn.performance.loss import STANDARD_ERROR, loss
 from hepcnn.performance.pid.columns import BIN, SPECIES_COLUMN, bins, mixture_names
-from hepcnn.performance.pid.sample import PidSample, Variable
+from hepcnn.performance.pid.sample import PidSample
 from hepcnn.performance.table import Cell, Column, Number, Table
 
 #: The species whose misidentification is the usual worry: pions, and for pions kaons.
 MISID_FROM = {name: "kaon" if name == "pion" else "pion" for name in SPECIES}
 
 
-def cutflow(
-    sample: PidSample, edges: Sequence[float], curve_bins: Mapping[Variable, Sequence[float]]
-) -> Table:
+def cutflow(sample: PidSample, settings: PidTables) -> Table:
     """Denominators: from the events read to the tracks in the tables and outside their bins."""
     six = int(np.count_nonzero(sample.label >= 0))
     low, high = sample.momentum_range
-    last = (
+    edges = settings.momentum_bins
+    last = [
         (f"p < {low:g} MeV, left out", sample.below),
         (f"p >= {high:g} MeV, left out", sample.above),
         ("in the tables", len(sample)),
@@ -33,9 +33,16 @@ def cutflow(
         ("of them in no momentum bin", int(np.count_nonzero(sample.place("p", edges) < 0))),
         *(
             (f"of them in no bin of the curves in {v}", int(np.count_nonzero(place < 0)))
-            for v, place in ((v, sample.place(v, e)) for v, e in curve_bins.items())
+            for v, place in ((v, sample.place(v, e)) for v, e in settings.curve_bins.items())
         ),
-    )
+    ]
+    if settings.cuts:
+        outside = [sample.place(v, e) < 0 for v, e in settings.map_bins.items()]
+        last.append(("of them in no bin of the maps", int(np.any(outside, axis=0).sum())))
+    if ghosts := int((sample.features["ghost"] == 1).sum()):
+        last.append(("of other species: ghosts, of no particle", ghosts))
+    if sample.weight is not None:
+        last.append(("of them with a negative weight", int((sample.weight < 0).sum())))
     return population.cutflow(sample, last)
 
 
@@ -54,7 +61,7 @@ def species(sample: PidSample) -> Table:
         for mixture in mixtures(sample):
             confusion = sample.confusion(method, mixture)
             efficiency = confusion.efficiency
-            mean = loss(sample.posterior(method, mixture), sample.label)
+            mean = loss(sample.posterior(method, mixture), sample.label, sample.weight)
             losses = [*zip(mean.value, mean.error, strict=True)]
             losses.append(mean.together(confusion.weights[: len(SPECIES)]))
             accuracies = [*(efficiency[i] for i in range(len(SPECIES))), confusion.accuracy]

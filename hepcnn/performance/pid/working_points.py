@@ -1,15 +1,15 @@
 """Tables of cuts on a log ratio: kaons and pions, all pairs of species, and against p, η, tracks.
 
 All proportions here are counts at a cut that an analysis can apply, rounded before it is evaluated,
-with their Clopper–Pearson intervals, which know that tracks of an event belong together (see
-`hepcnn.performance.clusters`) and take the cut as given. The tables of
+with their intervals (of counts Clopper and Pearson's, which know that tracks of an event belong
+together, see `hepcnn.performance.clusters`), which take the cut as given. The tables of
 `hepcnn.performance.comparison` let the cut vary with the sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hepcnn.performance.clusters import widened
 from hepcnn.performance.columns import METHOD, percent, reference
-from hepcnn.performance.curves import WorkingPoint, at_cut, at_misid
+from hepcnn.performance.curves import Weights, WorkingPoint, at_cut, at_misid, passing
 from hepcnn.performance.intervals import Floats, Proportion, clopper_pearson
 from hepcnn.performance.pid.columns import BIN, bins, kaon_columns
 from hepcnn.performance.pid.merits import MethodMerits
@@ -44,8 +44,8 @@ _CUT_AND_NOTE = (
 )
 
 
-def _cells(point: WorkingPoint, tracks: Chosen) -> tuple[Cell, ...]:
-    return point.cut, *tracks.widened(point.cut, point.efficiency, point.misid), point.note
+def _cells(point: WorkingPoint) -> tuple[Cell, ...]:
+    return point.cut, point.efficiency, point.misid, point.note
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +57,45 @@ class Chosen:
     tracks: NDArray[np.bool_] | None = None
     names: tuple[str, str] = ("kaon", "pion")
 
-    def widened(self, cut: float, *found: Proportion) -> tuple[Proportion, ...]:
-        """Efficiency and misID at a cut, with intervals that know which tracks are of one event."""
-        passes, sample = self.score > cut, self.sample
-        sides = [sample.true(name) for name in self.names]
-        if self.tracks is not None:
-            sides = [own & self.tracks for own in sides]
-        return tuple(
-            widened(rate, sample.by_event(own & passes), sample.by_event(own))
-            for rate, own in zip(found, sides, strict=True)
-        )
+    def at_cut(self, cut: float) -> WorkingPoint:
+        """Evaluate a stated cut."""
+        return self._known(at_cut(*self._scores, cut, self._weights))
+
+    def at_misid(self, misid: float) -> WorkingPoint:
+        """Find the loosest cut that at most a fraction of the second species passes."""
+        return self._known(at_misid(*self._scores, misid, self.names, self._weights))
+
+    @property
+    def _sides(self) -> list[NDArray[np.bool_]]:
+        """The tracks of each of the two species."""
+        sides = [self.sample.true(name) for name in self.names]
+        return sides if self.tracks is None else [own & self.tracks for own in sides]
+
+    @property
+    def _scores(self) -> tuple[Floats, Floats]:
+        one, other = self._sides
+        return self.score[one], self.score[other]
+
+    @property
+    def _weights(self) -> Weights:
+        one, other = self._sides
+        return self.sample.weights(one), self.sample.weights(other)
+
+    def _known(self, point: WorkingPoint) -> WorkingPoint:
+        """With intervals that know which tracks are of one event."""
+        if point.note:
+            return point
+        passes = self.score > point.cut
+        efficiency, misid = (_of_events(self.sample, own, passes) for own in self._sides)
+        return replace(point, efficiency=efficiency, misid=misid)
+
+
+def _of_events(sample: PidSample, own: NDArray[np.bool_], passes: NDArray[np.bool_]) -> Proportion:
+    """The fraction of some tracks that pass; without weights, it knows which are of one event."""
+    rate = passing(passes[own], sample.weights(own))
+    if sample.weight is not None:
+        return rate
+    return widened(rate, sample.by_event(own & passes), sample.by_event(own))
 
 
 def working_points(sample: PidSample, edges: Sequence[float], misid: Sequence[float]) -> Table:
@@ -79,13 +108,11 @@ def working_points(sample: PidSample, edges: Sequence[float], misid: Sequence[fl
     for method in sample.methods:
         score = sample.log_ratio(method)
         for cells, tracks in bins(sample, edges):
-            kaons, pions = (score[tracks & sample.true(name)] for name in ("kaon", "pion"))
-            points = [
-                (f"{sample.variable(method)} > {cut:g}", at_cut(kaons, pions, cut)) for cut in CUTS
-            ]
-            points += [(f"misID {100 * m:g} %", at_misid(kaons, pions, m)) for m in misid]
             chosen = Chosen(sample, score, tracks)
-            rows += [(method, *cells, asked, *_cells(point, chosen)) for asked, point in points]
+            variable = sample.variable(method)
+            points = [(f"{variable} > {cut:g}", chosen.at_cut(cut)) for cut in CUTS]
+            points += [(f"misID {100 * m:g} %", chosen.at_misid(m)) for m in misid]
+            rows += [(method, *cells, asked, *_cells(point)) for asked, point in points]
     caption = (
         "Working points of K→K (efficiency) and π→K (misID): NNDLLK is ln(P_K / P_pi) at equal "
         "abundances, of a likelihood DLLK, its ln L_K - ln L_pi; "
@@ -107,10 +134,9 @@ def pairs(sample: PidSample, misid: Sequence[float]) -> Table:
     for method in sample.methods:
         for first, second in PAIRS:
             score = sample.log_ratio(method, first, second)
-            chosen = Chosen(sample, score, None, (first, second))
-            own, other = score[sample.true(first)], score[sample.true(second)]
-            points = [(m, at_misid(own, other, m, (first, second))) for m in misid]
-            rows += [(method, first, second, m, *_cells(point, chosen)) for m, point in points]
+            chosen = Chosen(sample, score, names=(first, second))
+            points = [(m, chosen.at_misid(m)) for m in misid]
+            rows += [(method, first, second, m, *_cells(point)) for m, point in points]
     caption = (
         "Pairs of species told apart by ln(P_one / P_other) at equal abundances: efficiency of the "
         f"one and misID of the other; {_ROUNDED}; {sample.span}"
@@ -132,7 +158,6 @@ def differential(
         percent("efficiency", "K→K", "proportion"),
         percent("misid", "π→K", "proportion"),
     )
-    kaon, pion = sample.true("kaon"), sample.true("pion")
     parts = [
         (variable, low, high, sample.place(variable, edges) == k)
         for variable, edges in curve_bins.items()
@@ -141,16 +166,13 @@ def differential(
     rows: list[tuple[Cell, ...]] = []
     for method in sample.methods:
         score = sample.log_ratio(method)
-        kaons, pions = score[kaon], score[pion]
-        in_bins = [(*part, kaons[part[3][kaon]], pions[part[3][pion]]) for part in parts]
+        every = Chosen(sample, score)
+        in_bins = [(v, low, high, Chosen(sample, score, t)) for v, low, high, t in parts]
         for m in misid:
-            point = at_misid(kaons, pions, m)
+            point = every.at_misid(m)
             rows += [
-                (
-                    *(method, m, point.cut, v, float(low), float(high)),
-                    *Chosen(sample, score, tracks).widened(point.cut, *_at(point, k, pi)),
-                )
-                for v, low, high, tracks, k, pi in in_bins
+                (method, m, point.cut, v, float(low), float(high), *_at(point, chosen))
+                for v, low, high, chosen in in_bins
             ]
     caption = (
         "Efficiency and misID in bins of momentum, pseudorapidity and tracks in the event, at one "
@@ -159,11 +181,40 @@ def differential(
     return Table("differential", caption, columns, tuple(rows))
 
 
-def _at(point: WorkingPoint, kaons: Floats, pions: Floats) -> tuple[Proportion, Proportion]:
+def scan(sample: PidSample, cuts: Sequence[float], charges: bool) -> Table:
+    """K→K, π→K and ghost→K against the cut on the log ratio of kaon and pion."""
+    columns = (
+        METHOD,
+        Column("variable", "variable"),
+        Column("cut", "cut >", "number", 1),
+        Column("true", "true"),
+        percent("called", "passing", "proportion"),
+    )
+    groups = {
+        name: tracks
+        for name, tracks in sample.groups(charges).items()
+        if name.rstrip("+-") in ("kaon", "pion", "ghost")
+    }
+    rows: list[tuple[Cell, ...]] = []
+    for method in sample.methods:
+        score, variable = sample.log_ratio(method), sample.variable(method)
+        rows += [
+            (method, variable, cut, name, _of_events(sample, own, score > cut))
+            for cut in cuts
+            for name, own in groups.items()
+        ]
+    caption = (
+        "Scan of the cut: fractions of true kaons, pions and, if there are any, ghosts (tracks of "
+        f"no particle) that pass; {sample.span}"
+    )
+    return Table("scan", caption, columns, tuple(rows))
+
+
+def _at(point: WorkingPoint, tracks: Chosen) -> tuple[Proportion, Proportion]:
     """What the cut of a working point does to other tracks; NaN where there is no cut."""
     if point.note:
         return clopper_pearson(0, 0), clopper_pearson(0, 0)
-    there = at_cut(kaons, pions, point.cut)
+    there = tracks.at_cut(point.cut)
     return there.efficiency, there.misid
 
 
@@ -197,10 +248,9 @@ def robustness(
     own = next(iter(samples.values()))
     rows: list[tuple[Cell, ...]] = []
     for method in own.methods:
-        point = at_misid(*_scores(own, method), asked)
+        point = Chosen(own, own.log_ratio(method)).at_misid(asked)
         for name, sample in samples.items():
-            chosen = Chosen(sample, sample.log_ratio(method))
-            cells = chosen.widened(point.cut, *_at(point, *_scores(sample, method)))
+            cells = _at(point, Chosen(sample, sample.log_ratio(method)))
             at_misids = merits[name][method].kaon[0].numbers
             accuracy = sample.confusion(method).accuracy
             rows.append((method, name, len(sample), *at_misids, point.cut, *cells, accuracy))
@@ -210,8 +260,3 @@ def robustness(
         f"the task's own cut for {100 * asked:g} % does, and the accuracy; {own.span}"
     )
     return Table("robustness", caption, columns, tuple(rows))
-
-
-def _scores(sample: PidSample, method: str) -> tuple[Floats, Floats]:
-    score = sample.log_ratio(method)
-    return score[sample.true("kaon")], score[sample.true("pion")]

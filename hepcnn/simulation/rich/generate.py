@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,12 @@ def _offsets(event: NDArray[np.int64], events: int) -> NDArray[np.int64]:
     return np.concatenate([[0], np.bincount(event, minlength=events).cumsum()]).astype(np.int64)
 
 
+def _by_event(particles: Particles) -> Particles:
+    """The particles in the order of their events, those of one event as they were."""
+    order = np.argsort(particles.event, kind="stable")
+    return Particles(*(getattr(particles, field.name)[order] for field in fields(particles)))
+
+
 def _join_riches(
     hits: Mapping[str, Hits], events: int
 ) -> tuple[NDArray[np.int64], dict[str, np.ndarray]]:
@@ -96,6 +103,7 @@ def simulate_chunk(
     events: int,
     subrun: int = 0,
     first: int = 0,
+    given: Particles | None = None,
 ) -> RichEvents:
     """Simulate one chunk of events.
 
@@ -111,9 +119,13 @@ def simulate_chunk(
         How many.
     subrun, first : int
         Subrun number, and number of the first event.
+    given : Particles, optional
+        More tracks, by event and in the order in which they come first among its tracks.
     """
     listed, unlisted = sample_multiplicity(settings, events, rng)
     tracks = sample_tracks(settings, np.repeat(np.arange(events), listed), rng)
+    if given is not None:
+        tracks = _by_event(given.joined(tracks))
     others = sample_unreconstructed(np.repeat(np.arange(events), unlisted), rng)
     particles = tracks.joined(others)
     offsets = _offsets(tracks.event, events)

@@ -19,6 +19,7 @@ from hepcnn.validation.rich.photoelectrons import photoelectrons, ring_radii
 from hepcnn.validation.rich.resolution import single_photon_resolution
 from hepcnn.validation.rich.separation import separation
 from hepcnn.validation.rich.setup import Setup
+from hepcnn.validation.rich.tag_and_probe import tag_and_probe
 from hepcnn.validation.running import simulated_sample, validate
 
 #: The checks, in the order of the table.
@@ -31,6 +32,7 @@ CHECKS: Mapping[str, Callable[[Setup, np.random.Generator], Check]] = {
     "occupancy": occupancy,
     "identification": identification,
     "separation": separation,
+    "tag_and_probe": tag_and_probe,
 }
 
 
