@@ -56,11 +56,14 @@ class Compared(NamedTuple):
         Names of the F figures of merit, for all of which more is better.
     merits : mapping of str to Merits, (F,)
         By training or baseline, from the same bootstrap samples.
+    weighted : bool
+        Whether the examples have weights.
     """
 
     tables: tuple[Table, ...]
     figures: Sequence[str]
     merits: Mapping[str, Merits]
+    weighted: bool = False
 
 
 def compared(figures: Sequence[str], merits: Mapping[str, Merits]) -> list[tuple[Cell, ...]]:

@@ -20,7 +20,7 @@ from hepcnn.performance.pid.maps import Maps, maps_table
 from hepcnn.performance.pixels import evaluation as pixels
 from hepcnn.performance.points import evaluation as points
 from hepcnn.performance.sample import in_order
-from hepcnn.performance.table import FORMATS, Table, write_table
+from hepcnn.performance.table import FORMATS, Table, with_weights, write_table
 from hepcnn.performance.trainings import FIRST, MEANS, trainings
 from hepcnn.performance.vertex import evaluation as vertex
 from hepcnn.provenance import record
@@ -147,12 +147,14 @@ def evaluate(
         found, printouts, maps = pid.evaluate(predictions, task, name, generator)
     else:
         found = classes.evaluate(predictions, task, name, generator)
-    tables = (*found.tables, claims(found.figures, found.merits, task))
-    if not _several(task):
-        return Evaluation(tables, printouts, maps)
-    said = {t.name: MEANS if t.name in _OF_MEANS else FIRST for t in tables}
-    told = [replace(t, caption=f"{t.caption}; {said[t.name]}") for t in tables]
-    return Evaluation((*told, trainings(found.figures, found.merits)), printouts, maps)
+    tables = [*found.tables, claims(found.figures, found.merits, task)]
+    if _several(task):
+        said = {t.name: MEANS if t.name in _OF_MEANS else FIRST for t in tables}
+        tables = [replace(t, caption=f"{t.caption}; {said[t.name]}") for t in tables]
+        tables.append(trainings(found.figures, found.merits))
+    if found.weighted:
+        tables = [with_weights(table) for table in tables]
+    return Evaluation(tuple(tables), printouts, maps)
 
 
 def evaluate_files(

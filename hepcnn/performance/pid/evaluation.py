@@ -17,7 +17,6 @@ from hepcnn.performance.pid.maps import Maps, make_maps
 from hepcnn.performance.pid.merits import bootstrap, merit_names, of_methods
 from hepcnn.performance.pid.printout import printout
 from hepcnn.performance.pid.sample import PidSample, select, select_altered
-from hepcnn.performance.table import with_weights
 from hepcnn.store.predictions import Predictions
 
 #: Tables of all methods together that every task has.
@@ -69,10 +68,9 @@ def evaluate(
     if task.robustness:
         made.append(working_points.robustness(samples, merits, misid))
     made += [population.confusion(sample, method) for method in sample.methods]
-    if sample.weight is not None:
-        made = [with_weights(table) for table in made]
     overall = {name: found.overall for name, found in trained[NOMINAL].items()}
-    compared = Compared(tuple(made), merit_names(misid), overall)
+    weighted = sample.weight is not None
+    compared = Compared(tuple(made), merit_names(misid), overall, weighted)
     cuts = [parse_cut(cut) for cut in settings.cuts]
     maps = make_maps(sample, cuts, settings.map_bins, settings.charges) if cuts else None
     return compared, {m: _printout(sample, m) for m in sample.methods}, maps
