@@ -24,7 +24,7 @@ import uproot
 from benchmarks.harness import row, seconds, sized
 from hepcnn.config import PolarImages, RichSample, RichSimulation
 from hepcnn.detector.geometry import load_geometry
-from hepcnn.events.schema import BRANCHES, RichEvents
+from hepcnn.events.schema import NATIVE, RichEvents
 from hepcnn.events.writing import write_events
 from hepcnn.imaging.convert import convert
 from hepcnn.imaging.polar import polar_counts
@@ -127,7 +127,7 @@ def write_file(path: Path, chunk: RichEvents, times: int) -> None:
 
 def bare_read(path: Path) -> ak.Array:
     """Only read: the branches that conversion needs, decompressed into arrays."""
-    names = [n for n in BRANCHES if "rich2" not in n and "projection" not in n and n != "hit_track"]
+    names = [b.name for b in NATIVE if "rich2" not in b.name and b.name != "hit_track"]
     with uproot.open(path) as file:
         return file["events"].arrays(names)
 
