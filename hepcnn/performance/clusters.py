@@ -102,12 +102,15 @@ class EventConfusion(Confusion):
     def of_events(
         cls, event: NDArray[np.int64], label: ArrayLike, called: ArrayLike, *given: Any
     ) -> Confusion:
-        """As `Confusion.of_decisions`, of tracks of these events; plain where each has one."""
+        """As `Confusion.of_decisions`, of tracks of these events.
+
+        Plain where each event has one track, and of tracks with weights of their own.
+        """
         plain = Confusion.of_decisions(label, called, *given)
         n = plain.n_classes + 1
         distinct, number = np.unique(event, return_inverse=True)
         events = len(distinct)
-        if events == len(event):
+        if events == len(event) or plain.cells.sums is not None:
             return plain
         place = (number * n + np.asarray(label, np.int64) % n) * n
         place += np.asarray(called, np.int64) % n

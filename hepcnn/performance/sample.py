@@ -197,16 +197,14 @@ class Sample:
         mixture = mixture or self.mixture
         called = self.called(method, mixture)
         weights = class_weights(self.label, mixture, self.weight)
-        if self.weight is not None:
-            return [
-                Confusion.of_decisions(
-                    self.label[part], called[part], mixture, weights, self.weight[part]
-                )
-                for part in parts
-            ]
         return [
             EventConfusion.of_events(
-                self.event[part], self.label[part], called[part], mixture, weights
+                self.event[part],
+                self.label[part],
+                called[part],
+                mixture,
+                weights,
+                self.weights(part),
             )
             for part in parts
         ]

@@ -67,15 +67,23 @@ class Ring(NamedTuple):
 
 
 @njit(inline="always")
-def _signal(
-    theta: float, shift: float, density: float, angle: float, sigma: float, emitted: float
-) -> tuple[float, float]:
-    """Expected photons of a track in a pixel, and the pull of its middle."""
+def _told(
+    theta: float,
+    shift: float,
+    density: float,
+    angle: float,
+    sigma: float,
+    emitted: float,
+    weight: float,
+) -> tuple[float, float, float, float]:
+    """Of a hit the signal a, the pull of its pixel's middle, 1 + w (eᵃ − 1), and r."""
     pull = (theta - angle - shift) / sigma
     if not abs(pull) < CUT:
-        return 0.0, 0.0
+        return 0.0, 0.0, 1.0, 0.0
     a = emitted * density / sigma * math.exp(-0.5 * pull * pull) * (2 * math.pi) ** -1.5
-    return a, pull
+    grown = math.exp(a)
+    whole = 1.0 + weight * (grown - 1.0)
+    return a, pull, whole, weight * a * grown / whole
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -159,12 +167,13 @@ def _of_ring(
         aa = bb = prior
         ab = ga = gb = 0.0
         for c in range(first, end):
-            u, v, w = cosine[c], sine[c], weight[c - first]
-            a, _ = _signal(theta[c], along * u + across * v, density[c], angle, sigma, emitted)
+            u, v = cosine[c], sine[c]
+            a, _, _, r = _told(
+                theta[c], along * u + across * v, density[c], angle, sigma, emitted,
+                weight[c - first],
+            )  # fmt: skip
             if a == 0.0:
                 continue
-            grown = math.exp(a)
-            r = w * a * grown / (1.0 + w * (grown - 1.0))
             aa += r * u * u * known
             ab += r * u * v * known
             bb += r * v * v * known
@@ -206,14 +215,13 @@ def _about(
     aa = bb = oaa = obb = prior
     ab = oab = 0.0
     for c in range(first, end):
-        u, v, w = cosine[c], sine[c], weight[c - first]
-        a, pull = _signal(theta[c], along * u + across * v, density[c], angle, sigma, emitted)
+        u, v = cosine[c], sine[c]
+        a, pull, whole, r = _told(
+            theta[c], along * u + across * v, density[c], angle, sigma, emitted, weight[c - first]
+        )
         if a == 0.0:
             continue
-        grown = math.exp(a)
-        whole = 1.0 + w * (grown - 1.0)
         value += math.log(whole)
-        r = w * a * grown / whole
         seen = r * known * (1.0 - (1.0 + a - r) * pull * pull)
         aa += r * u * u * known
         ab += r * u * v * known

@@ -39,8 +39,10 @@ class AtMomenta(NamedTuple):
 
     Attributes
     ----------
-    angle, own, emitted, photons : float64 array (K, n, 6)
-        As in `Expected`, which is the first.
+    angle, emitted, photons : float64 array (K, n, 6)
+        As in `Expected`, which has those of the first.
+    own : float64 array (K, n, 6)
+        A photon's RMS about its angle (rad) without the tracking's part.
     matters : bool array (n, 6)
         Where the others tell anything else than the first.
     """
@@ -58,9 +60,8 @@ class Expected:
 
     Attributes
     ----------
-    angle, sigma, own : float64 array (n, 6)
-        Mean Cherenkov angle and a photon's RMS about it (rad), with and without the tracking's
-        part; NaN where there is no light.
+    angle, sigma : float64 array (n, 6)
+        Mean Cherenkov angle and a photon's RMS about it (rad); NaN where there is no light.
     spread : float64 array (n,)
         The tracking's part: RMS (rad) of the track's direction along each axis.
     emitted : float64 array (n, 6)
@@ -73,7 +74,6 @@ class Expected:
 
     angle: Floats
     sigma: Floats
-    own: Floats
     spread: Floats
     emitted: Floats
     photons: Floats
@@ -121,7 +121,7 @@ def expected_light(
     known = own[0] / np.sqrt(np.maximum(photons[0], 1.0))
     moved = np.abs(np.diff(np.nan_to_num(angles[[0, -1]]), axis=0)[0]) / ERRORS[-1]
     around = AtMomenta(angles, own, emitted, photons, lit[0] & (moved > _NO_ACCOUNT * known))
-    return Expected(angles[0], sigma, own[0], spread[:, 0], emitted[0], photons[0], around)
+    return Expected(angles[0], sigma, spread[:, 0], emitted[0], photons[0], around)
 
 
 def angle_and_yield(spectrum: DetectedSpectrum, x: Floats) -> tuple[Floats, Floats]:
