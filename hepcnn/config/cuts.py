@@ -21,7 +21,8 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
 }
 _SYMBOL = "|".join(_NAMES)
-_CUT = re.compile(rf"DLL({_SYMBOL})({_SYMBOL})?\s*(>=|<=|>|<)\s*([+-]?[0-9.]+(?:e[+-]?[0-9]+)?)")
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?"
+_CUT = re.compile(rf"DLL({_SYMBOL})({_SYMBOL})?\s*(>=|<=|>|<)\s*({_NUMBER})")
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,7 @@ def test_tracks_in_no_bin_and_ghosts_are_counted(made, tmp_path):
         ("DLLk > 5", "'DLLk > 5' is no cut like"),
         ("DLLK", "is no cut like"),
         ("DLLK > five", "is no cut like"),
+        ("DLLK > 1.2.3", "'DLLK > 1.2.3' is no cut like"),
         ("DLLK > 5 & ", "is no cut like"),
         ("DLLpi > 0", "compares pi with itself"),
     ],
