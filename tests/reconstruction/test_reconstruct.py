@@ -15,10 +15,11 @@ from hepcnn.reconstruction.photons import photon_angles
 from hepcnn.reconstruction.reconstruct import LARGEST_ANGLE, reconstruct
 from hepcnn.reconstruction.steps import light, prepare, solve
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.validation.rich.setup import IDEAL
 
 RUN3 = load_geometry("lhcb-run3")
 KAON = SPECIES.index("kaon")
-QUIET = {"tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0}
+QUIET = {"tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0} | IDEAL
 
 
 def made(events=3, seed=1, geometry=RUN3, **settings):

@@ -12,9 +12,10 @@ from hepcnn.detector.radiator import cherenkov_angle, detected_spectrum
 from hepcnn.errors import InputError
 from hepcnn.simulation.rich.dead_tubes import dead_tubes
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.validation.rich.setup import IDEAL
 
 GEOMETRY = load_geometry("lhcb-run3")
-QUIET = {"tracks": 20, "tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0}
+QUIET = {"tracks": 20, "tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0} | IDEAL
 FAST = {"spectrum": "flat", "momentum_range": (20e3, 60e3), "mixture": {"electron": 1}}
 
 

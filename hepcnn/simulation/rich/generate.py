@@ -14,8 +14,16 @@ from hepcnn.events.schema import RICHES, RichEvents
 from hepcnn.provenance import record
 from hepcnn.simulation.rich.background import sample_unreconstructed
 from hepcnn.simulation.rich.detect import Hits, detect
-from hepcnn.simulation.rich.measure import measure_momentum, measure_segment
+from hepcnn.simulation.rich.fates import Fates, sample_fates
+from hepcnn.simulation.rich.measure import (
+    SEEN,
+    measure_momentum,
+    measure_segment,
+    sample_ghosts,
+    sample_scale,
+)
 from hepcnn.simulation.rich.tracks import (
+    MAGNET_Z,
     Particles,
     sample_charge,
     sample_directions,
@@ -38,8 +46,8 @@ CHUNK = 20
 
 def sample_multiplicity(
     settings: RichSimulation, events: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers of reconstructed and of unreconstructed particles of each event.
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of reconstructed and of unreconstructed particles and of ghosts of each event.
 
     Poisson about the settings' means times a common gamma-distributed activity of the event with
     mean 1 and RMS `tracks_spread`: several collisions, each with its own multiplicity.
@@ -49,23 +57,57 @@ def sample_multiplicity(
         shape = settings.tracks_spread**-2
         activity = rng.gamma(shape, 1 / shape, events)
     mean = settings.tracks * activity
-    return rng.poisson(mean), rng.poisson(settings.unreconstructed * mean)
+    return (
+        rng.poisson(mean),
+        rng.poisson(settings.unreconstructed * mean),
+        rng.poisson(settings.ghosts * mean),
+    )
 
 
 def sample_tracks(
     settings: RichSimulation, event: NDArray[np.int64], rng: np.random.Generator
-) -> Particles:
-    """The particles that are reconstructed as tracks, from the interaction region."""
-    n = len(event)
-    p = sample_momentum(settings, n, rng)
-    return Particles(
-        event,
-        sample_species(settings, n, rng),
-        sample_charge(n, rng),
-        p,
-        sample_origin(n, rng),
-        sample_directions(p, rng),
-    )
+) -> tuple[Fates, Fates]:
+    """The particles that are reconstructed as tracks, from the interaction region.
+
+    Each is drawn again, with its species and momentum, until the tracking does not lose it. So
+    those reconstructed have the settings' spectra and mixture, and those lost are as many as come
+    with them.
+
+    Parameters
+    ----------
+    settings : RichSimulation
+        What is simulated.
+    event : int64 array (n,)
+        The event of each track.
+    rng : Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    tracks, lost : Fates
+        The n particles that are reconstructed, in order, and all that are not.
+    """
+    species = sample_species(settings, len(event), rng)
+    p = sample_momentum(settings, species, rng)
+    left = np.arange(len(event))
+    rows, kept, lost = [], [], []
+    while len(left) or not kept:
+        n = len(left)
+        particles = Particles.endless(
+            event=event[left],
+            species=species[left],
+            charge=sample_charge(n, rng),
+            p=p[left],
+            origin=sample_origin(n, rng),
+            direction=sample_directions(p[left], rng),
+        )
+        fates = sample_fates(settings, particles, rng)
+        rows.append(left[fates.long])
+        kept.append(fates.take(fates.long))
+        lost.append(fates.take(~fates.long))
+        left = left[~fates.long]
+    tracks = Fates.joined(kept).ordered(np.argsort(np.concatenate(rows)))
+    return tracks, Fates.joined(lost)
 
 
 def _offsets(event: NDArray[np.int64], events: int) -> NDArray[np.int64]:
@@ -112,29 +154,44 @@ def simulate_chunk(
     subrun, first : int
         Subrun number, and number of the first event.
     """
-    listed, unlisted = sample_multiplicity(settings, events, rng)
-    tracks = sample_tracks(settings, np.repeat(np.arange(events), listed), rng)
-    others = sample_unreconstructed(np.repeat(np.arange(events), unlisted), rng)
-    particles = tracks.joined(others)
-    offsets = _offsets(tracks.event, events)
-    truth = np.full(len(particles), -1)
-    truth[: len(tracks)] = np.arange(len(tracks)) - offsets[tracks.event]
+    count, unlisted, false = sample_multiplicity(settings, events, rng)
+    event = np.arange(events)
+    tracks, lost = sample_tracks(settings, np.repeat(event, count), rng)
+    ghosts = sample_ghosts(settings, np.repeat(event, false), rng)
+    others = sample_unreconstructed(settings, np.repeat(event, unlisted), rng)
+    particles = Particles.joined(
+        [tracks.particles, tracks.daughters, ghosts, lost.particles, lost.daughters, others]
+    )
+    tracked = len(tracks.particles) + len(tracks.mother)
+    ghost = np.arange(tracked, tracked + len(ghosts))
+    # An event's ghosts come after its particles, so that these keep their index in the event.
+    listed = np.concatenate([tracks.particles.event, ghosts.event])
+    order = np.argsort(listed, kind="stable")
 
+    def followed(z: float) -> NDArray[np.int64]:
+        """The particle that the tracking follows at z, for each track in the list."""
+        return np.concatenate([tracks.at(z), ghost])[order]
+
+    at_vertex = followed(-np.inf)
+    p = particles.p[followed(MAGNET_Z)]
     columns: dict[str, np.ndarray] = {
-        "p": measure_momentum(settings, tracks.p, rng).astype(np.float32),
-        "charge": tracks.charge,
-        "pdg": tracks.pdg,
+        "p": measure_momentum(settings, p, rng).astype(np.float32),
+        "charge": particles.charge[at_vertex],
+        "pdg": np.where(np.isin(at_vertex, ghost), np.int32(0), particles.pdg[at_vertex]),
     }
+    truth = np.full(len(particles), -1)
+    truth[:tracked] = tracks.index_in_event()
+    scale = sample_scale(settings, len(p), rng)
     hits = {}
-    for name, segment in segments(geometry, particles).items():
-        hits[name] = detect(settings, geometry[name], particles, segment, truth, events, rng)
-        measured = measure_segment(
-            settings, geometry[name], segment.first(len(tracks)), tracks.p, rng
-        )
+    for name, line in segments(geometry, particles).items():
+        radiating = line.until(particles.end)
+        hits[name] = detect(settings, geometry[name], particles, radiating, truth, events, rng)
+        seen = line.take(followed(SEEN[name]))
+        measured = measure_segment(settings, geometry[name], seen, p, scale, rng)
         for part in ("entry", "direction", "exit"):
             columns[f"{name}_{part}"] = getattr(measured, part).astype(np.float32)
     key = event_keys(events, subrun, first)
-    return RichEvents(key, offsets, columns, *_join_riches(hits, events))
+    return RichEvents(key, _offsets(listed, events), columns, *_join_riches(hits, events))
 
 
 def simulate(
