@@ -68,9 +68,9 @@ class RichSimulation(Settings):
     """Hadrons end in the material; those lost to the tracking come in addition too."""
     ghosts: NonNegative = 0.1
     """Tracks that no particle made, per reconstructed track; their `track_pdg` is 0."""
-    unreconstructed: NonNegative = 1.6
+    unreconstructed: NonNegative = 1.7
     """Particles from the material that radiate but are no track, per reconstructed track. With the
-    default, half of the hits are no track's, and the peak occupancy of RICH1 is 30 % at 150
+    default, 45 % of the hits are no track's, and the peak occupancy of RICH1 is 30 % at 150
     tracks."""
     conversions: bool = True
     """Electrons among the unreconstructed come in pairs, from photons (off: one by one)."""
@@ -86,9 +86,9 @@ class RichSimulation(Settings):
     """Relative error of the momentum."""
     tracking_tails: Fraction = 0.1
     """Fraction of the tracks whose errors of direction and position are several times as large."""
-    misextrapolated: Fraction = 0.02
+    misextrapolated: Fraction = 0.025
     """Fraction of the tracks, in each RICH, whose line there is not the particle's."""
-    misalignment: NonNegative = 0.1
+    misalignment: NonNegative = 0.2
     """RMS rotation of a segment of the mirrors about each of two axes (mrad); always the same, and
     not known to the reconstruction."""
     emission: bool = True

@@ -40,7 +40,7 @@ LAST_Z = 11800.0
 VERTEX_END = 700.0
 STATIONS = (7700.0, 9400.0)
 #: The largest kink of one long track (rad). [rounded]
-LARGEST_KINK = 5e-3
+LARGEST_KINK = 10e-3
 
 #: Probability of an inelastic interaction before the end of the stations. Pions and kaons: [LHCb
 #: tracking efficiency, arXiv:1408.1251]; the others by their larger cross sections, rounded.
