@@ -68,7 +68,7 @@ class RichSimulation(Settings):
     """Hadrons end in the material; those lost to the tracking come in addition too."""
     ghosts: NonNegative = 0.1
     """Tracks that no particle made, per reconstructed track; their `track_pdg` is 0."""
-    unreconstructed: NonNegative = 1.7
+    unreconstructed: NonNegative = 1.8
     """Particles from the material that radiate but are no track, per reconstructed track. With the
     default, 45 % of the hits are no track's, and the peak occupancy of RICH1 is 30 % at 150
     tracks."""

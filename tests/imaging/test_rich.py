@@ -255,7 +255,7 @@ def test_permuted_hits_make_the_same_images(events):
 
 
 def test_other_species_are_kept_named_and_counted(events):
-    pdg = events.tracks["pdg"].copy()
+    pdg = np.where(events.tracks["pdg"] == 0, 211, events.tracks["pdg"])
     pdg[::3] = -3112
     images, counts = rich_images(
         replace(events, tracks={**events.tracks, "pdg": pdg}), GEOMETRY, SETTINGS

@@ -215,10 +215,14 @@ def _modes(
 
 
 def _turned(direction: Floats, along: Floats, across: Floats, azimuth: Floats) -> Floats:
-    """Unit vectors of momenta along and across directions (n, 3), at azimuths about them."""
-    a = np.cross([0.0, 1.0, 0.0], direction)
-    a /= np.linalg.norm(a, axis=1, keepdims=True)
-    b = np.cross(direction, a)
-    sideways = np.cos(azimuth)[:, None] * a + np.sin(azimuth)[:, None] * b
+    """Unit vectors of momenta along and across directions (n, 3), at azimuths about them.
+
+    The azimuth counts from y × direction.
+    """
+    x, y, z = direction.T
+    across_y = np.hypot(x, z)
+    a = np.stack([z, np.zeros_like(x), -x], axis=1)
+    b = np.stack([-x * y, across_y**2, -y * z], axis=1)
+    sideways = (np.cos(azimuth) / across_y)[:, None] * a + (np.sin(azimuth) / across_y)[:, None] * b
     turned = along[:, None] * direction + across[:, None] * sideways
     return np.asarray(turned / np.linalg.norm(turned, axis=1, keepdims=True))

@@ -42,6 +42,8 @@ from hepcnn.simulation.shards import (
 
 #: Events made at a time: few enough for the photons to stay in a core's cache.
 CHUNK = 20
+#: Times that a particle is drawn again at once: few are left after that.
+TRIES = 3
 
 
 def sample_multiplicity(
@@ -92,20 +94,22 @@ def sample_tracks(
     left = np.arange(len(event))
     rows, kept, lost = [], [], []
     while len(left) or not kept:
-        n = len(left)
+        row = np.repeat(left, TRIES if kept else 1)
         particles = Particles.endless(
-            event=event[left],
-            species=species[left],
-            charge=sample_charge(n, rng),
-            p=p[left],
-            origin=sample_origin(n, rng),
-            direction=sample_directions(p[left], rng),
+            event=event[row],
+            species=species[row],
+            charge=sample_charge(len(row), rng),
+            p=p[row],
+            origin=sample_origin(len(row), rng),
+            direction=sample_directions(p[row], rng),
         )
         fates = sample_fates(settings, particles, rng)
-        rows.append(left[fates.long])
-        kept.append(fates.take(fates.long))
-        lost.append(fates.take(~fates.long))
-        left = left[~fates.long]
+        long = fates.long.reshape(len(left), -1)
+        tried = (np.cumsum(long, axis=1) - long == 0).ravel()  # up to the first that is kept
+        rows.append(row[tried & fates.long])
+        kept.append(fates.take(tried & fates.long))
+        lost.append(fates.take(tried & ~fates.long))
+        left = left[~long.any(axis=1)]
     tracks = Fates.joined(kept).ordered(np.argsort(np.concatenate(rows)))
     return tracks, Fates.joined(lost)
 

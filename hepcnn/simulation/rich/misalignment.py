@@ -69,6 +69,12 @@ def move_images(
     _move(shifts, entry, exit, offsets, cosine, along, turns, u, v)
 
 
+@njit(inline="always")
+def _place(x: float, half: int, last: int) -> int:
+    """Which segment a point is on, along one axis."""
+    return min(max(int(np.floor(x / SEGMENT)) + half, 0), last)
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
 def _move(
     shifts: Floats,
@@ -84,17 +90,28 @@ def _move(
     """Find each photon's segment, about where its track ends on the mirror, and shift its image."""
     half, last = shifts.shape[0] // 2, shifts.shape[0] - 1
     for j in range(offsets.size - 1):
-        lx, ly, lz = exit[j, 0] - entry[j, 0], exit[j, 1] - entry[j, 1], exit[j, 2] - entry[j, 2]
+        first, end = offsets[j], offsets[j + 1]
+        if first == end:
+            continue
+        px, py = exit[j, 0], exit[j, 1]
+        lx, ly, lz = px - entry[j, 0], py - entry[j, 1], exit[j, 2] - entry[j, 2]
         length = np.sqrt(lx * lx + ly * ly + lz * lz)
+        c = cosine[first:end].min()
+        reach = length * np.sqrt(1.0 - c * c) / c
+        column, line = _place(px - reach, half, last), _place(py - reach, half, last)
+        if column == _place(px + reach, half, last) and line == _place(py + reach, half, last):
+            # The whole ring is on one segment, as are most.
+            u[first:end] += shifts[column, line, 0]
+            v[first:end] += shifts[column, line, 1]
+            continue
         tx, ty, tz = lx / length, ly / length, lz / length
         across = np.sqrt(tx * tx + tz * tz)
-        for i in range(offsets[j], offsets[j + 1]):
+        for i in range(first, end):
             c = cosine[i]
             sine, cosine_phi = sincos_turns(turns[i])
             reach = (1.0 - along[i]) * length * np.sqrt(1.0 - c * c) / c
-            x = exit[j, 0] + reach * (cosine_phi * tz - sine * ty * tx) / across
-            y = exit[j, 1] + reach * sine * across
-            column = min(max(int(np.floor(x / SEGMENT)) + half, 0), last)
-            line = min(max(int(np.floor(y / SEGMENT)) + half, 0), last)
+            x = px + reach * (cosine_phi * tz - sine * ty * tx) / across
+            column = _place(x, half, last)
+            line = _place(py + reach * sine * across, half, last)
             u[i] += shifts[column, line, 0]
             v[i] += shifts[column, line, 1]

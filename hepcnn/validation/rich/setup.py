@@ -81,11 +81,14 @@ class Bands:
         Long tracks an event for which occupancy and hits are published.
     peak : tuple of float
         Occupancy of the busiest tubes of RICH1 (fraction of the pixels).
+    kaons : mapping
+        K→K and π→K of the cuts of `identification.CUTS`, where they are known.
     """
 
     riches: Mapping[str, RichBands]
     tracks: float
     peak: Band
+    kaons: Mapping[str, tuple[Band, Band]]
 
 
 @dataclass(frozen=True)
