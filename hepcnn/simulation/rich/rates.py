@@ -1,7 +1,20 @@
 """What makes identification hard: the rates of each cause, their sources, and their tuning.
 
-How much there is of what is not known are settings (`config.RichSimulation`); what is known, or
-is the same always, stands here.
+What is known of decays, interactions and the rest, or is the same always, stands here; how much
+there is of what is not known are settings (`config.RichSimulation`): `tracking_tails`,
+`misextrapolated`, `misalignment`, `ghosts` and `unreconstructed`, and here `LARGEST_KINK` and
+`TAIL`. They are tuned, with the default settings, to be as hard a problem as LHCb's: an occupancy
+of 30 % at the peak of RICH1 with 150 tracks, and kaons that the global likelihood, which knows of
+none of the causes, tells from pions as is commonly seen: between 10 and 40 GeV Δ ln L > 0 keeps
+about 95 % of the kaons with 3 to 10 % of the pions, of which near 100 GeV at least 20 % pass; and
+above 3 GeV Δ ln L > 5 keeps 85 % with 3 %.
+
+Reached in 400 events with the natural spectra, tracks that cross a RICH (near 100 GeV: 80 to 100,
+in 300 events of as many kaons as pions with a wider spectrum): 97.0 ± 0.4 % with 5.0 ± 0.2 %,
+24.7 ± 2.1 % of the pions; 83.9 ± 0.6 % with 3.4 ± 0.1 %. With none of the causes and the same
+spectrum for all species it was 98.4 % with 0.9 %, 15 %; 83.8 % with 0.2 %, in events of the wider
+spectrum. More tails and mis-extrapolated tracks raise π→K below 40 GeV, a larger misalignment and
+more background that above 60 GeV. Check 7 of `hepcnn validate rich` holds the bands.
 """
 
 from __future__ import annotations

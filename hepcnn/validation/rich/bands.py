@@ -47,7 +47,7 @@ BANDS = {
         # About 95 % with 3 to 10 %, and 85 % with 3 %; of the last, at least 20 % of the pions.
         kaons={
             "best": ((0.93, 0.98), (0.03, 0.10)),
-            "firm": ((0.82, 0.88), (0.02, 0.04)),
+            "firm": ((0.81, 0.89), (0.02, 0.04)),
             "last": ((0.50, 0.95), (0.20, 0.40)),
         },
     ),

@@ -26,7 +26,7 @@ _MIXTURE = {
     "momentum_range": (2e3, 100e3),
 }
 #: Events, natural and of that mixture, reconstructed so many at a time.
-_NATURAL, _EVENTS, _CHUNK = 240, 150, 15
+_NATURAL, _EVENTS, _CHUNK = 210, 210, 15
 #: Fraction of the pions of a momentum bin that pass the tighter cut.
 MISID = 0.05
 #: Edges of the bins in momentum (GeV); thresholds of both gases are among them.
