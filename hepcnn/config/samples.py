@@ -62,8 +62,8 @@ class RichSimulation(Settings):
     """Abundance of each species among the reconstructed tracks, all momenta together (normalised
     to 1), or `flat`. [LHCb's long tracks, rounded]"""
     decays: bool = True
-    """Pions and kaons decay in flight. Those that the tracking loses then come in addition to
-    `tracks`, as particles that only radiate."""
+    """Pions and kaons decay in flight. Without a large kink the tracking follows the daughter, as
+    one track; those that it loses come in addition to `tracks`, as particles that only radiate."""
     interactions: bool = True
     """Hadrons end in the material; those lost to the tracking come in addition too."""
     ghosts: NonNegative = 0.1

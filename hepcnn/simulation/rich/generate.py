@@ -158,10 +158,10 @@ def simulate_chunk(
     subrun, first : int
         Subrun number, and number of the first event.
     """
-    count, unlisted, false = sample_multiplicity(settings, events, rng)
+    count, unlisted, unreal = sample_multiplicity(settings, events, rng)
     event = np.arange(events)
     tracks, lost = sample_tracks(settings, np.repeat(event, count), rng)
-    ghosts = sample_ghosts(settings, np.repeat(event, false), rng)
+    ghosts = sample_ghosts(settings, np.repeat(event, unreal), rng)
     others = sample_unreconstructed(settings, np.repeat(event, unlisted), rng)
     particles = Particles.joined(
         [tracks.particles, tracks.daughters, ghosts, lost.particles, lost.daughters, others]

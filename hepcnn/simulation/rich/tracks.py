@@ -124,13 +124,7 @@ class Segment:
     direction: Floats
     exit: Floats
 
-    @classmethod
-    def joined(cls, parts: Sequence[Segment]) -> Segment:
-        """The segments of several, one after the other."""
-        columns = ("entry", "direction", "exit")
-        return cls(*(np.concatenate([getattr(part, c) for part in parts]) for c in columns))
-
-    def take(self, which: NDArray[np.int64] | slice) -> Segment:
+    def take(self, which: NDArray[np.int64]) -> Segment:
         """Some particles' segments, by index."""
         return Segment(self.entry[which], self.direction[which], self.exit[which])
 
