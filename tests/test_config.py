@@ -90,6 +90,7 @@ WRONG = [
     ),
     ({"samples": {"a": {"simulate": {"events": 2, "shards": 3}}}}, ["shards: 3", "events (2)"]),
     ({"samples": {"a": {"simulate": {"mixture": {"kaon": 0}}}}}, ["mixture", "above 0"]),
+    ({"samples": {"a": {"simulate": {"momentum_range": [100, 1e4]}}}}, ["500 MeV", "decays"]),
     ({"tasks": {"t": POLAR | {"networks": {"majority": {}}}}}, ["majority", "baseline"]),
     ({"tasks": {"t": POLAR | {"networks": {"tables": {}}}}}, ["networks: 'tables'", "folder"]),
     ({"tasks": {"K vs pi": POLAR}}, ["tasks.K vs pi: not a possible name", "digits"]),

@@ -20,14 +20,17 @@ from hepcnn.config.settings import (
 from hepcnn.config.unions import chosen_by, tag
 from hepcnn.detector.labels import INTERACTIONS, SINGLE_PARTICLES
 
+#: Of tracks with decays in flight (MeV): here one kaon in twelve gets through the stations.
+_LEAST_MOMENTUM = 500.0
+
 
 class RichSimulation(Settings):
     """Simulated RICH events. The defaults are LHCb Run 3 in scale; all of it can be changed.
 
     Where no source is named, a default is a round number: momenta for the median of 7 to 8 GeV and
     the mean of 12 to 15 GeV of LHCb's long tracks, tracks between the means of Run 1 (30 to 40) and
-    of Run 3 (four to five times as many). Momenta, tracking errors and the number of
-    unreconstructed tracks are tuned together: `simulation.rich.background` says to what.
+    of Run 3 (four to five times as many). What makes identification hard is tuned together:
+    `simulation.rich.rates` says to what. Each cause is off at 0 or `false`.
     """
 
     events: Count = 400
@@ -35,14 +38,15 @@ class RichSimulation(Settings):
     shards: Count = 4
     """Files that the sample is written to."""
     tracks: Positive = 100.0
-    """Mean number of reconstructed long tracks an event."""
+    """Mean number of particles an event that are reconstructed as long tracks."""
     tracks_spread: NonNegative = 0.5
     """RMS of the events' activity over its mean (several collisions an event); 0: all alike."""
-    spectrum: Literal["lognormal", "flat"] = "lognormal"
-    """Momentum spectrum: log-normal as LHCb's long tracks, or flat in momentum."""
+    spectrum: Literal["species", "lognormal", "flat"] = "species"
+    """Momentum spectrum: log-normal as LHCb's long tracks, for each species its own (kaons,
+    protons and deuterons are faster than pions) or one for all; or flat in momentum."""
     momentum_median: Positive = 7000.0
-    """Median of the log-normal spectrum before the range is applied (MeV). With the defaults, what
-    is left has a median of 7.9 GeV and a mean of 12.1 GeV."""
+    """Median of the log-normal spectrum (of pions, if each species has its own) before the range
+    is applied (MeV). With the defaults, what is left has a median of 8 GeV and a mean of 13 GeV."""
     momentum_width: Positive = 1.0
     """Width of the log-normal spectrum in ln p."""
     momentum_range: Range = (2000.0, 100000.0)
@@ -50,16 +54,26 @@ class RichSimulation(Settings):
     mixture: dict[Species, NonNegative] | Literal["flat"] = {
         "electron": 0.025,
         "muon": 0.004,
-        "pion": 0.689,
-        "kaon": 0.181,
-        "proton": 0.100,
+        "pion": 0.780,
+        "kaon": 0.120,
+        "proton": 0.070,
         "deuteron": 0.001,
     }
-    """Abundance of each species (normalised to 1), or `flat`. The default is that of the
-    lecture's test sample, and a few deuterons."""
-    unreconstructed: NonNegative = 2.0
-    """Tracks that radiate but are not in the list of tracks, per reconstructed track. With the
-    default, half of the hits are theirs, and the peak occupancy of RICH1 is 30 % at 150 tracks."""
+    """Abundance of each species among the reconstructed tracks, all momenta together (normalised
+    to 1), or `flat`. [LHCb's long tracks, rounded]"""
+    decays: bool = True
+    """Pions and kaons decay in flight. Without a large kink the tracking follows the daughter, as
+    one track; those that it loses come in addition to `tracks`, as particles that only radiate."""
+    interactions: bool = True
+    """Hadrons end in the material; those lost to the tracking come in addition too."""
+    ghosts: NonNegative = 0.1
+    """Tracks that no particle made, per reconstructed track; their `track_pdg` is 0."""
+    unreconstructed: NonNegative = 1.8
+    """Particles from the material that radiate but are no track, per reconstructed track. With the
+    default, 45 % of the hits are no track's, and the peak occupancy of RICH1 is 30 % at 150
+    tracks."""
+    conversions: bool = True
+    """Electrons among the unreconstructed come in pairs, from photons (off: one by one)."""
     dark_hits: NonNegative = 100.0
     """Mean number of random hits an event, in each RICH."""
     tracking_angle: NonNegative = 0.3
@@ -70,6 +84,13 @@ class RichSimulation(Settings):
     """Error of the track's position at the entry (mm, each projection)."""
     tracking_momentum: NonNegative = 0.005
     """Relative error of the momentum."""
+    tracking_tails: Fraction = 0.1
+    """Fraction of the tracks whose errors of direction and position are several times as large."""
+    misextrapolated: Fraction = 0.025
+    """Fraction of the tracks, in each RICH, whose line there is not the particle's."""
+    misalignment: NonNegative = 0.2
+    """RMS rotation of a segment of the mirrors about each of two axes (mrad); always the same, and
+    not known to the reconstruction."""
     emission: bool = True
     """Emission points spread along the track (off: the middle of the radiator)."""
     chromatic: bool = True
@@ -77,7 +98,8 @@ class RichSimulation(Settings):
     pixel: bool = True
     """Hits at the centres of binary pixels (off: the exact point)."""
     tracking: bool = True
-    """Tracks written with the tracking errors above (off: the true track)."""
+    """Tracks written with the tracking errors above, `tracking_tails` and `misextrapolated` too
+    (off: the true track)."""
     index_shift: FiniteFloat = 0.0
     """Added to the refractive index of both gases: what the reconstruction does not know of."""
     dead_tubes: Fraction = 0.0
@@ -89,6 +111,11 @@ class RichSimulation(Settings):
             raise ValueError(f"shards: {self.shards} are more than the events ({self.events})")
         if isinstance(self.mixture, dict):
             check_mixture(self.mixture)
+        if self.decays and self.momentum_range[0] < _LEAST_MOMENTUM:
+            raise ValueError(
+                f"momentum_range: below {_LEAST_MOMENTUM:g} MeV hardly a kaon reaches the tracking "
+                "stations before it decays; raise it, or set `decays: false`"
+            )
         return self
 
 

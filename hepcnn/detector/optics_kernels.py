@@ -76,7 +76,7 @@ def optics(geometry: RichGeometry) -> Optics:
 
 
 @njit(inline="always")
-def _sincos_turns(turns: float) -> tuple[float, float]:
+def sincos_turns(turns: float) -> tuple[float, float]:
     """Sine and cosine of 2π·turns for 0 <= turns < 1, to 4e-9.
 
     Taylor polynomials on an eighth of a turn either side of the nearest quarter.
@@ -198,7 +198,7 @@ def photon_images(
         for i in range(u_j.size):
             c = cosine_j[i]
             s = np.sqrt(1.0 - c * c)
-            sin_phi, cos_phi = _sincos_turns(turns_j[i])
+            sin_phi, cos_phi = sincos_turns(turns_j[i])
             a = s * cos_phi
             b = s * sin_phi
             f = along_j[i]

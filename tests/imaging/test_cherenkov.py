@@ -27,6 +27,7 @@ from hepcnn.store.batches import Batches
 from hepcnn.store.hdf5 import open_hdf5
 from hepcnn.store.images import ImageSet
 from hepcnn.store.rich import FEATURES, LOGARITHMS, analytic_features
+from hepcnn.validation.rich.setup import IDEAL
 
 GEOMETRY = load_geometry("lhcb-run3")
 SHAPE = (64, 24)
@@ -226,7 +227,7 @@ def test_rings_lie_at_their_expected_row():
     """Fast electrons without background: most light is within a row of the expected one."""
     clean = RichSimulation(
         tracks=2, unreconstructed=0, dark_hits=0, mixture={"electron": 1.0},
-        momentum_range=(20000, 60000), spectrum="flat", tracking=False,
+        momentum_range=(20000, 60000), spectrum="flat", tracking=False, **IDEAL,
     )  # fmt: skip
     events = simulate_chunk(clean, GEOMETRY, np.random.default_rng(1), 40)
     images, _ = rich_images(events, GEOMETRY, settings())

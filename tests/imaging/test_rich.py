@@ -16,6 +16,7 @@ from hepcnn.imaging.rich import rich_header, rich_images
 from hepcnn.imaging.sparse import merge_channels
 from hepcnn.simulation.rich.generate import simulate_chunk
 from hepcnn.store.shard import Sparse
+from hepcnn.validation.rich.setup import IDEAL
 
 GEOMETRY = load_geometry("lhcb-run3")
 SETTINGS = PolarImages(sample="rich")
@@ -76,7 +77,7 @@ def test_rings_are_where_the_mirrors_put_them(events):
     mixture = {"electron": 1.0}
     settings = RichSimulation(
         tracks=2, unreconstructed=0, dark_hits=0, mixture=mixture, momentum_range=(20000, 90000),
-        spectrum="flat",
+        spectrum="flat", **IDEAL,
     )  # fmt: skip
     images, _ = rich_images(simulate_chunk(settings, GEOMETRY, rng, 60), GEOMETRY, SETTINGS)
     per_r = dense(images.views["rich1"])[:, 0].sum(axis=(0, 2))
@@ -254,7 +255,7 @@ def test_permuted_hits_make_the_same_images(events):
 
 
 def test_other_species_are_kept_named_and_counted(events):
-    pdg = events.tracks["pdg"].copy()
+    pdg = np.where(events.tracks["pdg"] == 0, 211, events.tracks["pdg"])
     pdg[::3] = -3112
     images, counts = rich_images(
         replace(events, tracks={**events.tracks, "pdg": pdg}), GEOMETRY, SETTINGS

@@ -12,6 +12,7 @@ from hepcnn.reconstruction.photon_kernels import mirrors_of, prepare_track, unfo
 from hepcnn.reconstruction.photons import photon_angles, photon_candidates
 from hepcnn.reconstruction.reconstruct import LARGEST_ANGLE, reconstruct
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.validation.rich.setup import IDEAL
 
 RADII = [80e3, -80e3, 20e3, -20e3]
 
@@ -118,7 +119,7 @@ def test_events_are_reconstructed(radius):
     """Tracks find their own photons, and most of them their species."""
     geometry = {"rich2": curved(radius)}
     settings = RichSimulation(
-        tracks=20, tracks_spread=0, unreconstructed=0, dark_hits=0, tracking=False,
+        tracks=20, tracks_spread=0, unreconstructed=0, dark_hits=0, tracking=False, **IDEAL,
         mixture={"pion": 0.5, "kaon": 0.5}, spectrum="flat", momentum_range=(20e3, 40e3),
     )  # fmt: skip
     events = simulate_chunk(settings, RUN3 | geometry, np.random.default_rng(1), 10)

@@ -11,6 +11,7 @@ from hepcnn.reconstruction.expected import ERRORS, WEIGHTS, AtMomenta
 from hepcnn.reconstruction.likelihood import BELOW, HYPOTHESES, PION, each_alone
 from hepcnn.reconstruction.reconstruct import reconstruct
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.validation.rich.setup import IDEAL
 
 #: Angles of the species, a photon's RMS, half of the angles seen (rad); pixels (rad²).
 ANGLES = np.array([0.0530, 0.0529, 0.0525, 0.0490, 0.0400, 0.0])
@@ -145,7 +146,7 @@ def test_a_known_error_of_the_momentum_makes_better_probabilities():
     """Of kaons and pions where their rings grow fast, with momenta that are 2 % off."""
     settings = RichSimulation(
         tracks=30, mixture={"pion": 1, "kaon": 1}, spectrum="flat", unreconstructed=0,
-        momentum_range=(10e3, 16e3), tracking_momentum=0.02,
+        momentum_range=(10e3, 16e3), tracking_momentum=0.02, **IDEAL,
     )  # fmt: skip
     run3 = load_geometry("lhcb-run3")
     events = simulate_chunk(settings, run3, np.random.default_rng(3), 15)

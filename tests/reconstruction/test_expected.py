@@ -11,6 +11,7 @@ from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.events.schema import RICHES
 from hepcnn.reconstruction.expected import expected_light
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.validation.rich.setup import IDEAL
 
 RUN3 = load_geometry("lhcb-run3")
 
@@ -55,7 +56,7 @@ def test_photons_are_those_of_the_simulation(name):
     """Mean number of a track's photons on pixels, by species; joined to hits they are fewer."""
     geometry = load_geometry(name)
     settings = RichSimulation(
-        tracks=15, tracks_spread=0, unreconstructed=0, dark_hits=0, mixture="flat",
+        tracks=15, tracks_spread=0, unreconstructed=0, dark_hits=0, mixture="flat", **IDEAL,
         spectrum="flat", momentum_range=(5e3, 8e4), tracking=False, pixel=False,
     )  # fmt: skip
     events = simulate_chunk(settings, geometry, np.random.default_rng(4), 250)

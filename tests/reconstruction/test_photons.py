@@ -12,6 +12,7 @@ from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.reconstruction.photon_kernels import arc_tangent2
 from hepcnn.reconstruction.photons import photon_angles, photon_candidates
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.validation.rich.setup import IDEAL
 
 RICHES = [
     pytest.param(rich, id=f"{name}-{number}")
@@ -220,6 +221,7 @@ def residuals(events, **switches):
         "mixture": {"pion": 1.0},
         "spectrum": "flat",
         "momentum_range": (30_000.0, 100_000.0),
+        **IDEAL,
     }
     settings = RichSimulation(**(defaults | switches))
     chunk = simulate_chunk(settings, RUN3, np.random.default_rng(4), events)

@@ -20,8 +20,9 @@ from hepcnn.reconstruction.resolution import (
     tracking_sigma,
 )
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.validation.rich.setup import IDEAL
 
-QUIET = {"unreconstructed": 0, "dark_hits": 0, "tracks_spread": 0}
+QUIET = {"unreconstructed": 0, "dark_hits": 0, "tracks_spread": 0} | IDEAL
 MADE_UP = Resolution(
     angle=[10, 30, 50], photon=[2.0, 1.2, 0.8], tracking_angle=0.4, tracking_scattering=5.0
 )

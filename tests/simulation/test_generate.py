@@ -16,8 +16,10 @@ from hepcnn.simulation.rich.generate import (
     simulate_chunk,
     write_sample_shard,
 )
-from hepcnn.simulation.rich.tracks import lognormal_within
+from hepcnn.simulation.rich.rates import RISE
+from hepcnn.simulation.rich.tracks import lognormal_within, sample_momentum, sample_species
 from hepcnn.simulation.shards import shard_events, shard_generator
+from hepcnn.validation.rich.setup import IDEAL
 
 GEOMETRY = load_geometry("lhcb-run3")
 SMALL = {"tracks": 30, "tracks_spread": 0.0}
@@ -92,16 +94,24 @@ def test_momenta_keep_the_spectrum_far_from_its_median(sigmas):
         {"tracks": 31.0},
         {"tracks_spread": 0.3},
         {"spectrum": "flat"},
+        {"spectrum": "lognormal"},
         {"momentum_median": 9000.0},
         {"momentum_width": 0.5},
         {"momentum_range": (3000.0, 50000.0)},
         {"mixture": "flat"},
+        {"decays": False},
+        {"interactions": False},
+        {"ghosts": 0.0},
         {"unreconstructed": 0.5},
+        {"conversions": False},
         {"dark_hits": 20.0},
         {"tracking_angle": 1.0},
         {"tracking_scattering": 9.0},
         {"tracking_position": 2.0},
         {"tracking_momentum": 0.05},
+        {"tracking_tails": 0.0},
+        {"misextrapolated": 0.0},
+        {"misalignment": 0.0},
         {"emission": False},
         {"chromatic": False},
         {"pixel": False},
@@ -109,7 +119,7 @@ def test_momenta_keep_the_spectrum_far_from_its_median(sigmas):
         {"index_shift": 1e-5},
         {"dead_tubes": 0.05},
     ],
-    ids=lambda change: next(iter(change)),
+    ids=str,
 )
 def test_every_setting_changes_the_events(change):
     assert not equal(make(), make(**change))
@@ -117,7 +127,7 @@ def test_every_setting_changes_the_events(change):
 
 def test_tracking_switch_leaves_the_true_tracks():
     """Off: the momentum is in range and the segment ends on the sphere, straight from the entry."""
-    events = make(tracking=False, momentum_range=(5000, 6000))
+    events = make(tracking=False, momentum_range=(5000, 6000), decays=False)
     p = events.tracks["p"]
     assert ((p >= 5000) & (p <= 6000)).all()
     for rich in GEOMETRY:
@@ -133,7 +143,7 @@ def test_tracking_switch_leaves_the_true_tracks():
 
 def test_tracking_errors_are_those_of_the_settings():
     errors = {"tracking_angle": 0.5, "tracking_scattering": 4.0, "tracking_position": 0.8}
-    common = {"momentum_range": (10000, 10001), "tracks": 200}
+    common = {"momentum_range": (10000, 10001), "tracks": 200, **IDEAL}
     true, seen = (make(tracking=on, seed=3, **errors, **common) for on in (False, True))
     # random numbers of what follows the first error differ, so only RICH1 compares
     finite = np.isfinite(true.tracks["rich1_entry"][:, 0])
@@ -162,7 +172,7 @@ def test_photons_of_one_pixel_are_one_hit():
 
 
 def test_flat_spectrum_and_mixture():
-    events = make(spectrum="flat", mixture="flat", tracks=500, tracking=False)
+    events = make(spectrum="flat", mixture="flat", tracks=500, tracking=False, **IDEAL)
     p, (low, high) = events.tracks["p"], (2000, 100000)
     counts, _ = np.histogram(p, bins=10, range=(low, high))
     assert counts.sum() == len(p)
@@ -172,18 +182,38 @@ def test_flat_spectrum_and_mixture():
 
 
 def test_default_spectrum_and_mixture_are_lhcbs():
-    """Median 7-8 GeV, mean 12-15 GeV; abundances of the lecture's test sample, both charges."""
-    events = make(tracks=500)
+    """Median 7-8 GeV, mean 12-15 GeV; abundances of long tracks, both charges."""
+    events = make(tracks=500, ghosts=0)
     p = events.tracks["p"]
     assert 7000 < np.median(p) < 8500
     assert 11500 < p.mean() < 15000
     species = np.bincount(species_of(events.tracks["pdg"]), minlength=6) / len(p)
-    assert species[SPECIES.index("pion")] == pytest.approx(0.689, abs=0.02)
-    assert species[SPECIES.index("kaon")] == pytest.approx(0.181, abs=0.015)
+    assert species[SPECIES.index("pion")] == pytest.approx(0.78, abs=0.02)
+    assert species[SPECIES.index("kaon")] == pytest.approx(0.12, abs=0.015)
+    assert species[SPECIES.index("proton")] == pytest.approx(0.07, abs=0.012)
     assert events.tracks["charge"].mean() == pytest.approx(0, abs=0.05)
     positive_code = events.tracks["pdg"] > 0
     lepton = np.abs(events.tracks["pdg"]) < 100
     np.testing.assert_array_equal(positive_code ^ lepton, events.tracks["charge"] > 0)
+
+
+@pytest.mark.parametrize(("spectrum", "rise"), [("species", 1), ("lognormal", 0)])
+def test_kaons_and_protons_rise_with_momentum_if_species_have_spectra_of_their_own(spectrum, rise):
+    """The ratio to pions goes as a power of p; all momenta together it is the mixture's."""
+    settings = RichSimulation(spectrum=spectrum, mixture={"pion": 2, "kaon": 1, "proton": 1})
+    rng = np.random.default_rng(1)
+    species = sample_species(settings, 400_000, rng)
+    p = sample_momentum(settings, species, rng)
+    assert p.min() >= 2000
+    assert p.max() <= 100_000
+    edges = np.geomspace(3e3, 6e4, 7)
+    counts = {s: np.histogram(p[species == s], edges)[0] for s in np.unique(species)}
+    middle = np.log(edges[1:] * edges[:-1]) / 2
+    pion = counts.pop(SPECIES.index("pion"))
+    for index, count in counts.items():
+        assert (species == index).mean() == pytest.approx(0.25, abs=0.004)
+        slope = np.polyfit(middle, np.log(count / pion), 1)[0]
+        assert slope == pytest.approx(rise * RISE[SPECIES[index]], abs=0.02)
 
 
 def test_the_magnet_keeps_slow_tracks_out_of_rich2():
@@ -221,7 +251,7 @@ def test_dark_hits_alone():
 
 
 def test_unreconstructed_particles_leave_hits_and_no_tracks():
-    few, many = (make(tracks=50, unreconstructed=r, dark_hits=0) for r in (0.0, 2.0))
+    few, many = (make(tracks=50, unreconstructed=r, dark_hits=0, **IDEAL) for r in (0.0, 2.0))
     assert (few.hits["track"] >= 0).all()
     assert (many.hits["track"] < 0).mean() > 0.3
     assert np.diff(many.track_offsets).mean() == pytest.approx(50, rel=0.1)
@@ -230,7 +260,9 @@ def test_unreconstructed_particles_leave_hits_and_no_tracks():
 def test_activity_spreads_the_multiplicity():
     for spread, expected in ((0.0, np.sqrt(1 / 30)), (0.5, np.sqrt(0.25 + 1 / 30))):
         rng = np.random.default_rng(4)
-        settings = RichSimulation(tracks=30, tracks_spread=spread, unreconstructed=0, dark_hits=0)
+        settings = RichSimulation(
+            tracks=30, tracks_spread=spread, unreconstructed=0, dark_hits=0, ghosts=0
+        )
         n = np.concatenate(
             [np.diff(c.track_offsets) for c in simulate(settings, GEOMETRY, rng, 800)]
         )

@@ -11,6 +11,7 @@ from hepcnn.detector.optics import plane_coordinates, project_tracks, trace_phot
 from hepcnn.detector.particles import MASSES, PARTICLES, SPECIES, species_of
 from hepcnn.detector.radiator import beta, detected_spectrum
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.validation.rich.setup import IDEAL
 
 TERMS = ("emission", "chromatic", "pixel", "tracking")
 RICHES = ("rich1", "rich2")
@@ -18,7 +19,7 @@ RICHES = ("rich1", "rich2")
 
 def single_rings(terms=TERMS, geometry="lhcb-run3", events=150, seed=5, **changes):
     """Events of a few saturated rings, with some of the terms switched on."""
-    quiet = {"tracks": 20, "tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0}
+    quiet = {"tracks": 20, "tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0} | IDEAL
     fast = {"spectrum": "flat", "momentum_range": (20e3, 60e3), "mixture": {"electron": 1}}
     settings = RichSimulation(**{**quiet, **fast, **{t: t in terms for t in TERMS}, **changes})
     rng = np.random.default_rng(seed)

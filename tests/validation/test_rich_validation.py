@@ -12,11 +12,17 @@ from hepcnn.validation.rich import angle
 from hepcnn.validation.rich.bands import BANDS, bands_of
 from hepcnn.validation.rich.identification import rates
 from hepcnn.validation.rich.run import CHECKS
-from hepcnn.validation.rich.setup import QUIET, Setup, chosen, own_photons, segment
+from hepcnn.validation.rich.setup import IDEAL, QUIET, Setup, chosen, own_photons, segment
 from hepcnn.validation.running import run_check
 
 #: Of the events of `make validate`, by check: where bands are narrow, all of them.
-STATISTICS = {"angle": 1.0, "photoelectrons": 1.0, "separation": 1.0, "tag_and_probe": 0.1}
+STATISTICS = {
+    "angle": 1.0,
+    "photoelectrons": 1.0,
+    "separation": 1.0,
+    "identification": 1.0,
+    "tag_and_probe": 0.1,
+}
 LESS = 0.3
 SEED = 20190305
 
@@ -91,12 +97,13 @@ def test_checks_pass_on_the_defaults(name):
         ("occupancy", same, {"unreconstructed": 6.0}, "busiest"),
         ("occupancy", same, {"tracks_spread": 0.0, "dark_hits": 9000.0}, "hits an event"),
         ("identification", same, {"index_shift": 2e-4}, "Δ ln L > 0"),
+        ("identification", same, IDEAL, "π→K of Δ ln L > 5"),
         ("separation", coarse, {}, "RICH1: K–π at 20 GeV"),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_checks_fail_on_what_is_wrong(name, alter, settings, quantity):
-    statistics = 0.2 if name in ("separation", "resolution") else None
+    statistics = 0.2 if name in ("separation", "resolution", "identification") else None
     assert any(quantity in row for row in failed(run(name, alter, statistics, **settings)))
 
 
@@ -137,6 +144,9 @@ def test_rates_count_each_bins_own_tracks():
     np.testing.assert_array_equal(found["efficiency"], [0.5, np.nan, np.nan])
     np.testing.assert_array_equal(found["misid"], [0.5, np.nan, np.nan])
     np.testing.assert_array_equal(found["tight"], [0.5, np.nan, np.nan])
+    firm = rates(p, delta, kaon, np.array([0.0, 2, 3, 4]), 2.0)
+    np.testing.assert_array_equal(firm["efficiency"], [0.5, np.nan, np.nan])
+    np.testing.assert_array_equal(firm["misid"], [0.0, np.nan, np.nan])
 
 
 def test_chosen_events_keep_their_tracks_and_hits():

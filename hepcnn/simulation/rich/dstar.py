@@ -80,7 +80,7 @@ def sample_dstars(event: NDArray[np.int64], rng: np.random.Generator) -> Particl
         todo = todo[~_accepted(momenta[todo])]
     p = np.linalg.norm(momenta, axis=2)
     sign = sample_charge(n, rng)
-    return Particles(
+    return Particles.endless(
         np.repeat(event, 3),
         np.tile([KAON, PION, PION], n),
         np.stack([-sign, sign, sign], axis=1).ravel().astype(np.int8),

@@ -12,6 +12,7 @@ from hepcnn.config import RichSimulation
 from hepcnn.detector.geometry import RichGeometry
 from hepcnn.detector.optics import trace_photons
 from hepcnn.detector.radiator import DetectedSpectrum
+from hepcnn.simulation.rich.misalignment import move_images
 from hepcnn.simulation.rich.tracks import Segment
 
 Floats = NDArray[np.float64]
@@ -85,7 +86,7 @@ def sample_photons(
     Parameters
     ----------
     settings : RichSimulation
-        Whether emission points and photon energies spread.
+        Whether emission points and photon energies spread, and how mirrors are turned.
     geometry, spectrum
         The RICH and its detected spectrum.
     segment : Segment
@@ -108,5 +109,8 @@ def sample_photons(
     _cherenkov(quantiles, velocity, offsets, energy, rng.random(n), cosine, kept)
     n = int(kept[-1])
     along = rng.random(n) if settings.emission else np.full(n, 0.5)
-    u, v, panel = trace_photons(geometry, entry, exit, kept, cosine[:n], along, rng.random(n))
+    rays = (entry, exit, kept, cosine[:n], along, rng.random(n))
+    u, v, panel = trace_photons(geometry, *rays)
+    if settings.misalignment > 0:
+        move_images(geometry, settings.misalignment, *rays, u, v)
     return Photons(np.repeat(track, np.diff(kept)), panel, u, v)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from scipy.special import ndtr, ndtri
 from hepcnn.config import RichSimulation, abundances
 from hepcnn.detector.geometry import Acceptance, RichGeometry
 from hepcnn.detector.optics import to_sphere
-from hepcnn.detector.particles import MASSES, PARTICLES
+from hepcnn.detector.particles import MASSES, PARTICLES, SPECIES
+from hepcnn.simulation.rich.rates import RISE
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +32,10 @@ VERTEX_WIDTH = (0.05, 0.05, 50.0)
 #: Slopes of the tracking acceptance, horizontal and vertical. [LHCb]
 LARGEST_SLOPE = (0.300, 0.250)
 
+#: End of a particle that is not there at all (mm along z): before everything.
+ENDED = -1e6
+#: Exponents of momentum of the species' abundances over that of pions.
+_RISE = np.array([RISE.get(name, 0.0) for name in SPECIES])
 _PDG = np.array([particle.pdg for particle in PARTICLES], dtype=np.int32)
 #: The sign of the PDG code of a particle with charge +1: leptons are negative.
 _PDG_SIGN = np.array([-1 if p.name in ("electron", "muon") else 1 for p in PARTICLES], np.int32)
@@ -52,6 +57,8 @@ class Particles:
         Momentum (MeV).
     origin, direction : float64 array (n, 3)
         Where the particle starts (mm, LHCb frame) and its unit vector there.
+    end : float64 array (n,)
+        Where it ends (mm along z); infinite if it goes through.
     """
 
     event: NDArray[np.int64]
@@ -60,14 +67,37 @@ class Particles:
     p: Floats
     origin: Floats
     direction: Floats
+    end: Floats
 
     def __len__(self) -> int:
         return len(self.p)
 
-    def joined(self, others: Particles) -> Particles:
-        """These particles and then others."""
-        columns = (field.name for field in fields(self))
-        return Particles(*(np.concatenate([getattr(self, c), getattr(others, c)]) for c in columns))
+    @classmethod
+    def endless(
+        cls,
+        event: NDArray[np.int64],
+        species: NDArray[np.int64],
+        charge: NDArray[np.int8],
+        p: Floats,
+        origin: Floats,
+        direction: Floats,
+    ) -> Particles:
+        """Particles that go through everything."""
+        return cls(event, species, charge, p, origin, direction, np.full(len(p), np.inf))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Particles]) -> Particles:
+        """The particles of several, one after the other."""
+        columns = (field.name for field in fields(cls))
+        return cls(*(np.concatenate([getattr(part, c) for part in parts]) for c in columns))
+
+    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Particles:
+        """Some of the particles, by index or flags."""
+        return Particles(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def ending(self, end: Floats) -> Particles:
+        """The same particles with other ends."""
+        return replace(self, end=end)
 
     @property
     def mass(self) -> Floats:
@@ -94,9 +124,17 @@ class Segment:
     direction: Floats
     exit: Floats
 
-    def first(self, count: int) -> Segment:
-        """The first particles' segments."""
-        return Segment(self.entry[:count], self.direction[:count], self.exit[:count])
+    def take(self, which: NDArray[np.int64]) -> Segment:
+        """Some particles' segments, by index."""
+        return Segment(self.entry[which], self.direction[which], self.exit[which])
+
+    def until(self, end: Floats) -> Segment:
+        """The segments as far as the particles go, which end at z (mm, n)."""
+        with np.errstate(invalid="ignore"):
+            none = np.where(end > self.entry[:, 2], 0.0, np.nan)[:, None]
+            cut = (end < self.exit[:, 2])[:, None]
+            exit = np.where(cut, move(self.entry, self.direction, end), self.exit)
+        return Segment(self.entry + none, self.direction + none, exit + none)
 
     @property
     def crosses(self) -> NDArray[np.bool_]:
@@ -104,13 +142,23 @@ class Segment:
         return np.isfinite(self.entry[:, 0])
 
 
-def sample_momentum(settings: RichSimulation, n: int, rng: np.random.Generator) -> Floats:
-    """Momenta (n,) in MeV: log-normal or flat, exactly within the range."""
+def sample_momentum(
+    settings: RichSimulation, species: NDArray[np.int64], rng: np.random.Generator
+) -> Floats:
+    """Momenta (n,) in MeV of particles of a species (n,), exactly within the range.
+
+    Log-normal or flat. Two log-normal spectra of a width w whose medians differ by exp(a w²) have a
+    ratio that goes as p^a: so the species differ by `rates.RISE`.
+    """
     low, high = settings.momentum_range
+    quantile = rng.random(len(species))
     if settings.spectrum == "flat":
-        return rng.uniform(low, high, n)
+        return low + (high - low) * quantile
+    median, width = settings.momentum_median, settings.momentum_width
+    if settings.spectrum == "lognormal":
+        return lognormal_within(median, width, (low, high), quantile)
     return lognormal_within(
-        settings.momentum_median, settings.momentum_width, (low, high), rng.random(n)
+        median * np.exp(_RISE * width**2)[species], width, (low, high), quantile
     )
 
 
@@ -202,6 +250,15 @@ def behind_magnet(particles: Particles) -> tuple[Floats, Floats]:
     return np.where(bent[:, None], at_magnet, particles.origin), direction
 
 
+def line_at(particles: Particles, z: Floats) -> tuple[Floats, Floats]:
+    """Position and direction (n, 3) of the particles where they reach z (mm, n)."""
+    start, direction = behind_magnet(particles)
+    behind = z > MAGNET_Z
+    start = np.where(behind[:, None], start, particles.origin)
+    direction = np.where(behind[:, None], direction, particles.direction)
+    return move(start, direction, z), direction
+
+
 def _accepted(acceptance: Acceptance, point: Floats) -> NDArray[np.bool_]:
     """Whether points (n, 3) are within the acceptance as seen from the interaction point."""
     slope = point[:, :2] / point[:, 2:]
@@ -230,7 +287,7 @@ def segment(geometry: RichGeometry, start: Floats, direction: Floats) -> Segment
 
 
 def segments(geometry: Mapping[str, RichGeometry], particles: Particles) -> dict[str, Segment]:
-    """Segments of particles in both RICHes, with the magnet between them."""
+    """Segments of particles in both RICHes, with the magnet between them, wherever they end."""
     start, direction = behind_magnet(particles)
     return {
         "rich1": segment(geometry["rich1"], particles.origin, particles.direction),

@@ -24,8 +24,17 @@ Band = tuple[float, float]
 
 #: The terms of the resolution, each a switch of the simulation.
 TERMS = ("emission", "chromatic", "pixel", "tracking")
+#: All that happens to particles and tracks of which the reconstruction does not know, off.
+IDEAL = {
+    "decays": False,
+    "interactions": False,
+    "ghosts": 0,
+    "tracking_tails": 0,
+    "misextrapolated": 0,
+    "misalignment": 0,
+}
 #: Few tracks and no background: rings that can be told apart.
-QUIET = {"tracks": 10, "tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0}
+QUIET = {"tracks": 10, "tracks_spread": 0, "unreconstructed": 0, "dark_hits": 0} | IDEAL
 #: Saturated rings: electrons, all at β = 1, with the tracking errors of fast particles.
 SATURATED = {"mixture": {"electron": 1}, "spectrum": "flat", "momentum_range": (20e3, 60e3)}
 #: Residuals beyond this (rad) are of another photon in the same pixel.
@@ -72,11 +81,14 @@ class Bands:
         Long tracks an event for which occupancy and hits are published.
     peak : tuple of float
         Occupancy of the busiest tubes of RICH1 (fraction of the pixels).
+    kaons : mapping
+        K→K and π→K of the cuts of `identification.CUTS`, where they are known.
     """
 
     riches: Mapping[str, RichBands]
     tracks: float
     peak: Band
+    kaons: Mapping[str, tuple[Band, Band]]
 
 
 @dataclass(frozen=True)
