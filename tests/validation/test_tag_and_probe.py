@@ -10,7 +10,7 @@ from hepcnn.simulation.rich.generate import simulate_chunk
 from hepcnn.validation.rich import tag_and_probe
 from hepcnn.validation.rich.bands import bands_of
 from hepcnn.validation.rich.dstar_mass import D0_WINDOW, Fit, candidates, fit
-from hepcnn.validation.rich.setup import Setup
+from hepcnn.validation.rich.setup import IDEAL, Setup
 from hepcnn.validation.rich.tag_and_probe import Probes, closure
 
 TRUTH = Fit(mean=D0_MASS + 1, sigma=9.0, ratio=2.0, narrow=0.7, slope=-0.2)
@@ -65,10 +65,10 @@ def test_candidates_are_the_decays_and_the_masses_are_right():
     geometry = load_geometry("lhcb-run3")
     given = sample_dstars(np.repeat(np.arange(40), 2), rng)
     quiet = RichSimulation(
-        tracks=1, tracks_spread=0, unreconstructed=0, dark_hits=0, tracking=False
+        tracks=1, tracks_spread=0, unreconstructed=0, dark_hits=0, tracking=False, **IDEAL
     )
     events = simulate_chunk(quiet, geometry, rng, 40, given=given)
-    found = candidates(events)
+    found = candidates(events, events.tracks["rich1_direction"].astype(float))
     place = found.kaon - events.track_offsets[
         np.searchsorted(events.track_offsets, found.kaon, side="right") - 1
     ]  # fmt: skip

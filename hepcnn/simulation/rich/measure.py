@@ -64,6 +64,22 @@ def sample_scale(settings: RichSimulation, n: int, rng: np.random.Generator) -> 
     return np.where(rng.random(n) < settings.tracking_tails, TAIL, 1.0)
 
 
+def usual_angle(settings: RichSimulation, p: Floats) -> Floats:
+    """The usual error of a slope (rad) of tracks of momenta p (MeV).
+
+    That of the detector's resolution and that of multiple scattering, which goes as 1/p, in
+    quadrature.
+    """
+    return 1e-3 * np.hypot(settings.tracking_angle, settings.tracking_scattering * 1e3 / p)
+
+
+def smear_direction(direction: Floats, angle: Floats, rng: np.random.Generator) -> Floats:
+    """Unit vectors (n, 3) with Gaussian errors (rad, n) of the two slopes."""
+    slope = direction / direction[:, 2:]
+    slope[:, :2] += angle[:, None] * rng.standard_normal((len(slope), 2))
+    return np.asarray(slope / np.linalg.norm(slope, axis=1, keepdims=True))
+
+
 def measure_segment(
     settings: RichSimulation,
     geometry: RichGeometry,
@@ -74,9 +90,8 @@ def measure_segment(
 ) -> Segment:
     """Segments with the tracking's errors of position and direction.
 
-    Gaussian in x and y at the entry and in the two slopes; the error of a slope is that of the
-    detector's resolution and that of multiple scattering, which goes as 1/p, in quadrature. A
-    mis-extrapolated line is off by much more.
+    Gaussian in x and y at the entry and in the two slopes. A mis-extrapolated line is off by much
+    more.
 
     Parameters
     ----------
@@ -97,12 +112,9 @@ def measure_segment(
         return true
     n = len(p)
     wrong = rng.random(n) < settings.misextrapolated
-    angle = 1e-3 * np.hypot(settings.tracking_angle, settings.tracking_scattering * 1e3 / p)
-    angle = np.hypot(scale * angle, WRONG_ANGLE * wrong)
+    angle = np.hypot(scale * usual_angle(settings, p), WRONG_ANGLE * wrong)
     position = np.hypot(scale * settings.tracking_position, WRONG_POSITION * wrong)
     entry = true.entry.copy()
     entry[:, :2] += position[:, None] * rng.standard_normal((n, 2))
-    slope = true.direction / true.direction[:, 2:]
-    slope[:, :2] += angle[:, None] * rng.standard_normal((n, 2))
-    direction = slope / np.linalg.norm(slope, axis=1, keepdims=True)
+    direction = smear_direction(true.direction, angle, rng)
     return Segment(entry, direction, to_sphere(geometry, entry, direction))

@@ -47,23 +47,30 @@ class Candidates(NamedTuple):
     delta: Floats
 
 
-def candidates(events: RichEvents) -> Candidates:
-    """All D* candidates of the events' tracks, from measured momenta and directions in RICH1.
+def candidates(events: RichEvents, direction: Floats) -> Candidates:
+    """All D* candidates of the events' tracks, from their momenta and directions at the vertex.
 
     The slow pion's charge says which of the other two, of opposite charge, is the kaon.
+
+    Parameters
+    ----------
+    events : RichEvents
+        The events.
+    direction : float64 array (tracks, 3)
+        Measured directions; NaN for tracks that are left out.
     """
     found = [
-        _of_event(events, slice(*events.track_offsets[i : i + 2]), sign)
+        _of_event(events, direction, slice(*events.track_offsets[i : i + 2]), sign)
         for i in range(len(events))
         for sign in (1, -1)
     ]
     return Candidates(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def _of_event(events: RichEvents, tracks: slice, sign: int) -> Candidates:
+def _of_event(events: RichEvents, direction: Floats, tracks: slice, sign: int) -> Candidates:
     """Those of one event whose slow pion has this charge."""
     p = events.tracks["p"][tracks].astype(np.float64)
-    direction = events.tracks["rich1_direction"][tracks].astype(np.float64)
+    direction = direction[tracks]
     momentum = p[:, None] * direction
     charge, seen = events.tracks["charge"][tracks], np.isfinite(direction[:, 0])
     kaons, pions = np.flatnonzero(seen & (charge == -sign)), np.flatnonzero(seen & (charge == sign))

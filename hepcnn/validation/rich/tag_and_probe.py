@@ -15,11 +15,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from hepcnn.config import RichSimulation
+from hepcnn.events.schema import RichEvents
 from hepcnn.performance.tally import Tally, fraction
 from hepcnn.reconstruction.reconstruct import reconstruct
 from hepcnn.report.style import SPECIES_COLOUR, SYMBOL, styled
 from hepcnn.simulation.rich.dstar import D0_MASS, KAON, sample_dstars
 from hepcnn.simulation.rich.generate import simulate_chunk
+from hepcnn.simulation.rich.measure import smear_direction, usual_angle
+from hepcnn.simulation.rich.tracks import Particles
 from hepcnn.validation.checks import Check, Row
 from hepcnn.validation.rich.dstar_mass import D0_WINDOW, candidates, fit, signal_weights
 from hepcnn.validation.rich.setup import Floats, Setup
@@ -96,7 +100,7 @@ def _simulated(setup: Setup, rng: np.random.Generator) -> dict[str, Probes]:
         given = sample_dstars(np.repeat(np.arange(_CHUNK), _DECAYS), rng)
         events = simulate_chunk(settings, setup.geometry, rng, _CHUNK, given=given)
         delta_log = reconstruct(events, setup.geometry, list(setup.geometry)).log_global[:, KAON]
-        made = candidates(events)
+        made = candidates(events, _directions(settings, events, given, rng))
         event = np.searchsorted(events.track_offsets, made.kaon, side="right") - 1
         place = made.kaon - events.track_offsets[event]
         # The decays' tracks are the first of an event: kaon, pion, slow pion.
@@ -109,6 +113,23 @@ def _simulated(setup: Setup, rng: np.random.Generator) -> dict[str, Probes]:
         name: Probes(*(np.concatenate(column) for column in zip(*own, strict=True)))
         for name, own in parts.items()
     }
+
+
+def _directions(
+    settings: RichSimulation, events: RichEvents, given: Particles, rng: np.random.Generator
+) -> Floats:
+    """Measured directions at the vertex of the tracks that cross RICH1, (n, 3).
+
+    What the vertex detector measures does not have the tails of a line that is extrapolated into a
+    RICH, so the decays' masses do not know which of them are in these. Of tracks that are of no
+    decay the line in RICH1 is as good: their masses mean nothing.
+    """
+    direction = events.tracks["rich1_direction"].astype(np.float64)
+    row = (events.track_offsets[:-1, None] + np.arange(3 * _DECAYS)).ravel()
+    seen = np.isfinite(direction[row])
+    measured = smear_direction(given.direction, usual_angle(settings, given.p), rng)
+    direction[row] = np.where(seen, measured, np.nan)
+    return direction
 
 
 def _binned(probes: Probes) -> list[Probes]:
