@@ -92,9 +92,8 @@ def prepared(name: str, case: Case) -> tuple[nn.Module, Inputs]:
     if planes:
         network.to(memory_format=torch.channels_last)
     images = tracks(case)
-    empty = torch.empty(case.batch_size, 0)
     dense = images if name == SPARSE else images.maps().dense()[:, None]
-    return network, Inputs(dense, empty, empty)
+    return network, Inputs.alone(dense)
 
 
 def trainer(name: str, case: Case, bf16: bool = False) -> Callable[[], None]:

@@ -68,6 +68,7 @@ class EpochDataset(IterableDataset[dict[str, Tensor]]):
                 "images": _images(batch["images"]),
                 "features": torch.from_numpy(features),
                 "expected": torch.from_numpy(batch["expected"]),
+                "log_likelihood": torch.from_numpy(batch["log_likelihood"]),
                 "label": torch.from_numpy(batch["label"]),
                 "index": torch.from_numpy(batch["index"]),
                 "truth": torch.from_numpy(batch["truth"]),

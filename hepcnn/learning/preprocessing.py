@@ -21,6 +21,7 @@ from hepcnn.store.batches import Batches
 from hepcnn.store.blocks import Selection, Transform, read_blocks
 from hepcnn.store.header import Header
 from hepcnn.store.images import ImageSet
+from hepcnn.store.rich import likelihoods_of
 
 #: What of an image set's header must be the same in training and in prediction. The order of the
 #: classes is among them: labels are indices into it.
@@ -67,7 +68,16 @@ class Preprocessing:
         hypotheses = min(known.get(f"angle_{view}") or 0 for view in self.views)
         height, width, *depth = step_header(self.steps, self.header).shape
         views, channels = len(self.views), len(self.channels)
-        return Shape(views, channels, height, width, len(self.mean), hypotheses, *depth)
+        return Shape(
+            views,
+            channels,
+            height,
+            width,
+            features=len(self.mean),
+            hypotheses=hypotheses,
+            depth=depth[0] if depth else 0,
+            likelihoods=len(likelihoods_of(self.header)),
+        )
 
     @classmethod
     def fit(cls, images: ImageSet, which: NDArray[np.int64], network: Network) -> Self:

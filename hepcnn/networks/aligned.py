@@ -6,6 +6,9 @@ it sees a window of the image along θ about the expected angle, in which its ri
 ridge, and gives a score with weights that all hypotheses share. It can know what a likelihood of
 independent photons does not: that an error of the track's direction moves the whole ring, which
 bends the ridge to cos φ; that rings of unseen tracks cross it; the shape of the resolution.
+
+Where images come with the analytic reconstruction, the network begins as its best likelihood, and
+learns what is to be corrected.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from hepcnn.networks.registry import Shape
 _STRENGTHS = (1 / 16, 1 / 4, 1.0)
 #: Expected photons are of this order.
 _PHOTONS = 16.0
+#: Logarithms of likelihoods beyond this are of no more use.
+_CERTAIN = 50.0
 _TINY = 1e-6
 
 
@@ -142,19 +147,31 @@ class Aligned(nn.Module):
         Widths of the dense layers on what the views tell of a hypothesis.
     joint : int
         Width of the dense layer on all hypotheses together.
+    analytic : bool
+        Whether the likelihoods of the analytic reconstruction are seen.
     """
 
     def __init__(
-        self, shape: Shape, ridges: Sequence[Ridge], hidden: Sequence[int], joint: int
+        self,
+        shape: Shape,
+        ridges: Sequence[Ridge],
+        hidden: Sequence[int],
+        joint: int,
+        analytic: bool,
     ) -> None:
         super().__init__()
         self.views = nn.ModuleList(ridges)
+        self.likelihoods = shape.likelihoods if analytic else 0
         inputs = sum(ridge.outputs for ridge in ridges) + 2 * shape.views + shape.features
+        inputs += self.likelihoods
         self.evidence = dense(inputs, hidden[:-1], hidden[-1])
         # No bias: it would be the same for all. `direct`: a likelihood is linear in what is summed.
         self.score = nn.Linear(hidden[-1], 1, bias=False)
         self.direct = nn.Linear(inputs, 1, bias=False)
         nn.init.zeros_(self.direct.weight)
+        if self.likelihoods:  # the last one alone, which all else corrects
+            nn.init.zeros_(self.score.weight)
+            nn.init.ones_(self.direct.weight[:, -1:])
         # All hypotheses together: priors, and what one tells of another.
         together = shape.hypotheses * hidden[-1] + shape.features
         self.joint = dense(together, (joint,), shape.hypotheses)
@@ -171,11 +188,13 @@ class Aligned(nn.Module):
 
     def _judge(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Scores (B, K), and what there is for and against each hypothesis (B, K, D)."""
-        images, features, expected = inputs
+        images, features, expected, log_likelihood = inputs
         row, photons = expected.unbind(-1)
         told = [view(images[:, v], row[:, v]) for v, view in enumerate(self.views)]
         told += [(row >= 0).movedim(1, 2), photons.movedim(1, 2) / _PHOTONS]
         told.append(features.unsqueeze(1).expand(-1, row.shape[2], -1))
+        if self.likelihoods:
+            told.append(_CERTAIN * (log_likelihood.movedim(1, 2) / _CERTAIN).tanh())
         everything = torch.cat(told, dim=2)
         evidence = functional.relu(self.evidence(everything))
         return (self.score(evidence) + self.direct(everything)).squeeze(2), evidence
@@ -190,6 +209,7 @@ def aligned(
     harmonics: int = 2,
     hidden: Sequence[int] = (48, 16),
     joint: int = 32,
+    analytic: bool = True,
 ) -> nn.Module:
     """Scores from a window of each view about the angle that each hypothesis lets expect.
 
@@ -211,6 +231,9 @@ def aligned(
     joint : int
         Width of the dense layer on all hypotheses and the features together, which adds to the
         scores.
+    analytic : bool
+        Whether it sees ln L of the analytic reconstruction, where the images have it, and begins
+        as the best of these.
     """
     for name, value, least in (
         ("rows", rows, 0),
@@ -232,4 +255,4 @@ def aligned(
     ridges = [
         Ridge(shape.channels, shape.width, rows, filters, harmonics) for _ in range(shape.views)
     ]
-    return Aligned(shape, ridges, hidden, joint)
+    return Aligned(shape, ridges, hidden, joint, analytic)

@@ -92,16 +92,27 @@ class Inputs(NamedTuple):
     expected : Tensor, (B, V, K, 2)
         For each of K hypotheses: the position along the image's height, in rows from its edge,
         where light is expected (below 0: none), and the expected number of photons.
+    log_likelihood : Tensor, (B, L, K)
+        What each of L likelihoods of the analytic reconstruction says of each hypothesis: its
+        logarithm, less that of one of them. The last one takes most into account.
     """
 
     images: Any  # Tensor | SparseViews: which of them, a network knows by its kind
     features: Tensor
     expected: Tensor
+    log_likelihood: Tensor
 
     @classmethod
     def of(cls, batch: Mapping[str, Any]) -> Self:
         """Take them from a batch."""
         return cls(*(batch[name] for name in cls._fields))
+
+    @classmethod
+    def alone(cls, images: Tensor | SparseViews) -> Self:
+        """Images (B, V, ...) with nothing beside them."""
+        batch, views = images.shape[:2]
+        beside = ((batch, 0), (batch, views, 0, 2), (batch, 0, 0))
+        return cls(images, *(torch.zeros(shape, device=images.device) for shape in beside))
 
     @classmethod
     def zeros(cls, shape: Shape, batch: int = 1) -> Self:
@@ -110,4 +121,5 @@ class Inputs(NamedTuple):
             torch.zeros(batch, shape.views, shape.channels, *shape.sides),
             torch.zeros(batch, shape.features),
             torch.zeros(batch, shape.views, shape.hypotheses, 2),
+            torch.zeros(batch, shape.likelihoods, shape.hypotheses),
         )

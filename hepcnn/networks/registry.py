@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Shape(NamedTuple):
     """An example: views, channels, height and width of its images, and what comes beside them.
 
-    `features` numbers, and for each view the light that each of `hypotheses` lets expect. `depth`
-    is the length of the images' third axis, 0 in two dimensions.
+    `features` numbers, for each view the light that each of `hypotheses` lets expect, and what each
+    of `likelihoods` of the analytic reconstruction says of these. `depth` is the length of the
+    images' third axis, 0 in two dimensions.
     """
 
     views: int
@@ -29,6 +30,7 @@ class Shape(NamedTuple):
     features: int = 0
     hypotheses: int = 0
     depth: int = 0
+    likelihoods: int = 0
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -101,7 +103,9 @@ NETWORKS = (
     | {
         "siamese": Entry(Shape(2, 2, 128, 32, 3), 6, "a tower for each view, joined with features"),
         "aligned": Entry(
-            Shape(2, 2, 128, 32, 3, 6), 6, "ours: light where each hypothesis lets expect it"
+            Shape(2, 2, 128, 32, 3, 6, likelihoods=3),
+            6,
+            "ours: light where each hypothesis lets expect it",
         ),
     }
 )

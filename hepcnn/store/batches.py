@@ -19,6 +19,7 @@ from hepcnn.store.blocks import Block, Selection, Transform, join, read_blocks
 from hepcnn.store.dense import Buffer, Drawn
 from hepcnn.store.images import ImageSet
 from hepcnn.store.order import Order, balanced, block_shuffled
+from hepcnn.store.rich import likelihoods_of
 from hepcnn.store.sparse import SparseBatch, sparse_batch
 
 #: Examples, whole blocks, that are shuffled with one another, if they are no more than so many
@@ -42,17 +43,19 @@ class Batch(TypedDict):
     float32 (B, F), the columns asked for, side by side;
     ``expected`` float32 (B, V, K, 2), of each view and each of K hypotheses the row of its expected
     ring as a float, in rows from the image's lower edge (−1: no light), and the number of its
-    photons expected, K = 0 in image sets that do not say; ``label`` int64 (B,), −1 for what is none
-    of the classes; ``index`` int64 (B,) into the image set. If they are asked for: ``truth``
-    float32 (B, V, T, H, W), columns of the pixels' truth plus 1, 0 where there is no pixel; or of
-    N sites int64 (N, T), the columns;
-    ``points`` float32 (P, 5), example, view, row, column and kind of the key points, see
+    photons expected, K = 0 in image sets that do not say; ``log_likelihood`` float32 (B, L, K),
+    what the analytic likelihoods say of these hypotheses, see `likelihoods_of`; ``label`` int64
+    (B,), −1 for what is none of the classes; ``index`` int64 (B,) into the image set. If they are
+    asked for: ``truth`` float32 (B, V, T, H, W), columns of the pixels' truth plus 1, 0 where there
+    is no pixel; or of N sites int64 (N, T), the columns; ``points`` float32 (P, 5), example, view,
+    row, column and kind of the key points, see
     `hepcnn.store.points.true_points`.
     """
 
     images: NDArray[np.float32] | SparseBatch
     features: NDArray[np.float32]
     expected: NDArray[np.float32]
+    log_likelihood: NDArray[np.float32]
     label: NDArray[np.int64]
     index: NDArray[np.int64]
     truth: NDArray[np.float32] | NDArray[np.int64]
@@ -150,6 +153,7 @@ class Batches:
         self._labels = _labels(images, target)
         self._features = _features(images, features)
         self._expected = _expected(images, seen)
+        self._log_likelihood = _log_likelihood(images, self._expected.shape[2])
         if "beam" in self.mirrored:
             self._places = swapped(seen)
             widths = [images.header.features[name] or 1 for name in features]
@@ -284,6 +288,7 @@ class Batches:
             images=images,
             features=features,
             expected=self._expected[index],
+            log_likelihood=self._log_likelihood[index],
             label=self._labels[index].astype(np.int64),
             index=index.copy(),
             truth=truth,
@@ -347,6 +352,14 @@ def _features(images: ImageSet, names: Sequence[str]) -> NDArray[np.float32]:
     """Columns of features side by side, (N, F)."""
     columns = [images.features(name).reshape(len(images), -1) for name in names]
     return np.concatenate([np.empty((len(images), 0), np.float32), *columns], axis=1)
+
+
+def _log_likelihood(images: ImageSet, hypotheses: int) -> NDArray[np.float32]:
+    """What the likelihoods say of the hypotheses, of all examples, as in `Batch`."""
+    found = np.empty((len(images), 0, hypotheses), np.float32)
+    for name in likelihoods_of(images.header):
+        found = np.append(found, images.features(name)[:, None, :hypotheses], axis=1)
+    return found.astype(np.float32, copy=False)
 
 
 def _expected(images: ImageSet, views: Sequence[str]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hepcnn.detector.particles import SPECIES
-from hepcnn.store.header import Kind
+from hepcnn.store.header import Header, Kind
 
 #: Columns of truth; species is an index into the classes `SPECIES`, −1 for others.
 TRUTH: Mapping[str, Kind] = {"species": ("int16", None), "pdg": ("int32", None)}
@@ -13,10 +13,15 @@ TRUTH: Mapping[str, Kind] = {"species": ("int16", None), "pdg": ("int32", None)}
 FEATURES = ("p", "eta", "charge", "n_tracks")
 #: Feature of images of tracks that have a weight, such as an sWeight.
 WEIGHT = "weight"
-#: Logarithms of the likelihoods.
+#: Logarithms of the likelihoods; each takes more into account than those before.
 LOGARITHMS = ("log_local", "log_global", "log_marginal")
 #: Unit of the channel `expected_other`, in photons.
 DENSITY_UNIT = 1e-3
+
+
+def likelihoods_of(header: Header) -> list[str]:
+    """The analytic likelihoods that images have, of `LOGARITHMS`, in their order."""
+    return [name for name in LOGARITHMS if name in header.features]
 
 
 def analytic_features(riches: Sequence[str]) -> dict[str, int | None]:

@@ -51,7 +51,7 @@ def test_scores_stand_by_the_keys_of_the_split(scored, shards, make_config, chec
         image[sparse.pixel.astype(int)] = torch.tensor(
             sparse.value[:, 0] * trained.preprocessing.scale[0]
         )
-        inputs = Inputs(image.reshape(1, 1, 1, 8, 8), torch.empty(1, 0), torch.empty(1, 1, 0, 2))
+        inputs = Inputs.alone(image.reshape(1, 1, 1, 8, 8))
         scores = network(inputs).softmax(dim=1)[0]
         np.testing.assert_allclose(found.scores[row], scores.detach(), rtol=1e-4, atol=1e-6)
 

@@ -21,7 +21,7 @@ def make_inputs():
 
     def maker(shape, batch=5, seed=1):
         numbers = torch.Generator().manual_seed(seed)
-        views, channels, height, width, features, hypotheses, _ = shape
+        views, channels, height, width, features, hypotheses, _, likelihoods = shape
 
         def rand(*sizes):
             return torch.rand(*sizes, generator=numbers)
@@ -33,6 +33,7 @@ def make_inputs():
             torch.cat([hits, others], dim=2),
             torch.randn(batch, features, generator=numbers),
             torch.stack([rows, 30 * rand(batch, views, hypotheses)], dim=-1),
+            5 * torch.randn(batch, likelihoods, hypotheses, generator=numbers),
         )
 
     return maker

@@ -30,7 +30,7 @@ def inputs(make_inputs):
 def test_a_ring_moved_with_its_expected_row_scores_the_same(network, inputs, rows):
     expected = inputs.expected.clone()
     expected[..., 0] += rows
-    moved = Inputs(inputs.images.roll(rows, dims=3), inputs.features, expected)
+    moved = inputs._replace(images=inputs.images.roll(rows, dims=3), expected=expected)
     torch.testing.assert_close(network(moved), network(inputs))
     alone = inputs._replace(expected=expected)
     assert (network(alone) - network(inputs)).abs().max() > 0.01
@@ -40,6 +40,39 @@ def test_hypotheses_swapped_are_scores_swapped(network, inputs):
     order = [1, 0, 2]
     swapped = inputs._replace(expected=inputs.expected[:, :, order])
     torch.testing.assert_close(network.scores(swapped), network.scores(inputs)[:, order])
+
+
+def test_it_begins_as_the_best_likelihood_and_corrects_it(make_inputs):
+    """At first it says nothing of its own; what it learns of hits is on top of that."""
+    shape = SHAPE._replace(likelihoods=2)
+    network, inputs = build("aligned", shape, 3, rows=5), make_inputs(shape, batch=7)
+    best = inputs.log_likelihood[:, 1]
+    torch.testing.assert_close(network(inputs), best, rtol=0.1, atol=0.0)  # but for the limit
+    other = inputs._replace(images=inputs.images.roll(1, dims=0))
+    torch.testing.assert_close(network(other), network(inputs))
+    far = inputs._replace(log_likelihood=torch.full((7, 2, 3), -1e6))
+    assert (network(far) == -50).all()
+    loss = torch.nn.functional.cross_entropy(network(inputs), torch.zeros(7, dtype=torch.int64))
+    loss.backward()
+    assert network.score.weight.grad.abs().max() > 0
+    assert network.direct.weight.grad[0, -2:].abs().min() > 0
+
+
+def test_swapped_hypotheses_swap_what_likelihoods_say_of_them(make_inputs):
+    shape = SHAPE._replace(likelihoods=2)
+    network, inputs, order = build("aligned", shape, 3), make_inputs(shape, batch=7), [1, 0, 2]
+    torch.nn.init.normal_(network.score.weight)
+    swapped = inputs._replace(
+        expected=inputs.expected[:, :, order], log_likelihood=inputs.log_likelihood[:, :, order]
+    )
+    torch.testing.assert_close(network.scores(swapped), network.scores(inputs)[:, order])
+
+
+def test_it_can_be_kept_from_the_likelihoods(make_inputs):
+    shape = SHAPE._replace(likelihoods=2)
+    network, inputs = build("aligned", shape, 3, analytic=False), make_inputs(shape, batch=7)
+    other = inputs._replace(log_likelihood=inputs.log_likelihood + 3)
+    torch.testing.assert_close(network(other), network(inputs), rtol=0, atol=0)
 
 
 def test_views_are_told_apart(network, inputs):
@@ -148,7 +181,7 @@ def test_learns_which_ring_is_there():
         ring = rows.gather(1, label[:, None]).long().squeeze(1)
         image[torch.arange(n), ring] += (torch.rand(n, 16) < 0.4).float()
         expected = torch.stack([rows, torch.full_like(rows, 6)], dim=-1)[:, None]
-        return Inputs(image[:, None, None], torch.empty(n, 0), expected), label
+        return Inputs.alone(image[:, None, None])._replace(expected=expected), label
 
     for _ in range(60):
         inputs, label = examples(128)

@@ -33,7 +33,7 @@ def small(name, sides=(32, 32), views=2, channels=2):
 
 
 def inputs_of(images):
-    return Inputs(images, torch.zeros(len(images), 0), torch.zeros(*images.shape[:2], 0, 2))
+    return Inputs.alone(images)
 
 
 def hits(sides=(32, 32), batch=3, views=2, channels=2, occupancy=0.1):

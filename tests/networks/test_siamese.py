@@ -65,7 +65,7 @@ def test_learns_from_images_and_features_together(shared):
         label, step = torch.randint(0, 3, (n,)), torch.randint(0, 3, (n,))
         images = (torch.rand(n, 2, 1, 16, 8) < 0.05).float()
         images[torch.arange(n), step % 2, 0, 3 * (label + step) % 16] = 1
-        return Inputs(images, step[:, None] - 1.0, torch.empty(n, 2, 0, 2)), label
+        return Inputs.alone(images)._replace(features=step[:, None] - 1.0), label
 
     for _ in range(80):
         inputs, label = examples(128)

@@ -156,7 +156,7 @@ def test_each_level_sees_twice_as_far():
         torch.manual_seed(2)
         options = {"levels": levels, "filters": 4, "blocks": 1}
         network = build("sparse_uresnet", Shape(1, 1, 1, 64), 2, **options).eval()
-        both = [network(Inputs(line * scale, None, None)).values[-1] for scale in (1, first())]
+        both = [network(Inputs.alone(line * scale)).values[-1] for scale in (1, first())]
         return (both[1] - both[0]).abs().max()
 
     def first():
@@ -192,7 +192,7 @@ def test_a_step_waits_for_the_number_of_coarser_sites_alone(shape, device, monke
     network = build("sparse_uresnet", shape, 5, **SMALL).to(device)
     images = SparseViews.of(hits(shape, 0.1).images.detach().float()).to(device)
     with Waits() as waits, Reads(waits.found):
-        network(Inputs(images, None, None)).values.sum().backward()
+        network(Inputs.alone(images)).values.sum().backward()
     assert waits.found == ["_unique2"] * (SMALL["levels"] - 1)
 
 
