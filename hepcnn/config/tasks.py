@@ -210,6 +210,9 @@ class Task(Settings):
     """Methods without an image that stand beside the networks."""
     robustness: list[str] = []
     """Samples on which the same methods are tried as they are, without training on them."""
+    systematics: list[str] = []
+    """Those of `robustness` that are as likely as the task's own sample, for all that is known of
+    the detector: what the difference of two methods varies among them is an error of claims."""
     train: Train = Train()
     """Training."""
     tables: PidTables | EventTables
@@ -220,8 +223,12 @@ class Task(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for name in ("baselines", "robustness"):
+        for name in ("baselines", "robustness", "systematics"):
             check_distinct(name, getattr(self, name))
+        for name in self.systematics:
+            if name not in self.robustness:
+                known = nearest(name, self.robustness)
+                raise ValueError(f"systematics: '{name}' is not in 'robustness'; {known}")
         if NOMINAL in self.robustness:
             raise ValueError(f"robustness: '{NOMINAL}' is what the tables call the task's own")
         if both := set(self.networks) & set(self.baselines):

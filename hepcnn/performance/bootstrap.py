@@ -24,7 +24,7 @@ errors of the events alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,18 +74,24 @@ class Merits:
         spread = np.broadcast_to(self.spread, self.value.shape)[index]
         return Merits(np.asarray(self.value[index]), self.draws[:, index], np.asarray(spread))
 
+    def with_spread(self, more: float) -> Merits:
+        """The same with more spread, in quadrature."""
+        return replace(self, spread=np.hypot(self.spread, more))
+
     @property
     def error(self) -> Floats:
-        """Standard deviation over the samples that have a value, and the spread of trainings.
+        """Error of the events, and the spread of trainings in quadrature."""
+        return np.hypot(self.of_events, self.spread)
 
-        NaN with fewer than two samples.
-        """
+    @property
+    def of_events(self) -> Floats:
+        """Standard deviation over the samples that have a value; NaN with fewer than two."""
         known = np.isfinite(self.draws)
         n = known.sum(axis=0)
         some = np.maximum(n, 1)
         mean = np.where(known, self.draws, 0.0).sum(axis=0) / some
         squares = np.where(known, self.draws - mean, 0.0) ** 2
-        error = np.hypot(np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1)), self.spread)
+        error = np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1))
         return np.where((n > 1) & np.isfinite(self.value), error, np.nan)
 
     @property

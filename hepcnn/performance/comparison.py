@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,8 @@ class Compared(NamedTuple):
         Names of the F figures of merit, for all of which more is better.
     merits : mapping of str to Merits, (F,)
         By training or baseline, from the same bootstrap samples.
+    altered : mapping of str to mapping of str to Merits
+        The same on altered samples, by their names.
     weighted : bool
         Whether the examples have weights.
     """
@@ -63,6 +66,7 @@ class Compared(NamedTuple):
     tables: tuple[Table, ...]
     figures: Sequence[str]
     merits: Mapping[str, Merits]
+    altered: Mapping[str, Mapping[str, Merits]] = MappingProxyType({})
     weighted: bool = False
 
 

@@ -147,7 +147,7 @@ def evaluate(
         found, printouts, maps = pid.evaluate(predictions, task, name, generator)
     else:
         found = classes.evaluate(predictions, task, name, generator)
-    tables = [*found.tables, claims(found.figures, found.merits, task)]
+    tables = [*found.tables, claims(found.figures, found.merits, task, found.altered)]
     if _several(task):
         said = {t.name: MEANS if t.name in _OF_MEANS else FIRST for t in tables}
         tables = [replace(t, caption=f"{t.caption}; {said[t.name]}") for t in tables]

@@ -17,10 +17,11 @@ def fixed(value, error=0.0):
     return Merits(np.array([value]), draws * np.sqrt(499 / 500) if error else draws)
 
 
-def rows(merits, seeds=1, baselines=BASELINES):
-    networks = {"net": {"seeds": seeds}}
-    task = PidTask(images="i", networks=networks, baselines=baselines)
-    return claims(FIGURE, merits, task).records()
+def rows(merits, seeds=1, baselines=BASELINES, altered=None):
+    networks, altered = {"net": {"seeds": seeds}}, altered or {}
+    samples = {"robustness": [*altered, "extreme"], "systematics": list(altered)}
+    task = PidTask(images="i", networks=networks, baselines=baselines, **samples)
+    return claims(FIGURE, merits, task, altered).records()
 
 
 def trained(values, error=0.0):
@@ -52,6 +53,29 @@ def test_the_spread_is_that_of_one_training_and_decides():
     assert record["sigma"] * np.sqrt(5) > CLAIM > record["sigma"]
     assert record["claimed"] == "no"
     assert record["verdict"].startswith("does not exceed dll_tree by 3 sigma (+3.00 ± ")
+
+
+def test_the_systematic_error_is_what_samples_vary_beyond_their_events():
+    """Differences of 3 % here, and of 1 and 5 % with errors of 1 % on two altered samples."""
+    values = [0.9] * 5
+    nominal = trained(values) | {"likelihood_global": fixed(0.5), "dll_tree": fixed(0.87)}
+    altered = {
+        name: trained([0.8] * 5, 0.01) | {"likelihood_global": fixed(0.4), "dll_tree": fixed(rival)}
+        for name, rival in (("less", 0.79), ("more", 0.75))
+    }
+    (record,) = rows(nominal, 5, altered=altered)
+    expected = np.sqrt(0.02**2 - 0.01**2)
+    assert record["systematic"] == pytest.approx(expected)
+    assert record["difference_err_low"] == pytest.approx(expected)
+    assert record["claimed"] == "no"
+    alone = {"more": altered["more"]}
+    # What events explain is none, however many samples there are.
+    alone["more"]["dll_tree"] = fixed(0.775)
+    (record,) = rows(nominal, 5, altered=alone)
+    assert record["systematic"] == 0
+    assert record["claimed"] == "yes"
+    (record,) = rows(nominal, 5)
+    assert np.isnan(record["systematic"])
 
 
 def test_few_trainings_claim_nothing():
@@ -99,4 +123,6 @@ def test_without_errors_nothing_is_known():
 def test_the_caption_says_on_how_much_a_capped_baseline_learnt():
     task = SegmentTask(images="i", target="semantic")
     merits = {"sparse_uresnet": fixed(0.9), "pixel_tree": fixed(0.8)}
-    assert "pixel_tree from 200,000 pixels of 500 images" in claims(FIGURE, merits, task).caption
+    assert (
+        "pixel_tree from 200,000 pixels of 500 images" in claims(FIGURE, merits, task, {}).caption
+    )

@@ -58,4 +58,5 @@ def evaluate(
     if task.robustness:
         made.append(merits.robustness(samples, found))
     made += [population.confusion(sample, method) for method in sample.methods]
-    return Compared(tuple(made), merits.merit_names(sample), trained[NOMINAL])
+    own = trained.pop(NOMINAL)
+    return Compared(tuple(made), merits.merit_names(sample), own, trained)

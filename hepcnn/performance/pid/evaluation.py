@@ -10,11 +10,12 @@ from hepcnn.config import NOMINAL, PidTask
 from hepcnn.config.cuts import parse_cut
 from hepcnn.performance import population
 from hepcnn.performance.calibration import calibration_tables
+from hepcnn.performance.columns import reference
 from hepcnn.performance.comparison import Compared
 from hepcnn.performance.intervals import clopper_pearson
 from hepcnn.performance.pid import comparison, tables, working_points
 from hepcnn.performance.pid.maps import Maps, make_maps
-from hepcnn.performance.pid.merits import bootstrap, merit_names, of_methods
+from hepcnn.performance.pid.merits import bin_names, bootstrap, merit_names, of_methods
 from hepcnn.performance.pid.printout import printout
 from hepcnn.performance.pid.sample import PidSample, select, select_altered
 from hepcnn.store.predictions import Predictions
@@ -68,9 +69,14 @@ def evaluate(
     if task.robustness:
         made.append(working_points.robustness(samples, merits, misid))
     made += [population.confusion(sample, method) for method in sample.methods]
-    overall = {name: found.overall for name, found in trained[NOMINAL].items()}
+    asked = reference(misid)
+    figures = [*merit_names(misid), *bin_names(asked, edges)]
+    found = {
+        s: {name: own.with_bins(misid.index(asked)) for name, own in of.items()}
+        for s, of in trained.items()
+    }
     weighted = sample.weight is not None
-    compared = Compared(tuple(made), merit_names(misid), overall, weighted)
+    compared = Compared(tuple(made), figures, found.pop(NOMINAL), found, weighted)
     cuts = [parse_cut(cut) for cut in settings.cuts]
     maps = make_maps(sample, cuts, settings.map_bins, settings.charges) if cuts else None
     return compared, {m: _printout(sample, m) for m in sample.methods}, maps

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -39,11 +40,22 @@ class MethodMerits:
         """Those of all tracks, as `merit_names` names them."""
         return joined([self.accuracy, self.kaon[0]])
 
+    def with_bins(self, column: int) -> Merits:
+        """Those, and the K efficiency at one misID in each bin, as `bin_names` names it."""
+        bins = range(1, len(self.kaon.value))
+        return joined([self.overall, *(self.kaon[k][column] for k in bins)])
+
 
 def merit_names(misid: Sequence[float]) -> list[str]:
     """Names of the figures of merit of all tracks."""
     fixed = [f"K efficiency at {100 * m:g} % pi misID" for m in misid]
     return ["accuracy", "balanced accuracy", *fixed]
+
+
+def bin_names(misid: float, edges: Sequence[float]) -> list[str]:
+    """Names of the K efficiencies in momentum bins (MeV)."""
+    (name,) = merit_names([misid])[2:]
+    return [f"{name}, {low / 1e3:g} to {high / 1e3:g} GeV" for low, high in pairwise(edges)]
 
 
 def bootstrap(
