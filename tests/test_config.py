@@ -261,7 +261,7 @@ def test_branches_may_be_numbers_and_lists():
     assert sample.branches == {"subrun": "0", "hit_plane": ["0", "2"], "hit_wire": ["i", "c"]}
 
 
-@pytest.mark.parametrize("file", ["config.yaml", "workflow/rich.yaml"])
+@pytest.mark.parametrize("file", ["config.yaml", "workflow/rich.yaml", "workflow/lecture.yaml"])
 def test_our_files_are_valid_and_a_printed_configuration_reads_back(tmp_path, file):
     printed = CliRunner().invoke(main, ["config", "--config", file])
     assert printed.exit_code == 0, printed.output
