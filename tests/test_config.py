@@ -103,6 +103,10 @@ WRONG = [
     ({"tasks": {"t": POLAR | {"robustness": ["rich"]}}}, ["'rich' is the sample", "trained on"]),
     ({"tasks": {"t": POLAR | {"robustness": ["nominal"]}}}, ["'nominal'", "the task's own"]),
     ({"tasks": {"t": POLAR | {"robustness": ["a", "a"]}}}, ["robustness: one is named twice"]),
+    (
+        {"tasks": {"t": POLAR | {"networks": {"mlp": {"seeds": 3}}, "robustness": ["3"]}}},
+        ["robustness: '3' is the number of a training"],
+    ),
     ({"tasks": {"t": POLAR | {"systematics": ["a"]}}}, ["systematics: 'a'", "in 'robustness'"]),
     (
         {"tasks": {"t": POLAR | {"baselines": ["majority", "majority"]}}},

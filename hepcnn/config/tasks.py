@@ -231,6 +231,9 @@ class Task(Settings):
                 raise ValueError(f"systematics: '{name}' is not in 'robustness'; {known}")
         if NOMINAL in self.robustness:
             raise ValueError(f"robustness: '{NOMINAL}' is what the tables call the task's own")
+        for sample in self.robustness:
+            if any(f"{name}@{sample}" in self.trainings for name in self.networks):
+                raise ValueError(f"robustness: '{sample}' is the number of a training; rename it")
         if both := set(self.networks) & set(self.baselines):
             raise ValueError(f"networks: {', '.join(sorted(both))} is the name of a baseline")
         for name in self.networks:
