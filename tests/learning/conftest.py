@@ -124,6 +124,7 @@ def drawn():
             "images": images,
             "features": torch.zeros(len(drawings), 0),
             "expected": torch.zeros(len(drawings), 1, 0, 2),
+            "log_likelihood": torch.zeros(len(drawings), 0, 0),
             "truth": truth,
             "points": torch.tensor(rows, dtype=torch.float32).view(-1, 5),
         }

@@ -192,6 +192,7 @@ def test_voxels_have_three_coordinates(answers):
         truth[0, 0, :, *place] = torch.tensor([1, 1 + k // 3])
     batch = {"images": images, "truth": truth, "features": torch.zeros(1, 0)}
     batch["expected"] = torch.zeros(1, 1, 0, 2)
+    batch["log_likelihood"] = torch.zeros(1, 0, 0)
 
     def values(sites):
         offset = centre_offsets(sites, torch.arange(6) // 3)

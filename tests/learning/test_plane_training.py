@@ -157,7 +157,7 @@ def test_steps_in_the_network_are_those_of_a_conversion(run, shards, tmp_path):
     stepped = write_planes(tmp_path / "stepped", events=400, seed=3, steps=steps)
     one, two = run("one", network={"steps": STEPS}), run("two", images=stepped)
     first, second = (Checkpoint.load(folder / "checkpoint.ckpt") for folder in (one, two))
-    assert first.preprocessing.shape == second.preprocessing.shape == (3, 1, 8, 5, 0, 0, 0)
+    assert first.preprocessing.shape == second.preprocessing.shape == (3, 1, 8, 5, 0, 0, 0, 0)
     assert first.preprocessing.steps == tuple(steps)
     assert first.preprocessing.header == ImageSet(shards).header
     np.testing.assert_array_equal(first.preprocessing.scale, second.preprocessing.scale)

@@ -217,6 +217,7 @@ def test_voxels_have_three_coordinates(answers):
         "images": images,
         "features": torch.zeros(1, 0),
         "expected": torch.zeros(1, 1, 0, 2),
+        "log_likelihood": torch.zeros(1, 0, 0),
         "points": torch.tensor([[0, 0, 3.2, 3.4, 3.9, POINTS.index("shower_start")]]),
     }
     head = PointHead(["shower_start"], dimensions=3)

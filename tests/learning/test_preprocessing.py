@@ -43,10 +43,10 @@ def test_occupied_pixels_are_1_on_average(images, monkeypatch):
 def test_the_scale_is_that_of_what_is_seen(analytic):
     which = np.arange(0, 100, 3)
     everything = Preprocessing.fit(analytic, which, Network())
-    assert everything.shape == (2, 2, 8, 8, 0, 6, 0)
+    assert everything.shape == (2, 2, 8, 8, 0, 6, 0, 3)
     chosen = Network(views=["rich2"], channels=["expected_other"])
     fitted = Preprocessing.fit(analytic, which, chosen)
-    assert fitted.shape == (1, 1, 8, 8, 0, 6, 0)
+    assert fitted.shape == (1, 1, 8, 8, 0, 6, 0, 3)
     np.testing.assert_array_equal(fitted.scale, everything.scale[1:, 1:])
     swapped = Preprocessing.fit(analytic, which, Network(views=["rich2", "rich1"]))
     np.testing.assert_array_equal(swapped.scale, everything.scale[::-1])
@@ -120,7 +120,7 @@ def test_goes_through_json(analytic):
     for name, value in fitted.__dict__.items():
         np.testing.assert_array_equal(getattr(again, name), value)
         assert type(getattr(again, name)) is type(value)
-    assert again.shape == fitted.shape == (1, 1, 8, 8, 7, 6, 0)
+    assert again.shape == fitted.shape == (1, 1, 8, 8, 7, 6, 0, 3)
 
 
 @pytest.mark.parametrize(

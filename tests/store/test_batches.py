@@ -248,9 +248,18 @@ def test_expected_rows_and_photons(analytic):
         np.testing.assert_array_equal(batch["expected"][:, v, :, 1], photons)
 
 
+def test_likelihoods_of_the_hypotheses_the_best_last(analytic):
+    batch = next(Batches(analytic, np.arange(3, 50), 10).epoch())
+    assert batch["log_likelihood"].shape == (10, 3, 6)
+    for k, name in enumerate(("log_local", "log_global", "log_marginal")):
+        known = analytic.features(name)[3:13, :6]  # without that below threshold
+        np.testing.assert_array_equal(batch["log_likelihood"][:, k], known)
+
+
 def test_without_angles_nothing_is_expected(images):
     batch = next(Batches(images, np.arange(9), 4).epoch())
     assert batch["expected"].shape == (4, 2, 0, 2)
+    assert batch["log_likelihood"].shape == (4, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ for _task in SETTINGS.tasks:
         output:
             table_files(_task),
         params:
-            config=task_part(_task, "kind", "target", "networks", "baselines", "robustness", "tables"),
+            config=task_part(_task, "kind", "target", "networks", "baselines", "robustness", "systematics", "tables"),
             task=_task,
             folder=subpath(output[0], parent=True),
             code=code_version("hepcnn.performance.evaluate"),
