@@ -91,7 +91,9 @@ def command(arguments: tuple[str, ...], configs: tuple[Path, ...], cores: int | 
                 f"'{path}' is not in {Path.cwd()}: give the configuration as --config FILE"
             )
     options = ["--snakefile", str(snakefile()), "--cores", str(cores or available())]
-    options += ["--rerun-incomplete", *_quietly(arguments), "--configfile", *map(str, chosen)]
+    # A file that begins as an option does is none.
+    files = [f"./{path}" if str(path).startswith("-") else str(path) for path in chosen]
+    options += ["--rerun-incomplete", *_quietly(arguments), "--configfile", *files]
     # A target must not follow an option of many values.
     done = subprocess.run([sys.executable, "-m", "snakemake", *arguments, *options], check=False)
     sys.exit(done.returncode)

@@ -65,7 +65,7 @@ def _path(path: str) -> str:
         raise ValueError(str(error)) from error
 
 
-FilePath = Annotated[str, AfterValidator(_path)]
+FilePath = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 """A file or folder of the user's."""
 
 

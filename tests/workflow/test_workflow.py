@@ -62,9 +62,15 @@ class Project:
         (self.folder / file).write_text(yaml.safe_dump(settings))
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._python("-m", "snakemake", "--cores", "2", *arguments)
+
+    def hepcnn(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._python("-c", "from hepcnn.cli.main import main; main()", *arguments)
+
+    def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env={**os.environ, "PATH": path, "PYTHONPATH": str(self.folder)},
             capture_output=True,
@@ -224,36 +230,100 @@ def test_an_unknown_network_stops_the_workflow_before_it_starts(tmp_path):
     assert "lenet5" in done.stdout + done.stderr
 
 
-def test_paths_with_spaces_and_shell_characters_are_no_words_of_the_shell(finished, tmp_path):
+#: A name in which a shell would see an option, commands, quotes and redirections.
+HOSTILE = "-x y; touch a & $(touch b) `touch c` 'd' \"e\" > f | $HOME * [1] #é"
+
+
+def test_names_that_a_shell_would_read_as_commands_are_names(finished, tmp_path, monkeypatch):
     project = Project(tmp_path)
-    output, data = "my results & $(touch a); 'b'", tmp_path / "my data; $(touch b) & 'c' (v2)"
+    data = tmp_path / HOSTILE
     shutil.copytree(finished.folder / "results" / "events" / "rich", data)
+    for file in data.iterdir():
+        file.rename(data / f"{HOSTILE}-{file.name}")
     network = {"architecture": "mlp", "options": {"hidden": [4]}, "train": {"epochs": 1}}
     task = SMALL["tasks"]["rich_pid"] | {"networks": {"m-l-p": network}, "images": "rich_polar"}
-    task |= {"baselines": ["majority"]}
-    samples = SMALL["samples"] | {"rich": {"files": ["my data; $(touch b) & 'c' (v2)/*.root"]}}
+    task |= {"baselines": ["majority"], "remark": HOSTILE}
+    own = {"files": ["-x y*/*.root"], "selection": "(event > 0) | (event >= 0) & (1 < 2)"}
+    own["branches"] = {"track_p": "where(track_p > 0, track_p, 1)"}
+    # A variable in a path is the environment's.
+    monkeypatch.setenv("SHELL_CHARACTERS", "$(touch b) `touch c`")
+    output = f"-out; touch a & $SHELL_CHARACTERS {HOSTILE.replace('$HOME', '')}"
     project.configure(
-        {"output": output, "samples": samples, "tasks": {"K-pi": task}}
-        | {"images": {"rich_polar": SMALL["images"]["rich_polar"]}}
+        {"output": output, "samples": SMALL["samples"] | {"rich": own}, "tasks": {"K-pi": task}}
+        | {"images": {"rich_polar": SMALL["images"]["rich_polar"]}},
+        f"{HOSTILE}.yaml",
     )
     before = set(tmp_path.iterdir())
-    project.run()
+    done = project.hepcnn("run", "--config", f"{HOSTILE}.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
     made = {path.name for path in set(tmp_path.iterdir()) - before}
-    assert made == {output, ".snakemake"}
-    assert (tmp_path / output / "report.html").is_file()
-    assert (tmp_path / output / "tasks" / "K-pi" / "m-l-p" / "predictions@dark.h5").is_file()
+    assert made == {os.path.expandvars(output), ".snakemake"}
+    (results,) = tmp_path.glob("-out*")
+    assert (results / "report.html").is_file()
+    assert (results / "tasks" / "K-pi" / "m-l-p" / "predictions@dark.h5").is_file()
+    assert (results / "tasks" / "K-pi" / "tables" / "species.csv").is_file()
 
 
-def test_paths_with_braces_are_refused_since_snakemake_has_wildcards(tmp_path):
+@pytest.mark.parametrize("key", ["branches", "selection"])
+def test_an_expression_with_commands_of_a_shell_is_an_error_and_none_is_run(
+    finished, tmp_path, key
+):
     project = Project(tmp_path)
-    (tmp_path / "{2018}").mkdir()
-    (tmp_path / "{2018}" / "a.root").touch()
-    files = {"samples": {"rich": {"files": ["{2018}/*.root"]}}}
-    for wrong, path in (({"output": "res{ults}"}, "res{ults}"), (files, "{2018}/a.root")):
-        project.configure(wrong)
-        done = project.snakemake("--dry-run")
-        assert done.returncode != 0
-        assert f"'{path}': Snakemake takes braces" in done.stdout + done.stderr
+    (file,) = (finished.folder / "results" / "events" / "rich").glob("0000.root")
+    shutil.copy(file, tmp_path / "a.root")
+    wrong = "$(touch b); `touch c` > f"
+    sample = {"files": ["a.root"], key: {{"branches": "track_p", "selection": "track"}[key]: wrong}}
+    project.configure({"samples": {"rich": sample}})
+    before = set(tmp_path.iterdir())
+    done = project.snakemake("images")
+    assert done.returncode != 0
+    assert f"expression '{wrong}' cannot be read" in done.stdout + done.stderr
+    assert {path.name for path in set(tmp_path.iterdir()) - before} == {".snakemake"}
+
+
+def _sample(path: str, key: str = "files") -> dict:
+    """A configuration of one sample of a file that there is."""
+    value = [path] if key == "files" else path
+    return {"samples": {"rich": {"files": ["a.root"]} | {key: value}}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"output": "res{ults}"}, "output: 'res{ults}' has '{'"),
+        ({"output": "a\nb"}, r"output: 'a\nb' has '\n'"),
+        ({"output": "a\0b"}, r"output: 'a\x00b' has '\x00'"),
+        ({"output": "a\ud800"}, "output: Input should be a valid string"),
+        ({"output": ""}, "output: String should have at least 1 character"),
+        (_sample("{2018}/*.root"), "samples.rich.files: '{2018}/a.root' has '{'"),
+        (_sample("a\nb/*.root"), r"samples.rich.files: 'a\nb/a.root' has '\n'"),
+        (_sample(os.fsdecode(b"\xff/*.root")), r"samples.rich.files: '\udcff/a.root' has '\udcff'"),
+        (_sample("g{1}.yaml", "geometry"), "samples.rich.geometry: 'g{1}.yaml' has '{'"),
+    ],
+)
+def test_paths_that_snakemake_cannot_carry_are_refused_with_their_key(tmp_path, settings, said):
+    project = Project(tmp_path)
+    for folder in ("{2018}", "a\nb", os.fsdecode(b"\xff"), "."):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "a.root").touch()
+    # JSON, which is YAML too, has a way to write each of them.
+    (tmp_path / "config.yaml").write_text(json.dumps(settings))
+    done = project.snakemake("--dry-run")
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
+
+
+def test_a_working_folder_that_a_shell_would_run_is_refused(tmp_path):
+    # Snakemake puts a long command into a script, and the script's path into a shell's line.
+    (tmp_path / "$(touch a)").mkdir()
+    project = Project(tmp_path / "$(touch a)")
+    project.configure(
+        SMALL | {"samples": {k: v | {"tree": "t" * (1 << 17)} for k, v in SMALL["samples"].items()}}
+    )
+    done = project.snakemake("events")
+    assert done.returncode != 0
+    assert "$(touch a)' has '$'" in done.stdout + done.stderr
+    assert not (project.folder / "a").exists()
 
 
 def test_a_failed_check_is_kept_for_the_report_and_an_error_is_none(tmp_path):

@@ -1,5 +1,7 @@
 # What the rules share: the checked configuration, the names of files, and what each stage depends on.
 import json
+import os
+import re
 import sys
 from pathlib import Path
 from shlex import quote
@@ -36,15 +38,29 @@ for _file in workflow.overwrite_configfiles or ["config.yaml"]:
 SETTINGS = _checked(lambda: validate(config, "config.yaml"))
 
 
-def without_braces(paths):
-    # Snakemake has no way to say that braces in a path are not a wildcard's.
+#: Wildcards are in braces; records of files are lines, in UTF-8.
+_NOT_CARRIED = re.compile("[{}\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
+#: A command of more than 64 kB becomes a script, whose path Snakemake gives a shell in double quotes.
+_NOT_QUOTED = re.compile(r'["$`\\]')
+
+
+def carried(key, paths):
+    """The paths that a key gives, or an error if Snakemake cannot carry one of them."""
     for path in paths:
-        if set("{}") & set(path):
-            raise WorkflowError(f"'{path}': Snakemake takes braces for wildcards; give a path without")
+        if found := _NOT_CARRIED.search(path):
+            raise WorkflowError(
+                f"{key}: {path!r} has {found[0]!r}: Snakemake takes no braces, line ends or other "
+                "control characters in a path, and no text but UTF-8; rename it"
+            )
     return paths
 
 
-(OUT,) = without_braces([SETTINGS.output.rstrip("/")])
+if _found := _NOT_QUOTED.search(os.getcwd()):
+    raise WorkflowError(
+        f"the working folder {os.getcwd()!r} has {_found[0]!r}, which a shell would read as its own; "
+        "run in a folder without"
+    )
+(OUT,) = carried("output", [SETTINGS.output.rstrip("/")])
 for _task in SETTINGS.tasks.values():
     for _name, _network in _task.networks.items():
         _checked(lambda: require(_network.architecture or _name))
@@ -112,21 +128,24 @@ def sources(imageset, shard):
 
 def local(files):
     """The files that Snakemake can watch: not root:// addresses, and without a tree's name."""
-    return without_braces([FileSpec.parse(file).path for file in files if "://" not in file])
+    return [FileSpec.parse(file).path for file in files if "://" not in file]
 
 
 def geometry(sample):
     """The geometry of a sample and its channel map, where they are files of the user's."""
     settings = SETTINGS.samples[sample]
     known = {"rich": geometry_names, "lartpc": tpc_names}[settings.detector]()
-    channels = getattr(settings, "channel_map", None)
-    return without_braces(
-        [name for name in (settings.geometry, channels) if name and name not in known]
-    )
+    given = {key: getattr(settings, key, None) for key in ("geometry", "channel_map")}
+    return [
+        path
+        for key, name in given.items()
+        if name and name not in known
+        for path in carried(f"samples.{sample}.{key}", [name])
+    ]
 
 
 for _sample in SETTINGS.samples:  # at once, not when a rule comes to them
-    local(SOURCES[_sample]), geometry(_sample)
+    carried(f"samples.{_sample}.files", SOURCES[_sample]), geometry(_sample)
 
 
 def shards(imageset):

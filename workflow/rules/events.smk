@@ -16,4 +16,4 @@ rule simulate:
     priority: 2  # before the rest: trainings wait for it
     shell:
         "hepcnn simulate {params.detector:q} --config - --sample {wildcards.sample:q} --shard {wildcards.shard:q}"
-        " -o {output:q} <<< {params.config:q} 2>&1 | tee {log:q}"
+        " -o {output:q} <<< {params.config:q} 2>&1 | tee -- {log:q}"

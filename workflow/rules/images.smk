@@ -28,8 +28,8 @@ rule convert:
         f"{OUT}/benchmarks/convert/{{imageset}}-{{shard}}.tsv"
     priority: 2
     shell:
-        "hepcnn convert {params.files:q} --config - --images {params.images:q}"
-        " -o {output:q} <<< {params.config:q} 2>&1 | tee {log:q}"
+        "hepcnn convert --config - --images {params.images:q} -o {output:q} -- {params.files:q}"
+        " <<< {params.config:q} 2>&1 | tee -- {log:q}"
 
 
 rule gather:
@@ -42,4 +42,4 @@ rule gather:
         f"{OUT}/logs/gather/{{imageset}}.log",
     priority: 2
     shell:
-        "hepcnn gather {input:q} 2>&1 | tee {log:q}"
+        "hepcnn gather -- {input:q} 2>&1 | tee -- {log:q}"

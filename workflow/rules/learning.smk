@@ -41,8 +41,8 @@ rule train:
     threads: network_threads
     priority: 1  # the longest first, so that none is left alone at the end
     shell:
-        "hepcnn train {input.images[0]:q} --config - --task {wildcards.task:q} --network {wildcards.network:q}"
-        " -o {params.folder:q} <<< {params.config:q} 2>&1 | tee {log:q}"
+        "hepcnn train --config - --task {wildcards.task:q} --network {wildcards.network:q} -o {params.folder:q}"
+        " -- {input.images[0]:q} <<< {params.config:q} 2>&1 | tee -- {log:q}"
 
 
 rule predict:
@@ -58,8 +58,8 @@ rule predict:
         f"{OUT}/logs/predict/{{task}}/{{network}}{{altered}}.log",
     threads: network_threads
     shell:
-        "hepcnn predict {input.images[0]:q} --checkpoint {input.checkpoint:q} {params.altered:q} -o {output:q}"
-        " 2>&1 | tee {log:q}"
+        "hepcnn predict --checkpoint {input.checkpoint:q} {params.altered:q} -o {output:q} -- {input.images[0]:q}"
+        " 2>&1 | tee -- {log:q}"
 
 
 rule predict_baseline:
@@ -90,6 +90,6 @@ rule predict_baseline:
         f"{OUT}/logs/predict/{{task}}/{{baseline}}{{altered}}.log",
     threads: lambda w: 8 if w.baseline.endswith("_tree") else 1  # capped by --cores
     shell:
-        "hepcnn predict {input.images[0]:q} {params.train:q} --config - --task {wildcards.task:q}"
-        " --baseline {wildcards.baseline:q} {params.altered:q} -o {output:q}"
-        " <<< {params.config:q} 2>&1 | tee {log:q}"
+        "hepcnn predict {params.train:q} --config - --task {wildcards.task:q} --baseline {wildcards.baseline:q}"
+        " {params.altered:q} -o {output:q} -- {input.images[0]:q}"
+        " <<< {params.config:q} 2>&1 | tee -- {log:q}"

@@ -16,8 +16,8 @@ for _task in SETTINGS.tasks:
         log:
             f"{OUT}/logs/evaluate/{_task}.log",
         shell:
-            "hepcnn evaluate {input:q} --config - --task {params.task:q} -o {params.folder:q}"
-            " <<< {params.config:q} 2>&1 | tee {log:q}"
+            "hepcnn evaluate --config - --task {params.task:q} -o {params.folder:q} -- {input:q}"
+            " <<< {params.config:q} 2>&1 | tee -- {log:q}"
 
 
 rule report:
@@ -41,4 +41,4 @@ rule report:
     benchmark:
         f"{OUT}/benchmarks/report.tsv"
     shell:
-        "hepcnn report --config - -o {output.page:q} <<< {params.config:q} 2>&1 | tee {log:q}"
+        "hepcnn report --config - -o {output.page:q} <<< {params.config:q} 2>&1 | tee -- {log:q}"

@@ -24,4 +24,4 @@ rule validate:
     # A failed check (status 3) is a result: it is kept, and the report shows it.
     shell:
         "hepcnn validate {wildcards.detector:q} --config - -o {params.folder:q}"
-        " <<< {params.config:q} 2>&1 | tee {log:q} || [ $? -eq 3 ]"
+        " <<< {params.config:q} 2>&1 | tee -- {log:q} || [ $? -eq 3 ]"
