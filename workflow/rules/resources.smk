@@ -11,7 +11,7 @@ SEEN_MB = {
     "train": 1855,  # sparse_uresnet on SBND's whole planes; `ours` of rich.yaml: 1826
     "predict": 1490,  # `ours` of rich.yaml, 75,059 tracks
     "predict_baseline": 1080,  # pixel_tree of config.yaml; those of rich.yaml: at most 320
-    "evaluate": 632,  # rich.yaml, 105 files of predictions
+    "evaluate": 632,  # rich.yaml, 105 files of predictions, all tables but the ablation
     "report": 2957,  # SBND's; rich.yaml: 2900
     "validate": 471,
 }
