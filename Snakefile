@@ -15,6 +15,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/lines.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/events.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/learning.smk"

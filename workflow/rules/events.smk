@@ -13,6 +13,9 @@ rule simulate:
         f"{OUT}/logs/simulate/{{sample}}-{{shard}}.log",
     benchmark:
         f"{OUT}/benchmarks/simulate/{{sample}}-{{shard}}.tsv"
+    resources:
+        mem_mb=memory("simulate"),
+        runtime=lambda w, attempt: minutes(simulation_seconds(SETTINGS.samples[w.sample]), attempt),
     priority: 2  # before the rest: trainings wait for it
     shell:
         "hepcnn simulate {params.detector:q} --config - --sample {wildcards.sample:q} --shard {wildcards.shard:q}"

@@ -26,6 +26,9 @@ rule convert:
         f"{OUT}/logs/convert/{{imageset}}-{{shard}}.log",
     benchmark:
         f"{OUT}/benchmarks/convert/{{imageset}}-{{shard}}.tsv"
+    resources:
+        mem_mb=memory("convert"),
+        runtime=by_size("convert"),
     priority: 2
     shell:
         "hepcnn convert --config - --images {params.images:q} -o {output:q} -- {params.files:q}"

@@ -15,11 +15,21 @@ def network_part(wildcards):
     )
 
 
+def sparse(wildcards):
+    network = SETTINGS.tasks[wildcards.task].trainings[wildcards.network]
+    return is_sparse(network.architecture or network_of(wildcards.network), network.options)
+
+
 def network_threads(wildcards):
     # As many as hepcnn takes, which Snakemake tells by OMP_NUM_THREADS, and --cores caps. So many
     # networks of one thread train side by side.
-    network = SETTINGS.tasks[wildcards.task].trainings[wildcards.network]
-    return 1 if is_sparse(network.architecture or network_of(wildcards.network), network.options) else 8
+    return 1 if sparse(wildcards) else 8
+
+
+def gpus(wildcards):
+    # Dense networks: by far the longer trainings. Sparse ones use a GPU where they are given one.
+    devices = SETTINGS.tasks[wildcards.task].train_of(wildcards.network).devices
+    return 0 if sparse(wildcards) else 1 if devices == "auto" else devices
 
 
 rule train:
@@ -39,6 +49,10 @@ rule train:
     benchmark:
         f"{OUT}/benchmarks/train/{{task}}/{{network}}.tsv"
     threads: network_threads
+    resources:
+        mem_mb=memory("train"),
+        runtime=by_rule("train"),
+        gpu=gpus,
     priority: 1  # the longest first, so that none is left alone at the end
     shell:
         "hepcnn train --config - --task {wildcards.task:q} --network {wildcards.network:q} -o {params.folder:q}"
@@ -57,6 +71,9 @@ rule predict:
     log:
         f"{OUT}/logs/predict/{{task}}/{{network}}{{altered}}.log",
     threads: network_threads
+    resources:
+        mem_mb=memory("predict"),
+        runtime=by_size("predict"),
     shell:
         "hepcnn predict --checkpoint {input.checkpoint:q} {params.altered:q} -o {output:q} -- {input.images[0]:q}"
         " 2>&1 | tee -- {log:q}"
@@ -89,6 +106,9 @@ rule predict_baseline:
     log:
         f"{OUT}/logs/predict/{{task}}/{{baseline}}{{altered}}.log",
     threads: lambda w: 8 if w.baseline.endswith("_tree") else 1  # capped by --cores
+    resources:
+        mem_mb=memory("predict_baseline"),
+        runtime=by_size("predict_baseline"),
     shell:
         "hepcnn predict {params.train:q} --config - --task {wildcards.task:q} --baseline {wildcards.baseline:q}"
         " {params.altered:q} -o {output:q} -- {input.images[0]:q}"

@@ -15,6 +15,9 @@ for _task in SETTINGS.tasks:
             code=code_version("hepcnn.performance.evaluate"),
         log:
             f"{OUT}/logs/evaluate/{_task}.log",
+        resources:
+            mem_mb=memory("evaluate"),
+            runtime=by_rule("evaluate"),
         shell:
             "hepcnn evaluate --config - --task {params.task:q} -o {params.folder:q} -- {input:q}"
             " <<< {params.config:q} 2>&1 | tee -- {log:q}"
@@ -40,5 +43,8 @@ rule report:
         f"{OUT}/logs/report.log",
     benchmark:
         f"{OUT}/benchmarks/report.tsv"
+    resources:
+        mem_mb=memory("report"),
+        runtime=by_rule("report"),
     shell:
         "hepcnn report --config - -o {output.page:q} <<< {params.config:q} 2>&1 | tee -- {log:q}"

@@ -21,6 +21,9 @@ rule validate:
         f"{OUT}/logs/validate/{{detector}}.log",
     benchmark:
         f"{OUT}/benchmarks/validate/{{detector}}.tsv"
+    resources:
+        mem_mb=memory("validate"),
+        runtime=by_rule("validate"),
     # A failed check (status 3) is a result: it is kept, and the report shows it.
     shell:
         "hepcnn validate {wildcards.detector:q} --config - -o {params.folder:q}"
