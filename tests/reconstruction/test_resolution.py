@@ -77,7 +77,7 @@ def test_the_constants_are_what_the_calibration_finds(name, rich):
         {},
     )
     small, large, real = (
-        joined(simulated(name, rich, seed, 50, **settings)[0] for seed in range(3))
+        joined(simulated(name, rich, seed, 50, **settings)[0] for seed in range(8))
         for settings in samples
     )
     expected = load_geometry(name)[rich].resolution

@@ -54,6 +54,8 @@ class RichBands:
         By term, and ``total``: standard deviation of a photon's angle (mrad).
     photoelectrons : float
         Published mean number of a saturated ring; ±10 % pass.
+    spread : tuple of float
+        Variance over mean of the photons of a saturated ring.
     radius : tuple of float
         Mean radius of a saturated ring (mm).
     hits : tuple of float
@@ -64,6 +66,7 @@ class RichBands:
 
     sigma: Mapping[str, Band]
     photoelectrons: float
+    spread: Band
     radius: Band
     hits: Band
     separation: Mapping[float, float]
