@@ -280,9 +280,8 @@ def _as_chosen(folder: Path, name: str, settings: AnyTask, seed: int) -> AnyTask
         found = trials(settings, network, seed)
         if chosen.get(network) not in found:
             raise InputError(
-                f"{folder}/tables/{SEARCH}.json: '{chosen.get(network)}' was chosen for '{network}', "
-                f"which is none of its trials in the configuration; make it again with "
-                f"'{_choose(folder, name)}'"
+                f"{folder}/tables/{SEARCH}.json: what was chosen for '{network}' is none of its "
+                f"trials in the configuration; make it again with '{_choose(folder, name)}'"
             )
         networks[network] = found[chosen[network]].network
     return settings.model_copy(update={"networks": networks})
