@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
             ) from error
 
 
-# As YAML 1.2 and JSON have it; YAML 1.1 takes 1e-05 for a text.
+# As JSON has it, which the rules of the workflow give; YAML 1.1 takes 1e-05 for a text.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
