@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from hepcnn.config import Task, trained, trials, validate
@@ -108,6 +110,11 @@ def test_no_two_trials_are_alike():
         (DRAWN | {"ranges": {"options.hidden": SPAN}}, ["options.hidden is in 'values' too"]),
         ({"values": {f"options.{k}": [*range(9)] for k in range(9)}}, ["more than 10000"]),
         ({"trials": 3}, ["search.mlp", "nothing is searched"]),
+        ({"values": {"options.a": [date(2026, 1, 1)]}}, ["values.options.a", "numbers, texts"]),
+        ({"values": {"options.a": [float("nan")]}}, ["values.options.a", "numbers, texts"]),
+        ({"values": {"options.a": [{1: 0, "b": 0}]}}, ["values.options.a", "numbers, texts"]),
+        ({"ranges": {"options.a": {"low": 1, "high": 10**400}}, "trials": 1}, ["options.a.high"]),
+        ({"ranges": {"options.a": SPAN | {"high": float("inf")}}, "trials": 1}, ["options.a.high"]),
     ],
 )
 def test_what_is_not_possible_is_refused_with_its_key(search, words):

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from hepcnn.config.settings import Settings
 from hepcnn.errors import nearest
@@ -26,12 +26,25 @@ _DIGITS = 4
 _DRAWS = 100
 
 
+_Whole = Annotated[int, Field(ge=-(1 << 53), le=1 << 53)]
+#: So that differences and exponentials of logarithms are finite.
+_Other = Annotated[float, Field(ge=-1e100, le=1e100)]
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    try:
+        json.dumps(values, allow_nan=False, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"numbers, texts, lists and mappings alone: {error}") from error
+    return values
+
+
 class Span(Settings):
     """Numbers that are drawn at random; whole ones if both ends are whole."""
 
-    low: int | FiniteFloat
+    low: _Whole | _Other
     """The least."""
-    high: int | FiniteFloat
+    high: _Whole | _Other
     """The largest."""
     log: bool = False
     """Uniformly in the logarithm: as many from 0.001 to 0.01 as from 0.01 to 0.1."""
@@ -60,7 +73,7 @@ class Span(Settings):
 class Search(Settings):
     """Values that are tried of the settings of a network; the best by validation is kept."""
 
-    values: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    values: dict[str, Annotated[list[Any], Field(min_length=1), AfterValidator(_plain)]] = {}
     """By setting, such as `train.learning_rate`, `options.dropout`, `features` or `steps`, the
     values that it can have."""
     ranges: dict[str, Span] = {}
@@ -130,4 +143,4 @@ def _check_searched(place: str, key: str) -> None:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+    return json.dumps(value, sort_keys=True)

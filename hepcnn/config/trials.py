@@ -103,9 +103,5 @@ def _with(task: Task, network: str, values: Mapping[str, Any]) -> Task:
 
 
 def _place(network: str, values: Mapping[str, Any]) -> str:
-    return f"search.{network} ({said(values)})"
-
-
-def said(values: Mapping[str, Any]) -> str:
-    """Values by setting, for a reader."""
-    return ", ".join(f"{key}: {json.dumps(value, default=str)}" for key, value in values.items())
+    said = ", ".join(f"{key}: {json.dumps(value)}" for key, value in values.items())
+    return f"search.{network} ({said})"

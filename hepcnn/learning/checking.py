@@ -29,9 +29,8 @@ def check(config: Config, files: Sequence[str] = ()) -> None:
     """Refuse what would stop a later stage, as far as it can be known before the first.
 
     Every network, and every trial of one, is built, without weights, for the images that it will
-    see. Of each sample of the
-    user's, images of the first events of its first file are made; tasks that learn from them need
-    their truth.
+    see. Of each sample of the user's, images of the first events of its first file are made; tasks
+    that learn from them need their truth.
 
     Parameters
     ----------

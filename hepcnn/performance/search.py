@@ -147,7 +147,7 @@ def _rows(searched: Searched, settings: Mapping[str, None]) -> Iterator[tuple[Ce
     choice = searched.choice
     for name, figures in choice.figures.items():
         values = searched.trials[name].values
-        cells = (json.dumps(values[key], default=str) if key in values else "–" for key in settings)
+        cells = (json.dumps(values[key]) if key in values else "–" for key in settings)
         spread = figures.std(ddof=1) if len(figures) > 1 else np.nan
         numbers = (float(v) for v in (figures.mean(), spread, figures.min(), figures.max()))
         chosen = "yes" if name == choice.network else "no"
