@@ -19,11 +19,21 @@ from hepcnn.store.predictions import Predictions, read_predictions
 
 SEARCHED = {
     "samples": {"rich": {"simulate": {"events": 40, "shards": 1, "tracks": 30}}},
-    "images": {"rich_polar": {"sample": "rich", "shape": [8, 8]}},
+    "images": {
+        "rich_polar": {"sample": "rich", "shape": [8, 8]},
+        "coarse": {"sample": "rich", "shape": [4, 8]},
+    },
     "tasks": {
         "rich_pid": {
             "images": "rich_polar",
-            "networks": {"net": {"architecture": "mlp", "options": {"hidden": [8]}, "seeds": 2}},
+            "networks": {
+                "net": {
+                    "architecture": "mlp",
+                    "options": {"hidden": [8]},
+                    "images": "coarse",
+                    "seeds": 2,
+                }
+            },
             "baselines": ["majority"],
             # One learns nothing, the other something. YAML 1.1 reads 1e-05, as in JSON, as a text.
             "search": {"net": {"values": {"train.learning_rate": [1.0e-5, 1.0e-2]}}},
@@ -93,7 +103,7 @@ def test_the_best_by_validation_is_the_network_and_no_trial_is_tested(finished):
 def test_not_the_best_on_the_test_split_is_chosen(project):
     """The one that is worst there is made the best by validation, and must be chosen."""
     folder = project.folder / FOLDER
-    shards = [project.folder / "results" / "images" / "rich_polar"]
+    shards = [project.folder / "results" / "images" / "coarse"]
     tested = {}
     for name in {row["trial"] for row in rows(project)}:
         found = []

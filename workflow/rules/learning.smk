@@ -18,9 +18,8 @@ def network_part(wildcards):
 
 def sparse(wildcards):
     # What is predicted is called as the network that is searched, what is trained as its trials.
-    network = {t: n for part in (SETTINGS.tasks, TRAINED) for t, n in part[wildcards.task].trainings.items()}[
-        wildcards.network
-    ]
+    known = SETTINGS.tasks[wildcards.task].trainings | TRAINED[wildcards.task].trainings
+    network = known[wildcards.network]
     return is_sparse(network.architecture or network_of(wildcards.network), network.options)
 
 
@@ -40,7 +39,7 @@ rule train:
     # A killed training finds its progress again: it lies beside the output, in a folder that
     # Snakemake does not know, because it deletes what it knows before a rule starts.
     input:
-        images=lambda w: method_images(w.task, w.network),
+        images=lambda w: method_images(w.task, without_trial(w.network)),
     output:
         checkpoint=f"{OUT}/tasks/{{task}}/{{network}}/checkpoint.ckpt",
         history=f"{OUT}/tasks/{{task}}/{{network}}/history.csv",
