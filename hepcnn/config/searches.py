@@ -59,15 +59,16 @@ class Span(Settings):
 
     def draw(self, generator: np.random.Generator) -> int | float:
         """Draw a number, to four significant digits if it is not a whole one."""
-        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        low, high = self.low, self.high
+        whole = isinstance(low, int) and isinstance(high, int)
         if whole and not self.log:
-            return int(generator.integers(self.low, self.high, endpoint=True))
+            return int(generator.integers(int(low), int(high), endpoint=True))
         if self.log:
-            number = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
+            number = math.exp(generator.uniform(math.log(low), math.log(high)))
         else:
-            number = generator.uniform(self.low, self.high)
+            number = generator.uniform(low, high)
         rounded = round(number) if whole else float(f"{number:.{_DIGITS}g}")
-        return min(max(rounded, self.low), self.high)
+        return min(max(rounded, low), high)
 
 
 class Search(Settings):
