@@ -142,3 +142,19 @@ def write_text(target: str | Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_path(target) as path:
         path.write_text(text, encoding="utf-8")
+
+
+def read_text(path: Path, make: str) -> str:
+    """Read a text file; `make` is the command that makes it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read; if it is not there, with the command.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; it is made by '{make}'") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error

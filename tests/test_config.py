@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -11,6 +13,7 @@ from hepcnn.config import (
     load,
     network_of,
     number_of,
+    read_mapping,
     validate,
 )
 from hepcnn.errors import InputError
@@ -418,3 +421,10 @@ def test_a_wrong_config_yaml_is_nothing_to_commands_that_need_none(
     done = in_folder(tmp_path, monkeypatch, "seed: [not, ours]\n", *arguments)
     assert "seed" not in done.stderr
     assert "seed: " in in_folder(tmp_path, monkeypatch, "seed: [1]\n", "config").stderr
+
+
+@pytest.mark.parametrize("number", [1e-05, 2.5e-07, 1e22, -1e-300])
+def test_numbers_are_numbers_as_json_has_them(tmp_path, number):
+    """The workflow hands the configuration on as JSON; YAML 1.1 takes 1e-05 for a text."""
+    (tmp_path / "c.json").write_text(json.dumps({"x": [number]}))
+    assert read_mapping(tmp_path / "c.json") == {"x": [number]}

@@ -21,6 +21,7 @@ COMMANDS = (
     "convert",
     "gather",
     "train",
+    "choose",
     "predict",
     "evaluate",
     "validate",

@@ -27,6 +27,7 @@ from hepcnn.config.samples import (
     RichSimulation,
     Sample,
 )
+from hepcnn.config.searches import Search
 from hepcnn.config.settings import (
     Analytic,
     Channel,
@@ -57,7 +58,8 @@ from hepcnn.config.tasks import (
     Task,
     Train,
 )
-from hepcnn.config.trainings import network_of, number_of
+from hepcnn.config.trainings import network_of, number_of, trainings_of, without_trial
+from hepcnn.config.trials import Trial, trained, trials
 from hepcnn.config.whole import Config, Split
 from hepcnn.config.yaml_files import read_mapping, read_yaml
 
@@ -97,6 +99,7 @@ __all__ = [
     "RichSimulation",
     "Rising",
     "Sample",
+    "Search",
     "SegmentTask",
     "SegmentTrain",
     "Settings",
@@ -106,6 +109,7 @@ __all__ = [
     "Task",
     "Train",
     "Tree",
+    "Trial",
     "VertexTask",
     "VoxelImages",
     "abundances",
@@ -116,5 +120,9 @@ __all__ = [
     "number_of",
     "read_mapping",
     "read_yaml",
+    "trained",
+    "trainings_of",
+    "trials",
     "validate",
+    "without_trial",
 ]

@@ -10,6 +10,7 @@ from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from hepcnn.config.cuts import parse_cut
 from hepcnn.config.problems import explain
+from hepcnn.config.searches import Search
 from hepcnn.config.settings import (
     Analytic,
     Control,
@@ -215,6 +216,9 @@ class Task(Settings):
     the detector: what the difference of two methods varies among them is an error of claims."""
     train: Train = Train()
     """Training."""
+    search: dict[str, Search] = {}
+    """By network, which values of its settings are tried: NETWORK is then the best of the trials by
+    the validation split, and no trial sees the test split."""
     tables: PidTables | EventTables
     """Tables."""
     remark: str = ""
@@ -234,6 +238,9 @@ class Task(Settings):
         for sample in self.robustness:
             if any(f"{name}@{sample}" in self.trainings for name in self.networks):
                 raise ValueError(f"robustness: '{sample}' is the number of a training; rename it")
+        for name in self.search:
+            if name not in self.networks:
+                raise ValueError(f"search: no network '{name}'; {nearest(name, self.networks)}")
         if both := set(self.networks) & set(self.baselines):
             raise ValueError(f"networks: {', '.join(sorted(both))} is the name of a baseline")
         for name in self.networks:

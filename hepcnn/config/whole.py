@@ -14,6 +14,7 @@ from hepcnn.config.samples import AnySample, RichSample, RichSimulation
 from hepcnn.config.settings import Analytic, FilePath, Fraction, Name, Settings
 from hepcnn.config.steps import OF_VALUES
 from hepcnn.config.tasks import PidTask, Task
+from hepcnn.config.trials import trials
 from hepcnn.errors import nearest
 
 
@@ -99,6 +100,7 @@ class Config(Settings):
                     + nearest(task.images, self.images)
                 )
             self._check_task(f"tasks.{name}", task)
+            self._check_trials(f"tasks.{name}", task)
         for detector in self.validation:
             if not any(s.detector == detector and s.simulate for s in self.samples.values()):
                 raise ValueError(f"validation: no sample of {detector} is simulated")
@@ -136,6 +138,19 @@ class Config(Settings):
                 raise ValueError(
                     f"{place}.robustness: '{sample}' is the sample that the task is trained on"
                 )
+
+    def _check_trials(self, place: str, task: Task) -> None:
+        """Refuse values of a search that the task could not have as a network's own."""
+        for network in task.search:
+            try:
+                found = trials(task, network, self.seed).values()
+            except ValueError as error:
+                raise ValueError(f"{place}.{error}") from error
+            for trial in found:
+                try:
+                    self._check_task(place, trial.task)
+                except ValueError as error:
+                    raise ValueError(f"{place}.{trial.place}: {error}") from error
 
     def _check_kind(self, place: str, task: Task) -> None:
         """Refuse what a task asks of images that cannot give it."""

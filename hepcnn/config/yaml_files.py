@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,12 @@ class _Loader(yaml.SafeLoader):
                 f"line {node.start_mark.line + 1}: '{value}' looks like a value of the kind "
                 f"'{kind}', but is none ({error}): put it in quotes if it is a text"
             ) from error
+
+
+# As JSON has it, which the rules of the workflow give; YAML 1.1 takes 1e-05 for a text.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def read_yaml(path: str | Path) -> Any:

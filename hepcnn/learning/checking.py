@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from hepcnn.config import AnySample, Config, LArTPCSample, Network, Task, entry
+from hepcnn.config import AnySample, Config, LArTPCSample, Network, Task, entry, trials
 from hepcnn.config.images import AnyImages
 from hepcnn.errors import InputError
 from hepcnn.events.lartpc_schema import LArTPCEvents
@@ -28,9 +28,9 @@ from hepcnn.store.header import Header
 def check(config: Config, files: Sequence[str] = ()) -> None:
     """Refuse what would stop a later stage, as far as it can be known before the first.
 
-    Every network is built, without weights, for the images that it will see. Of each sample of the
-    user's, images of the first events of its first file are made; tasks that learn from them need
-    their truth.
+    Every network, and every trial of one, is built, without weights, for the images that it will
+    see. Of each sample of the user's, images of the first events of its first file are made; tasks
+    that learn from them need their truth.
 
     Parameters
     ----------
@@ -54,6 +54,11 @@ def check(config: Config, files: Sequence[str] = ()) -> None:
         for method, network in task.networks.items():
             with _at(f"tasks.{name}.networks.{method}"):
                 _check_network(task, method, network, headers[task.images_of(method)])
+        for method in task.search:
+            for trial in trials(task, method, config.seed).values():
+                with _at(f"tasks.{name}.{trial.place}"):
+                    header = headers[task.images_of(method)]
+                    _check_network(trial.task, method, trial.network, header)
     own = [name for name, sample in config.samples.items() if sample.files]
     if files and len(own) != 1:
         raise InputError(

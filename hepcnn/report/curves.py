@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from hepcnn.performance.curves import ALIKE, Weights
+from hepcnn.performance.histories import History
 from hepcnn.report.style import (
     INK,
     SPECIES_COLOUR,
@@ -41,40 +42,6 @@ class Points:
     value: Floats
     err_low: Floats
     err_high: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """Training of a network by epoch, each (epochs,); epochs count from 1.
-
-    NaN is not known; `others` are further figures of the validation by name.
-    """
-
-    epoch: Floats
-    train_loss: Floats
-    validation_loss: Floats
-    train_accuracy: Floats
-    validation_accuracy: Floats
-    others: Mapping[str, Floats] = field(default_factory=dict)
-
-    def curves(self, quantity: str) -> tuple[Floats, Floats]:
-        """A quantity in training and in validation."""
-        if quantity in self.others:
-            return np.full_like(self.epoch, np.nan), self.others[quantity]
-        train, validation = (getattr(self, f"{p}_{quantity}") for p in ("train", "validation"))
-        return train, validation
-
-    def kept(self, quantity: str) -> float:
-        """A quantity of the validation in the epoch whose weights are kept; NaN: not known."""
-        if self.best is None or quantity not in ("loss", "accuracy", *self.others):
-            return float("nan")
-        return float(self.curves(quantity)[1][self.epoch == self.best][0])
-
-    @property
-    def best(self) -> int | None:
-        """The epoch with the lowest validation loss: its weights are the ones kept."""
-        loss = self.validation_loss
-        return int(self.epoch[np.nanargmin(loss)]) if np.isfinite(loss).any() else None
 
 
 def _percent(axes: Axes) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hepcnn.performance.choosing import choose
 from hepcnn.report import comparisons
 from hepcnn.report.blocks import Picture, Studio
-from hepcnn.report.choosing import choose
 from hepcnn.report.reading import TableFile
 from hepcnn.report.records import Estimate, Records, columns, distinct, estimate, of
 from hepcnn.report.results import TaskResults

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from hepcnn.config import Task
 from hepcnn.errors import InputError
-from hepcnn.report.curves import History
+from hepcnn.files import read_text
 from hepcnn.store.findings_file import FindingsFile, open_findings
 from hepcnn.store.predictions import Predictions, read_predictions
-
-#: Columns of every history, and those of one in which examples are right or wrong.
-LOSSES = ("epoch", "train_loss", "validation_loss")
-ACCURACIES = ("train_accuracy", "validation_accuracy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +45,6 @@ class TableFile:
 
 
 _TABLE = TypeAdapter(TableFile)
-
-
-def text(path: Path, make: str) -> str:
-    """The text of a file; `make` is the command that makes it."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; it is made by '{make}'") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
 
 
 def check_settings(
@@ -121,7 +105,7 @@ def _check_part(path: Path, found: Predictions | FindingsFile, altered: str = ""
 
 def table(folder: Path, name: str, make: str) -> TableFile:
     """A table of a folder; `make` is the command that makes it."""
-    files = {suffix: text(folder / f"{name}.{suffix}", make) for suffix in ("csv", "json")}
+    files = {suffix: read_text(folder / f"{name}.{suffix}", make) for suffix in ("csv", "json")}
     try:
         found: TableFile = _TABLE.validate_python(json.loads(files["json"]) | {"files": files})
         names = {column["name"] for column in found.columns}
@@ -145,27 +129,3 @@ def table(folder: Path, name: str, make: str) -> TableFile:
 def _check(right: bool, what: str) -> None:
     if not right:
         raise ValueError(f"its {what} are not of the right form")
-
-
-def history(path: Path, make: str, required: Sequence[str] = (*LOSSES, *ACCURACIES)) -> History:
-    """A history, made by the command `make`; columns that are not `required` may be missing."""
-    try:
-        rows = list(csv.DictReader(text(path, make).splitlines()))
-    except csv.Error as error:
-        raise InputError(f"{path}: not a history ({error}); make it again with '{make}'") from error
-    if not rows:
-        raise InputError(f"{path}: a history without an epoch; make it again with '{make}'")
-    known = {*LOSSES, *ACCURACIES}
-    others = [c for c in rows[0] if c.startswith("validation_") and c not in known]
-    names = [*required, *(c for c in (*ACCURACIES, *others) if c in rows[0] and c not in required)]
-    try:
-        columns = {name: np.array([float(row[name]) for row in rows]) for name in names}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a history with the columns {', '.join(names)} ({error}); make it "
-            f"again with '{make}'"
-        ) from error
-    unknown = np.full(len(rows), np.nan)
-    main = {name: columns.get(name, unknown) for name in (*LOSSES, *ACCURACIES)}
-    more = {name.removeprefix("validation_"): columns[name] for name in others}
-    return History(**main, others=more)

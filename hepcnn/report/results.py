@@ -19,15 +19,18 @@ from hepcnn.config import (
     SegmentTask,
     Task,
     VertexTask,
+    trials,
 )
 from hepcnn.errors import InputError
+from hepcnn.files import read_text
 from hepcnn.performance.classes import sample as classes
 from hepcnn.performance.evaluate import table_names
+from hepcnn.performance.histories import ACCURACIES, LOSSES, History, read_history
 from hepcnn.performance.pid import sample as pid
 from hepcnn.performance.pid.sample import PidSample
 from hepcnn.performance.sample import Sample
+from hepcnn.performance.search import SEARCH
 from hepcnn.report import reading
-from hepcnn.report.curves import History
 from hepcnn.report.reading import TableFile
 from hepcnn.store.findings_file import FindingsFile
 from hepcnn.store.images import ImageSet
@@ -138,7 +141,10 @@ def read_results(config: Config) -> Results:
     """
     folder = Path(config.output)
     shards = {name: _shards(folder / "images" / name, name) for name in config.images}
-    tasks = {name: _task(folder / "tasks" / name, name, t) for name, t in config.tasks.items()}
+    tasks = {}
+    for name, asked in config.tasks.items():
+        place = folder / "tasks" / name
+        tasks[name] = _task(place, name, _as_chosen(place, name, asked, config.seed))
     images = {}
     for name, settings in config.images.items():
         using = [
@@ -236,7 +242,7 @@ def _task(folder: Path, name: str, settings: AnyTask) -> AnyResults:
     made, others = ({m: p.provenance for m, p in found.items()} for found in (predictions, altered))
     evaluate = _evaluate(folder, name)
     tables = _tables(folder, name, settings, [*made.values(), *others.values()])
-    histories = _histories(folder, name, settings, (*reading.LOSSES, *reading.ACCURACIES))
+    histories = _histories(folder, name, settings, (*LOSSES, *ACCURACIES))
     parts = (tables, histories, made, others)
     own = list(predictions.values())
     if isinstance(settings, ClassTask):
@@ -245,7 +251,7 @@ def _task(folder: Path, name: str, settings: AnyTask) -> AnyResults:
             _checkpoint(folder, name, settings),
         )
         return ClassResults(name, settings, *parts, events, checkpoint, predictions[methods[0]])
-    texts = {m: reading.text(folder / "tables" / f"printout_{m}.txt", evaluate) for m in methods}
+    texts = {m: read_text(folder / "tables" / f"printout_{m}.txt", evaluate) for m in methods}
     return PidResults(name, settings, *parts, pid.select(own, settings, name), texts)
 
 
@@ -258,9 +264,31 @@ def _finding(folder: Path, name: str, settings: AnyImageTask) -> FindingResults:
         first = first or found
     assert first is not None
     tables = _tables(folder, name, settings, list(made.values()))
-    histories = _histories(folder, name, settings, reading.LOSSES)
+    histories = _histories(folder, name, settings, LOSSES)
     checkpoint = _checkpoint(folder, name, settings)
     return FindingResults(name, settings, tables, histories, made, {}, checkpoint, first)
+
+
+def _as_chosen(folder: Path, name: str, settings: AnyTask, seed: int) -> AnyTask:
+    """A task whose networks that are searched are the trials that were chosen."""
+    if not settings.search:
+        return settings
+    records = reading.table(folder / "tables", SEARCH, _choose(folder, name)).records
+    chosen = {r["network"]: r["trial"] for r in records if r["chosen"] == "yes"}
+    networks = dict(settings.networks)
+    for network in settings.search:
+        found = trials(settings, network, seed)
+        if chosen.get(network) not in found:
+            raise InputError(
+                f"{folder}/tables/{SEARCH}.json: what was chosen for '{network}' is none of its "
+                f"trials in the configuration; make it again with '{_choose(folder, name)}'"
+            )
+        networks[network] = found[chosen[network]].network
+    return settings.model_copy(update={"networks": networks})
+
+
+def _choose(folder: Path, name: str) -> str:
+    return f"hepcnn choose {folder} --task {name}"
 
 
 def _evaluate(folder: Path, name: str) -> str:
@@ -286,6 +314,8 @@ def _tables(
         made, wanted = table.provenance.get("settings", {}), settings.tables.model_dump(mode="json")
         reading.check_settings(where, made, wanted, again)
         tables[title] = table
+    if settings.search:
+        tables[SEARCH] = reading.table(folder / "tables", SEARCH, _choose(folder, name))
     return tables
 
 
@@ -294,7 +324,7 @@ def _histories(
 ) -> dict[str, History]:
     train = _train(folder, name)
     return {
-        n: reading.history(folder / n / "history.csv", train, required) for n in settings.trainings
+        n: read_history(folder / n / "history.csv", train, required) for n in settings.trainings
     }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hepcnn.performance.histories import History
 from hepcnn.report import curves, matrices
 from hepcnn.report.blocks import Picture, Studio
-from hepcnn.report.curves import History
 from hepcnn.report.reading import TableFile
 from hepcnn.report.records import distinct, number
 from hepcnn.report.results import ClassResults, PidResults

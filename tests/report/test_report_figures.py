@@ -11,8 +11,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from hepcnn.performance.curves import Roc, roc
+from hepcnn.performance.histories import History
 from hepcnn.report import comparisons, curves, matrices, pictures, style
-from hepcnn.report.curves import History, Points
+from hepcnn.report.curves import Points
 from hepcnn.report.pictures import Track
 from hepcnn.report.records import Estimate
 from hepcnn.store.shard import Axis

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from hepcnn.errors import InputError
-from hepcnn.report.reading import history, table
+from hepcnn.performance.histories import read_history
+from hepcnn.report.reading import table
 
 GOOD = {
     "name": "t",
@@ -66,4 +67,4 @@ def test_a_history_of_endless_lines_is_refused(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("a" * 200_000 + "\n1\n")
     with pytest.raises(InputError, match=r"history.csv: .*'make'"):
-        history(path, "make")
+        read_history(path, "make")

@@ -8,13 +8,14 @@ from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 
-from hepcnn.config import network_of, number_of, read_mapping, validate
+from hepcnn.config import network_of, number_of, read_mapping, trained, validate, without_trial
 from hepcnn.detector.geometry import geometry_names
 from hepcnn.detector.tpc import tpc_names
 from hepcnn.errors import InputError
 from hepcnn.events.reading import FileSpec, expand_files
 from hepcnn.networks.registry import is_sparse, require
 from hepcnn.performance.evaluate import table_paths
+from hepcnn.performance.search import SEARCH
 from hepcnn.performance.table import FORMATS
 from hepcnn.provenance import code_version
 from hepcnn.store.manifest import MANIFEST, shard_name
@@ -61,7 +62,9 @@ if _found := _NOT_QUOTED.search(os.getcwd()):
         "run in a folder without"
     )
 (OUT,) = carried("output", [SETTINGS.output.rstrip("/")])
-for _task in SETTINGS.tasks.values():
+#: The tasks with all that is trained: trials stand in the place of the networks that are searched.
+TRAINED = {name: trained(task, SETTINGS.seed) for name, task in SETTINGS.tasks.items()}
+for _task in TRAINED.values():
     for _name, _network in _task.networks.items():
         _checked(lambda: require(_network.architecture or _name))
 # Once, not in each job of a batch system; a dry run need not wait for the seconds that it takes.
@@ -170,10 +173,30 @@ def predictions(task):
     return [f"{OUT}/tasks/{task}/{m}/predictions{s}.h5" for m in settings.predictors for s in samples]
 
 
+def trainings(task, names):
+    """What trainings of a task leave."""
+    return [f"{OUT}/tasks/{task}/{n}/{file}" for n in names for file in ("checkpoint.ckpt", "history.csv")]
+
+
+def tried(task):
+    """Trainings of the trials of a task."""
+    return [name for name in TRAINED[task].trainings if without_trial(name) != name]
+
+
+def chosen(task):
+    """Trainings of a task that are those of the best trial of a network."""
+    return list(dict.fromkeys(map(without_trial, tried(task))))
+
+
+def searched(task):
+    """What the choice of a task's trials makes."""
+    tables = [f"{OUT}/tasks/{task}/tables/{SEARCH}.{suffix}" for suffix in FORMATS] if tried(task) else []
+    return tables + trainings(task, chosen(task))
+
+
 def learned(task):
-    """What training and prediction make for a task."""
-    trainings, files = SETTINGS.tasks[task].trainings, ("checkpoint.ckpt", "history.csv")
-    return [f"{OUT}/tasks/{task}/{n}/{file}" for n in trainings for file in files] + predictions(task)
+    """What training, the choice of trials and prediction make for a task."""
+    return trainings(task, TRAINED[task].trainings) + searched(task) + predictions(task)
 
 
 def table_files(task):

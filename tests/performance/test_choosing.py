@@ -1,4 +1,4 @@
-"""Which network the page puts first."""
+"""Which network is the best by validation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hepcnn.config import PidTask, SegmentTask
-from hepcnn.report.choosing import choose
-from hepcnn.report.curves import History
+from hepcnn.performance.choosing import choose
+from hepcnn.performance.histories import History
 
 
 def trained(losses: list[float], accuracies: list[float] | None = None) -> History:
