@@ -88,7 +88,7 @@ def choose_files(config: Config, task_name: str, folder: Path) -> Table:
         for training, name in searched.chosen.items():
             for file in _FILES:
                 _copy(folder / training / file, folder / name / file)
-        note(f"{task_name}/{network}: {searched.choice.network}, {searched.choice.reason}")
+        note(f"{task_name}/{network}: {searched.choice.network} of {len(searched.trials)} trials")
     write_table(folder / "tables", table, provenance)
     return table
 

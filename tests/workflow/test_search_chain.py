@@ -131,7 +131,6 @@ def test_not_the_best_on_the_test_split_is_chosen(project):
 @pytest.mark.parametrize(
     ("rates", "train"),
     [
-        ([1.0e-5, 1.0e-2, 3.0e-3], 2),
         ([3.0e-3, 1.0e-5, 1.0e-2], 2),
         # One less is chosen anew from those that are left.
         ([1.0e-5], 0),
@@ -143,15 +142,6 @@ def test_another_trial_trains_itself_alone(project, rates, train):
     project.configure(settings)
     expected = {"choose_rich_pid": 1, "predict": 2, "evaluate_rich_pid": 1, "report": 1}
     assert project.planned() == Counter(expected | ({"train": train} if train else {}))
-
-
-def test_a_setting_of_the_network_trains_its_trials(project):
-    settings = deepcopy(SEARCHED)
-    settings["tasks"]["rich_pid"]["networks"]["net"]["seeds"] = 3
-    project.configure(settings)
-    # One more of each of two trials.
-    expected = {"train": 2, "choose_rich_pid": 1, "predict": 3}
-    assert project.planned() == Counter(expected | {"evaluate_rich_pid": 1, "report": 1})
 
 
 def test_a_network_of_that_name_in_another_task_is_trained_as_it_is(project):
