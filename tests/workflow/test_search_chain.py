@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections import Counter
 from copy import deepcopy
 from pathlib import Path
@@ -74,10 +73,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def project(finished, tmp_path):
-    shutil.copytree(finished.folder, tmp_path / "p", copy_function=shutil.copy2)
-    copy = object.__new__(Project)
-    copy.folder = tmp_path / "p"
-    return copy
+    return finished.copied(tmp_path / "p")
 
 
 def test_the_best_by_validation_is_the_network_and_no_trial_is_tested(finished):

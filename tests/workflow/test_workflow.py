@@ -81,6 +81,13 @@ class Project:
         done = self.snakemake()
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def copied(self, folder: Path) -> "Project":
+        """A finished project of a test's own: same files, same times."""
+        shutil.copytree(self.folder, folder, copy_function=shutil.copy2)
+        copy = object.__new__(Project)
+        copy.folder = folder
+        return copy
+
     def planned(self, *arguments: str) -> Counter[str]:
         """Jobs that a dry run would run, by rule."""
         done = self.snakemake("--dry-run", *arguments)
@@ -100,11 +107,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def project(finished, tmp_path):
-    """A finished project of the test's own: same files, same times."""
-    shutil.copytree(finished.folder, tmp_path / "p", copy_function=shutil.copy2)
-    copy = object.__new__(Project)
-    copy.folder = tmp_path / "p"
-    return copy
+    return finished.copied(tmp_path / "p")
 
 
 def test_a_finished_workflow_has_its_report_and_nothing_to_do(finished):
